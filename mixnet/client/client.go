@@ -1,0 +1,251 @@
+package client
+
+import (
+	"context"
+	crand "crypto/rand"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/fragment"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/message"
+	"nym-socks5/mixnet/surb"
+	"nym-socks5/mixnet/topology"
+)
+
+// A Client is one address on the mixnet. It implements [mixnet.Messenger].
+type Client struct {
+	cfg      Config
+	traffic  Traffic
+	identity *keys.IdentityKey
+	enc      *keys.EncryptionKey
+	ack      *keys.Ack
+	self     mixnet.Recipient
+
+	network atomic.Pointer[topology.Network] // the current picture; nil until there is one
+	link    link
+	inbox   *inbox
+	buffers *buffers
+	minters sync.Pool // of *minter
+	count   counters
+
+	offers   chan *outgoing // unbuffered: the sender waits for the loop
+	orders   chan order     // unbuffered: the caller waits for the loop
+	pushed   chan []byte    // full: the session waits, and so the gateway
+	mint     chan mintJob   // full: the loop tries again later
+	ready    chan struct{}  // closed when the first session is up
+	pictured chan struct{}  // closed when there is a first picture of the network
+	ended    chan struct{}  // closed when the loop has ended
+
+	mu    sync.Mutex
+	loads map[mixnet.Lane]int // packets in each lane, as of the loop's last turn
+}
+
+// An order is something a caller has the loop do.
+type order func(*loop)
+
+var _ mixnet.Messenger = (*Client)(nil)
+
+// New makes a client. It starts nothing; see [Client.Run].
+func New(cfg Config) (*Client, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Identity == nil {
+		cfg.Identity = keys.NewIdentityKey()
+	}
+	if cfg.Encryption == nil {
+		cfg.Encryption = keys.NewEncryptionKey()
+	}
+	if cfg.Ack == nil {
+		cfg.Ack = keys.NewAck()
+	}
+	if cfg.LaneRoom == 0 {
+		cfg.LaneRoom = DefaultLaneRoom
+	}
+	if cfg.Refresh == 0 {
+		cfg.Refresh = DefaultRefresh
+	}
+	cfg.Log = cfg.Log.With().Str("component", "client").Logger()
+	c := &Client{
+		cfg:      cfg,
+		traffic:  cfg.Traffic.withDefaults(),
+		identity: cfg.Identity,
+		enc:      cfg.Encryption,
+		ack:      cfg.Ack,
+		self: mixnet.Recipient{
+			Identity:   cfg.Identity.Public(),
+			Encryption: cfg.Encryption.Public(),
+			Gateway:    cfg.Gateway,
+		},
+		inbox:    newInbox(),
+		offers:   make(chan *outgoing),
+		orders:   make(chan order),
+		pushed:   make(chan []byte, 64),
+		mint:     make(chan mintJob, 64),
+		ready:    make(chan struct{}),
+		pictured: make(chan struct{}),
+		ended:    make(chan struct{}),
+		loads:    make(map[mixnet.Lane]int),
+	}
+	c.link.init()
+	c.buffers = newBuffers(c.traffic.Size, 2*unpacedCredits)
+	c.minters.New = func() any { return &minter{rng: newRand()} }
+	return c, nil
+}
+
+// newRand makes the source of delays and routes.
+func newRand() *rand.Rand {
+	var seed [32]byte
+	crand.Read(seed[:])
+	return rand.New(rand.NewChaCha8(seed))
+}
+
+// Run keeps the client connected and sends and receives until ctx ends, then
+// returns nil. Everything it started has returned before it does.
+func (c *Client) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	l := newLoop(c)
+	g.Go(func() error { return c.refresh(ctx, l.networks) })
+	g.Go(func() error { return c.connect(ctx) })
+	g.Go(func() error { l.main.run(ctx, c); return nil })
+	if l.cover != nil {
+		g.Go(func() error { l.cover.run(ctx, c); return nil })
+	}
+	g.Go(func() error { return c.grant(ctx) })
+	g.Go(func() error {
+		defer close(c.ended)
+		l.run(ctx)
+		return nil
+	})
+	err := g.Wait()
+	c.inbox.close()
+	if ctx.Err() != nil && err == ctx.Err() {
+		return nil
+	}
+	return err
+}
+
+// Ready is closed when the client is connected to its gateway for the first time.
+func (c *Client) Ready() <-chan struct{} { return c.ready }
+
+// Address implements [mixnet.Messenger].
+func (c *Client) Address() mixnet.Recipient { return c.self }
+
+// Receive implements [mixnet.Messenger].
+func (c *Client) Receive(ctx context.Context) (mixnet.Message, error) { return c.inbox.get(ctx) }
+
+// Send implements [mixnet.Messenger].
+func (c *Client) Send(ctx context.Context, to mixnet.Recipient, body []byte, o mixnet.SendOptions) error {
+	m := message.Message{Kind: message.Plain, Body: body}
+	out := &outgoing{lane: o.Lane, to: to, done: o.Done}
+	if !o.As.IsZero() {
+		m.Kind, m.From = message.Data, o.As
+		if o.SURBs > 0 {
+			surbs, err := c.mintNow(o.SURBs)
+			if err != nil {
+				return err
+			}
+			m.SURBs = surbs
+		}
+		out.tag, out.surbs = o.As, m.SURBs
+	}
+	return c.offer(ctx, out, &m)
+}
+
+// Reply implements [mixnet.Messenger].
+func (c *Client) Reply(ctx context.Context, tag mixnet.SenderTag, body []byte, o mixnet.SendOptions) error {
+	m := message.Message{Kind: message.Reply, Body: body}
+	return c.offer(ctx, &outgoing{lane: o.Lane, tag: tag, reply: true, done: o.Done}, &m)
+}
+
+// offer cuts a message up and hands it to the loop. It waits until the lane
+// has room.
+func (c *Client) offer(ctx context.Context, out *outgoing, m *message.Message) error {
+	if err := c.cut(out, m); err != nil {
+		return err
+	}
+	select {
+	case c.offers <- out:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.ended:
+		return mixnet.ErrClosed
+	}
+	select {
+	case <-out.accepted:
+		return out.err
+	case <-ctx.Done():
+		if out.withdraw() {
+			return ctx.Err()
+		}
+		<-out.accepted
+		return out.err
+	case <-c.ended:
+		return mixnet.ErrClosed
+	}
+}
+
+// cut makes the fragments of a message.
+func (c *Client) cut(out *outgoing, m *message.Message) error {
+	b, err := m.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	size := c.traffic.Size.Fragment()
+	out.frags, err = fragment.Split(b, size, fragment.NewSets(fragment.Sets(len(b), size)))
+	out.accepted = make(chan struct{})
+	return err
+}
+
+// order has the loop do something, unless the client has ended.
+func (c *Client) order(o order) {
+	done := make(chan struct{})
+	select {
+	case c.orders <- func(l *loop) { o(l); close(done) }:
+		<-done
+	case <-c.ended:
+	}
+}
+
+// CloseLane implements [mixnet.Messenger].
+func (c *Client) CloseLane(id mixnet.Lane) {
+	c.order(func(l *loop) { l.closeLane(id) })
+}
+
+// LaneLen implements [mixnet.Messenger].
+func (c *Client) LaneLen(id mixnet.Lane) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.loads[id]
+}
+
+// Stock implements [mixnet.Messenger].
+func (c *Client) Stock(tag mixnet.SenderTag, want int) {
+	c.order(func(l *loop) { l.want(tag, want) })
+}
+
+// A minter makes reply SURBs; whoever needs some borrows one.
+type minter struct {
+	rng     *rand.Rand
+	builder builder
+}
+
+// mintNow makes n reply SURBs that lead to us.
+func (c *Client) mintNow(n int) ([]surb.Reply, error) {
+	nw := c.network.Load()
+	if nw == nil {
+		return nil, topology.ErrInsufficient
+	}
+	m := c.minters.Get().(*minter)
+	defer c.minters.Put(m)
+	routes, err := m.routes(nw, c.self.Gateway, c.traffic.HopDelay, n)
+	if err != nil {
+		return nil, err
+	}
+	return surb.Mint(&m.builder, c.traffic.Version, nw.Rotation(), c.self.Identity, routes)
+}

@@ -1,0 +1,409 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/sphinx"
+	"nym-socks5/mixnet/wire"
+)
+
+// inBubble runs a test on virtual time, in a context that ends before it does.
+func inBubble(t *testing.T, test func(t *testing.T, ctx context.Context)) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		test(t, ctx)
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func randomBody(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+func TestMessageCrosses(t *testing.T) {
+	for name, traffic := range map[string]Traffic{"nym": {}, "fast": Fast()} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, ctx context.Context) {
+				n := newFakeNet(t, ctx, 2)
+				alice, bob := n.client(0, Config{Traffic: traffic}), n.client(1, Config{Traffic: traffic})
+				for _, size := range []int{0, 1, 1602, 1603, 1604, 20000} {
+					body := randomBody(size)
+					done := make(chan error, 1)
+					alice.send(bob.Address(), body, mixnet.SendOptions{Done: func(err error) { done <- err }})
+					if m := bob.want(body); !m.From.IsZero() || !m.To.IsZero() {
+						t.Errorf("a plain message has origin %v, %v", m.From, m.To)
+					}
+					if err := <-done; err != nil {
+						t.Errorf("fate of a message of %d bytes: %v", size, err)
+					}
+				}
+				if n := alice.LaneLen(0); n != 0 {
+					t.Errorf("%d packets in the lane after all were acknowledged", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAnonymousReply(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		alice, bob := n.client(0, Config{Traffic: Fast(), SolicitedOnly: true}), n.client(1, Config{Traffic: Fast()})
+		tag := mixnet.NewSenderTag()
+		alice.send(bob.Address(), []byte("who am I?"), mixnet.SendOptions{As: tag, SURBs: 15})
+		m := bob.want([]byte("who am I?"))
+		if m.From != tag || !m.To.IsZero() {
+			t.Fatalf("origin %v, %v", m.From, m.To)
+		}
+		// 15 SURBs, 10 in reserve: a reply of 40 fragments needs requests for more.
+		body := randomBody(40 * 1600)
+		bob.reply(m.From, body, mixnet.SendOptions{})
+		if r := alice.want(body); r.To != tag || !r.From.IsZero() {
+			t.Errorf("the reply has origin %v, %v", r.From, r.To)
+		}
+		if s := bob.Stats(); s.SURBsRequested == 0 {
+			t.Error("bob had 15 SURBs and needed 40, but asked for none")
+		}
+	})
+}
+
+// sphinx.md §6.5: "On expiry: the same fragment bytes, with a new ack, … new route"
+func TestLossIsRepaired(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		rng := newRand()
+		n.lose = func(mixnet.NodeAddr, []byte) bool { return rng.IntN(20) == 0 } // 5 % at every hop
+		alice, bob := n.client(0, Config{Traffic: Fast()}), n.client(1, Config{Traffic: Fast()})
+		tag := mixnet.NewSenderTag()
+		up, down := randomBody(200_000), randomBody(200_000)
+		alice.send(bob.Address(), up, mixnet.SendOptions{As: tag, SURBs: 30})
+		m := bob.want(up)
+		bob.reply(m.From, down, mixnet.SendOptions{})
+		alice.want(down)
+		if s := alice.Stats(); s.SentAgain == 0 {
+			t.Error("nothing was sent again though a third of the packets was lost")
+		}
+	})
+}
+
+// sphinx.md §8 trap 26: "Duplicates are normal."
+func TestDuplicatesReachNobody(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		n.copies = 3
+		alice, bob := n.client(0, Config{Traffic: Fast()}), n.client(1, Config{Traffic: Fast()})
+		for i := range 20 {
+			alice.send(bob.Address(), []byte{byte(i)}, mixnet.SendOptions{})
+		}
+		seen := map[byte]bool{}
+		for range 20 {
+			m, err := bob.Receive(ctx)
+			if err != nil || seen[m.Body[0]] {
+				t.Fatalf("message %v twice (%v)", m.Body, err)
+			}
+			seen[m.Body[0]] = true
+		}
+		time.Sleep(time.Minute)
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if m, err := bob.Receive(short); err == nil {
+			t.Errorf("message %v came twice", m.Body)
+		}
+	})
+}
+
+// A mix that dies loses what goes through it; new routes do not all.
+func TestDeadMixIsRoutedAround(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		dead := n.nw.Layer(2)[0].Addr
+		n.lose = func(hop mixnet.NodeAddr, _ []byte) bool { return hop == dead }
+		alice, bob := n.client(0, Config{Traffic: Fast()}), n.client(1, Config{Traffic: Fast()})
+		body := randomBody(50_000)
+		alice.send(bob.Address(), body, mixnet.SendOptions{As: mixnet.NewSenderTag(), SURBs: 40})
+		m := bob.want(body)
+		bob.reply(m.From, body, mixnet.SendOptions{})
+		alice.want(body)
+	})
+}
+
+// hardening.md H12: "A SURB request is answered for the tag whose reply key
+// carried it, never for an address in its body."
+// hardening.md H13: "A received message carries its origin"
+func TestH12H13Origins(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		alice, bob := n.client(0, Config{Traffic: Fast()}), n.client(1, Config{Traffic: Fast()})
+		first, second := mixnet.NewSenderTag(), mixnet.NewSenderTag()
+		alice.send(bob.Address(), []byte("one"), mixnet.SendOptions{As: first, SURBs: 12})
+		bob.want([]byte("one"))
+		alice.send(bob.Address(), []byte("two"), mixnet.SendOptions{As: second, SURBs: 12})
+		bob.want([]byte("two"))
+		alice.Stock(second, 0) // grants nothing more under the second tag
+		bob.reply(second, randomBody(20*1600), mixnet.SendOptions{Lane: 2})
+		bob.reply(first, []byte("to the first"), mixnet.SendOptions{Lane: 1})
+		if m := alice.want([]byte("to the first")); m.To != first {
+			t.Errorf("origin %v, want the first tag", m.To)
+		}
+		time.Sleep(time.Minute)
+		if got := alice.Stats().SURBsGranted; got != 24 {
+			t.Errorf("%d SURBs granted, want only the 24 of the messages", got)
+		}
+	})
+}
+
+// hardening.md H13: "A SOCKS client drops unsolicited fragments before reassembly."
+func TestH13UnsolicitedIsDropped(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		alice, bob := n.client(0, Config{Traffic: Fast(), SolicitedOnly: true}), n.client(1, Config{Traffic: Fast()})
+		bob.send(alice.Address(), []byte("unasked"), mixnet.SendOptions{})
+		time.Sleep(time.Second)
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if m, err := alice.Receive(short); err == nil {
+			t.Errorf("received %q", m.Body)
+		}
+		if alice.Stats().ReceivedBad == 0 {
+			t.Error("nothing was counted as dropped")
+		}
+	})
+}
+
+func TestReplyToAStrangerFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		bob := n.client(1, Config{Traffic: Fast()})
+		if err := bob.Reply(ctx, mixnet.NewSenderTag(), []byte("?"), mixnet.SendOptions{}); !errors.Is(err, mixnet.ErrUnknownTag) {
+			t.Errorf("got %v, want %v", err, mixnet.ErrUnknownTag)
+		}
+		// sphinx.md §5.8: "never send empty replies"
+		if err := bob.Reply(ctx, mixnet.NewSenderTag(), nil, mixnet.SendOptions{}); err == nil {
+			t.Error("an empty reply was accepted")
+		}
+		stranger := bob.Address()
+		stranger.Gateway = stranger.Identity
+		if err := bob.Send(ctx, stranger, []byte("?"), mixnet.SendOptions{}); err == nil {
+			t.Error("sent to a gateway that does not exist")
+		}
+		if err := bob.Send(ctx, bob.Address(), make([]byte, mixnet.MaxMessage+1), mixnet.SendOptions{}); !errors.Is(err, mixnet.ErrTooLong) {
+			t.Errorf("a message too long: %v", err)
+		}
+	})
+}
+
+func TestSendWaitsForRoom(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		n.lose = func(mixnet.NodeAddr, []byte) bool { return true }
+		alice := n.client(0, Config{Traffic: Fast(), LaneRoom: 4})
+		fate := make(chan error, 2)
+		o := mixnet.SendOptions{Lane: 9, Done: func(err error) { fate <- err }}
+		alice.send(alice.Address(), randomBody(4*1600), o)
+		short, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		if err := alice.Send(short, alice.Address(), []byte("x"), o); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("a full lane: got %v", err)
+		}
+		if got := alice.LaneLen(9); got != 4 {
+			t.Errorf("%d packets in the lane, want 4", got)
+		}
+		alice.send(alice.Address(), []byte("elsewhere"), mixnet.SendOptions{Lane: 8}) // others are not held up
+		alice.CloseLane(9)
+		if err := <-fate; !errors.Is(err, mixnet.ErrLaneClosed) {
+			t.Errorf("fate %v, want %v", err, mixnet.ErrLaneClosed)
+		}
+		synctest.Wait()
+		if got := alice.LaneLen(9); got != 0 {
+			t.Errorf("%d packets in the closed lane", got)
+		}
+		before := alice.Stats().Sent
+		alice.CloseLane(8)
+		time.Sleep(time.Minute)
+		if after := alice.Stats().Sent; after != before {
+			t.Errorf("%d packets sent after all lanes were closed", after-before)
+		}
+	})
+}
+
+// hardening.md H01: "One sealed frame, data or cover, is ready before each tick"
+// hardening.md H02: "Everything leaves through the pacer … the rate does not follow the load";
+// "ticks and session frames match 1:1 under loss, failover and top-up; inter-send times are Exp (KS test)"
+func TestH01H02RateDoesNotFollowLoad(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		rng := newRand()
+		n.lose = func(mixnet.NodeAddr, []byte) bool { return rng.IntN(50) == 0 }
+		var mu sync.Mutex
+		times := map[keys.Identity][]time.Time{}
+		n.seen = func(c keys.Identity, _ wire.MixPacket, at time.Time) {
+			mu.Lock()
+			defer mu.Unlock()
+			times[c] = append(times[c], at)
+		}
+		idle := n.client(0, Config{Traffic: Traffic{CoverEvery: Off}})
+		busy := n.client(0, Config{Traffic: Traffic{CoverEvery: Off}})
+		peer := n.client(1, Config{Traffic: Fast()})
+		n.wg.Go(func() {
+			for i := 0; ; i++ {
+				o := mixnet.SendOptions{Lane: mixnet.Lane(i % 3), As: mixnet.SenderTag{1}, SURBs: 3}
+				if busy.Send(ctx, peer.Address(), make([]byte, 5000), o) != nil {
+					return
+				}
+			}
+		})
+		n.wg.Go(func() {
+			for {
+				m, err := peer.Receive(ctx)
+				if err != nil || peer.Reply(ctx, m.From, make([]byte, 4000), mixnet.SendOptions{}) != nil {
+					return
+				}
+			}
+		})
+		n.wg.Go(func() {
+			for {
+				if _, err := busy.Receive(ctx); err != nil {
+					return
+				}
+			}
+		})
+		const span = 60 * time.Second
+		time.Sleep(span)
+		mu.Lock()
+		defer mu.Unlock()
+		for name, c := range map[string]*testClient{"idle": idle, "busy": busy} {
+			at := times[c.Address().Identity]
+			const mean = 3000                             // one every 20 ms
+			if len(at) < mean-440 || len(at) > mean+440 { // beyond 8σ
+				t.Errorf("the %s client sent %d packets in a minute, want about %d", name, len(at), mean)
+			}
+			var gaps []float64
+			for i := 1; i < len(at); i++ {
+				gaps = append(gaps, at[i].Sub(at[i-1]).Seconds())
+			}
+			if d := kolmogorov(gaps, 0.02); d > 2.2/math.Sqrt(float64(len(gaps))) {
+				t.Errorf("the %s client's intervals are not exponential: distance %.4f", name, d)
+			}
+		}
+		s := busy.Stats()
+		if s.MissedTicks != 0 {
+			t.Errorf("%d ticks missed", s.MissedTicks)
+		}
+		if s.SentData < 95*s.Sent/100 {
+			t.Errorf("%d of %d packets carried data though data always waited", s.SentData, s.Sent)
+		}
+		if idle.Stats().SentData != 0 || idle.Stats().SentCover < 2000 {
+			t.Errorf("the idle client: %+v", idle.Stats())
+		}
+	})
+}
+
+// hardening.md H03: "Data, cover, acks and SURBs have one Sphinx version …, one
+// distribution of routes and delays, one size per packet size setting."
+func TestH03OneKindOfPacket(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		sizes, versions := map[int]int{}, map[sphinx.Version]int{}
+		var delays []float64
+		n.opened = func(p *sphinx.Packet) {
+			sizes[len(p.Data)]++
+			versions[p.Version]++
+			if !p.Final {
+				delays = append(delays, p.Delay.Seconds())
+			}
+		}
+		alice, bob := n.client(0, Config{}), n.client(1, Config{})
+		alice.send(bob.Address(), randomBody(30_000), mixnet.SendOptions{As: mixnet.NewSenderTag(), SURBs: 20})
+		m, err := bob.Receive(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bob.reply(m.From, randomBody(30_000), mixnet.SendOptions{})
+		if _, err := alice.Receive(ctx); err != nil {
+			t.Fatal(err)
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if len(sizes) != 2 || sizes[mixnet.Regular.Total()] == 0 || sizes[mixnet.AckSize.Total()] == 0 {
+			t.Errorf("sizes of packets: %v", sizes)
+		}
+		if len(versions) != 1 || versions[sphinx.Version259] == 0 {
+			t.Errorf("versions of packets: %v", versions)
+		}
+		if d := kolmogorov(delays, 0.015); d > 2.2/math.Sqrt(float64(len(delays))) {
+			t.Errorf("delays are not exponential with mean 15 ms: distance %.4f over %d", d, len(delays))
+		}
+	})
+}
+
+// A gateway that is gone for a while, and one that has forgotten us.
+func TestSessionComesBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		alice, bob := n.client(0, Config{Traffic: Fast()}), n.client(1, Config{Traffic: Fast()})
+		for i, forget := range []bool{false, true} {
+			n.mu.Lock()
+			live := n.live[bob.Address().Identity]
+			if forget {
+				delete(n.accounts, bob.Address().Identity)
+			}
+			n.mu.Unlock()
+			live.Evict()
+			body := []byte{byte(i)}
+			alice.send(bob.Address(), body, mixnet.SendOptions{})
+			bob.want(body)
+		}
+		if got := bob.Stats().Reconnects; got != 3 {
+			t.Errorf("%d sessions, want 3", got)
+		}
+	})
+}
+
+func TestEndTellsEverybody(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		n.lose = func(mixnet.NodeAddr, []byte) bool { return true }
+		inner, stop := context.WithCancel(ctx)
+		cfg := Config{Traffic: Fast(), LaneRoom: 1, Gateway: n.nw.Gateways()[0].Identity, Topology: n.topology, Dial: n.dial}
+		c, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(inner) }()
+		<-c.Ready()
+		fate, waits, receives := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+		if err := c.Send(ctx, c.Address(), []byte("lost"), mixnet.SendOptions{Done: func(err error) { fate <- err }}); err != nil {
+			t.Fatal(err)
+		}
+		go func() { waits <- c.Send(ctx, c.Address(), []byte("waits"), mixnet.SendOptions{}) }()
+		go func() { _, err := c.Receive(ctx); receives <- err }()
+		synctest.Wait()
+		stop()
+		for what, ch := range map[string]chan error{"in flight": fate, "waiting": waits, "receiving": receives} {
+			if err := <-ch; !errors.Is(err, mixnet.ErrClosed) {
+				t.Errorf("%s: got %v, want %v", what, err, mixnet.ErrClosed)
+			}
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if err := c.Send(ctx, c.Address(), []byte("late"), mixnet.SendOptions{}); !errors.Is(err, mixnet.ErrClosed) {
+			t.Errorf("after the end: %v", err)
+		}
+		c.CloseLane(1)
+	})
+}

@@ -1,0 +1,119 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/sphinx"
+	"nym-socks5/mixnet/topology"
+)
+
+// Defaults of a Config.
+const (
+	DefaultHopDelay   = 15 * time.Millisecond
+	DefaultSendEvery  = 20 * time.Millisecond
+	DefaultCoverEvery = 200 * time.Millisecond
+	DefaultLaneRoom   = 256
+	DefaultRefresh    = 5 * time.Minute
+)
+
+// Off switches a mean of [Traffic] off.
+const Off = -1
+
+// Traffic says what packets look like and when they leave. The zero Traffic is
+// that of Nym's own clients (sphinx.md §6.1).
+type Traffic struct {
+	// HopDelay is the mean delay at each of three mixes. If zero, it is 15 ms;
+	// if negative, packets are not delayed, and mixes mix nothing.
+	HopDelay time.Duration
+	// SendEvery is the mean interval of the main stream. If zero, it is 20 ms.
+	// If negative, packets leave as soon as they are there and no cover takes
+	// their place, so that the times of sending show the traffic.
+	SendEvery time.Duration
+	// CoverEvery is the mean interval of the loop cover stream. If zero, it is
+	// 200 ms; if negative, there is none.
+	CoverEvery time.Duration
+	// Size is that of every packet but acknowledgements. If zero, it is
+	// [mixnet.Regular].
+	Size mixnet.PacketSize
+	// Version is that of every header, data and cover alike (H03). If zero, it
+	// is [sphinx.Version259].
+	Version sphinx.Version
+}
+
+// Fast is a Traffic without delays, pacing and cover, for measuring and tests.
+// It hides who talks to whom from nobody who watches the network.
+func Fast() Traffic { return Traffic{HopDelay: Off, SendEvery: Off, CoverEvery: Off} }
+
+func (t Traffic) withDefaults() Traffic {
+	mean := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+		*d = max(0, *d)
+	}
+	mean(&t.HopDelay, DefaultHopDelay)
+	mean(&t.SendEvery, DefaultSendEvery)
+	mean(&t.CoverEvery, DefaultCoverEvery)
+	if t.Size == 0 {
+		t.Size = mixnet.Regular
+	}
+	if t.Version == 0 {
+		t.Version = sphinx.Version259
+	}
+	return t
+}
+
+// Config is what a Client is made of.
+type Config struct {
+	// Identity, Encryption and Ack are the client's keys. Each that is nil is drawn.
+	Identity   *keys.IdentityKey
+	Encryption *keys.EncryptionKey
+	Ack        *keys.Ack
+
+	// Gateway is the one the client is reached through. It must be in the topology.
+	Gateway keys.Identity
+	// Topology gives the current picture of the network. It is asked at the
+	// start and then again and again.
+	Topology func(context.Context) (*topology.Network, error)
+	// Refresh is the mean time between two questions. If zero, it is 5 minutes.
+	Refresh time.Duration
+	// Dial connects to a gateway's client port, given its WebSocket URL.
+	Dial func(ctx context.Context, url string) (session.MessageConn, error)
+
+	Traffic Traffic
+	// LaneRoom is how many packets of one lane are queued or on their way at
+	// most. If zero, it is 256.
+	LaneRoom int
+
+	// SolicitedOnly drops whatever does not come under a reply key of ours
+	// before it is put together (H13): for clients that only ask.
+	SolicitedOnly bool
+
+	// Log receives the client's log. The zero Logger drops everything.
+	Log zerolog.Logger
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Topology == nil:
+		return errors.New("client: no topology")
+	case c.Dial == nil:
+		return errors.New("client: no way to dial")
+	case c.Gateway.IsZero():
+		return errors.New("client: no gateway")
+	case c.LaneRoom < 0 || c.Refresh < 0:
+		return errors.New("client: negative lane room or refresh")
+	case c.Traffic.Size != 0 && (!c.Traffic.Size.Valid() || c.Traffic.Size == mixnet.AckSize):
+		return errors.New("client: packets of this size carry no messages")
+	case c.Traffic.Version != 0 && c.Traffic.Version != sphinx.Version258 && c.Traffic.Version != sphinx.Version259:
+		return errors.New("client: packets of this version are not built")
+	}
+	return nil
+}

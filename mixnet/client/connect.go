@@ -1,0 +1,225 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/topology"
+)
+
+// Pauses between attempts to reach the gateway or the directory.
+const (
+	firstPause = 500 * time.Millisecond
+	longPause  = 30 * time.Second
+	steadyTime = time.Minute // a session that lasted this long was a good one
+	dialTime   = 10 * time.Second
+)
+
+// A backoff gives growing pauses, each drawn between a half and one and a half
+// of its step, so that clients do not return in step (H05).
+type backoff struct{ step time.Duration }
+
+func (b *backoff) reset() { b.step = 0 }
+
+func (b *backoff) next() time.Duration {
+	b.step = min(max(2*b.step, firstPause), longPause)
+	return jitter(b.step)
+}
+
+func jitter(d time.Duration) time.Duration {
+	return d/2 + time.Duration(rand.Int64N(int64(d)+1))
+}
+
+// sleep waits, unless ctx ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A link is where the streams find the session that is up.
+type link struct {
+	mu   sync.Mutex
+	live *session.Client
+	up   chan struct{} // closed while there is a live one
+}
+
+func (l *link) init() { l.up = make(chan struct{}) }
+
+func (l *link) set(s *session.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case s != nil && l.live == nil:
+		close(l.up)
+	case s == nil && l.live != nil:
+		l.up = make(chan struct{})
+	}
+	l.live = s
+}
+
+// wait gives the live session, when there is one; false: ctx ended.
+func (l *link) wait(ctx context.Context) (*session.Client, bool) {
+	for {
+		l.mu.Lock()
+		live, up := l.live, l.up
+		l.mu.Unlock()
+		if live != nil {
+			return live, true
+		}
+		select {
+		case <-up:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+// refresh keeps the picture of the network fresh.
+func (c *Client) refresh(ctx context.Context, networks chan<- *topology.Network) error {
+	var pause backoff
+	for {
+		nw, err := c.cfg.Topology(ctx)
+		wait := jitter(c.cfg.Refresh)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			wait = min(wait, pause.next())
+			c.cfg.Log.Warn().Err(err).Dur("retry", wait).Msg("no topology")
+		} else {
+			pause.reset()
+			if c.network.Swap(nw) == nil {
+				close(c.pictured)
+			}
+			select {
+			case networks <- nw:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		if sleep(ctx, wait) != nil {
+			return nil
+		}
+	}
+}
+
+// errNoGateway reports a picture of the network without our gateway.
+var errNoGateway = errors.New("client: the gateway is not in the topology")
+
+// connect keeps a session with the gateway up. It never gives up.
+func (c *Client) connect(ctx context.Context) error {
+	var pause backoff
+	var log login
+	select {
+	case <-c.pictured:
+	case <-ctx.Done():
+		return nil
+	}
+	for {
+		began := time.Now()
+		err := c.session(ctx, &log)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > steadyTime {
+			pause.reset()
+		}
+		wait := pause.next()
+		c.cfg.Log.Warn().Err(err).Dur("retry", wait).Msg("no session with the gateway")
+		if sleep(ctx, wait) != nil {
+			return nil
+		}
+	}
+}
+
+// A login is what is kept from one session to the next.
+type login struct {
+	sealer  *session.Sealer // nil: not registered
+	last    time.Time       // of the last authentication: each must be a later second
+	refused int             // since one was accepted
+}
+
+// maxRefusals is how often a gateway may refuse an authentication before the
+// client registers anew.
+const maxRefusals = 3
+
+// session holds one session from dialing to its end.
+func (c *Client) session(ctx context.Context, l *login) error {
+	gw, ok := c.network.Load().Gateway(c.cfg.Gateway)
+	if !ok || gw.Clients == "" {
+		return errNoGateway
+	}
+	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	conn, err := c.cfg.Dial(dialing, gw.Clients)
+	cancel()
+	if err != nil {
+		return err
+	}
+	live, err := c.login(ctx, conn, l)
+	if err != nil {
+		conn.Close(1000, "")
+		return err
+	}
+	c.count.sessions.Add(1)
+	c.link.set(live)
+	defer c.link.set(nil)
+	select {
+	case <-c.ready:
+	default:
+		close(c.ready)
+	}
+	return live.Run(ctx)
+}
+
+// login registers or authenticates.
+func (c *Client) login(ctx context.Context, conn session.MessageConn, l *login) (*session.Client, error) {
+	receive := func(b []byte) { c.push(ctx, b) }
+	if l.sealer == nil {
+		key, version, err := session.Register(ctx, conn, c.identity, c.cfg.Gateway)
+		if err != nil {
+			return nil, err
+		}
+		l.sealer, l.refused = session.NewSealer(key), 0
+		return session.NewClient(conn, l.sealer, version, receive), nil
+	}
+	now := time.Now()
+	if now.Unix() <= l.last.Unix() {
+		now = l.last.Add(time.Second)
+	}
+	l.last = now
+	live, err := session.Authenticate(ctx, conn, c.identity, l.sealer, now, receive)
+	var refusal *session.RefusedError
+	if errors.As(err, &refusal) {
+		l.refused++
+		if l.refused >= maxRefusals || strings.Contains(refusal.Text, "not registered") {
+			l.sealer = nil // the gateway has forgotten us
+		}
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	if err == nil {
+		l.refused = 0
+	}
+	return live, err
+}
+
+// push hands the loop what the gateway pushed. While the loop is behind, the
+// gateway waits.
+func (c *Client) push(ctx context.Context, b []byte) {
+	select {
+	case c.pushed <- append([]byte(nil), b...):
+	case <-ctx.Done():
+	case <-c.ended:
+	}
+}

@@ -1,0 +1,417 @@
+package client
+
+import (
+	"crypto/rand"
+	"errors"
+	"math"
+	mrand "math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/fragment"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/surb"
+)
+
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// offered makes a message of n fragments in a lane.
+func offered(t *testing.T, lane mixnet.Lane, n int) *outgoing {
+	t.Helper()
+	size := mixnet.Regular.Fragment()
+	body := make([]byte, (size-fragment.HeaderSize)*n-1)
+	frags, err := fragment.Split(body, size, fragment.NewSets(fragment.Sets(len(body), size)))
+	if err != nil || frags.Len() != n {
+		t.Fatalf("%d fragments (%v), want %d", frags.Len(), err, n)
+	}
+	return &outgoing{lane: lane, frags: frags, accepted: make(chan struct{})}
+}
+
+func isAccepted(o *outgoing) bool {
+	select {
+	case <-o.accepted:
+		return true
+	default:
+		return false
+	}
+}
+
+func always(*outgoing) bool { return true }
+
+// sphinx.md §6.2: "intervals Exp(mean = 20 ms), each deadline counted from the previous deadline"
+func TestPacerKeepsItsRate(t *testing.T) {
+	p := pacer{mean: 20 * time.Millisecond, rng: mrand.New(mrand.NewPCG(1, 2))}
+	p.start(t0)
+	const n = 20000
+	var gaps []float64
+	last := t0
+	for range n {
+		now := p.next.Add(time.Millisecond) // always served a little late: must not drift
+		gaps = append(gaps, p.next.Sub(last).Seconds())
+		last = p.next
+		if missed := p.tick(now); missed != 0 {
+			t.Fatalf("missed %d", missed)
+		}
+	}
+	mean := last.Sub(t0).Seconds() / n
+	if math.Abs(mean-0.02) > 8*0.02/math.Sqrt(n) {
+		t.Errorf("mean interval %.5f s, want 0.02", mean)
+	}
+	if d := kolmogorov(gaps, 0.02); d > 2.2/math.Sqrt(n) {
+		t.Errorf("intervals are not exponential: distance %.4f", d)
+	}
+}
+
+// hardening.md H02: "A missed tick is dropped, never caught up by a burst"
+func TestH02MissedTicksAreDropped(t *testing.T) {
+	p := pacer{mean: 20 * time.Millisecond, rng: mrand.New(mrand.NewPCG(3, 4))}
+	p.start(t0)
+	now := t0.Add(2 * time.Second) // a stall
+	missed := p.tick(now)
+	if missed < 50 || missed > 160 { // mean 100, beyond 5σ
+		t.Errorf("missed %d ticks in two seconds, want about 100", missed)
+	}
+	if late := now.Sub(p.next); late > lateness {
+		t.Errorf("the next tick is %v ago", late)
+	}
+}
+
+// kolmogorov is the distance between the sample and Exp(mean).
+func kolmogorov(sample []float64, mean float64) (d float64) {
+	s := append([]float64(nil), sample...)
+	slices.Sort(s)
+	for i, x := range s {
+		f := 1 - math.Exp(-x/mean)
+		d = max(d, math.Abs(f-float64(i)/float64(len(s))), math.Abs(f-float64(i+1)/float64(len(s))))
+	}
+	return d
+}
+
+func TestLanesTakeTurns(t *testing.T) {
+	l := newLanes(100)
+	a, b := offered(t, 1, 3), offered(t, 2, 1)
+	l.offer(a)
+	l.offer(b)
+	var got []mixnet.Lane
+	for {
+		p, ok := l.pop(always)
+		if !ok {
+			break
+		}
+		got = append(got, p.out.lane)
+	}
+	want := []mixnet.Lane{1, 2, 1, 1}
+	if len(got) != len(want) {
+		t.Fatalf("lanes %v, want %v", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("lanes %v, want %v", got, want)
+		}
+	}
+	if l.load(1) != 3 || l.load(2) != 1 {
+		t.Errorf("loads %d and %d before any acknowledgement, want 3 and 1", l.load(1), l.load(2))
+	}
+}
+
+func TestLanesOrderOfUrgency(t *testing.T) {
+	l := newLanes(100)
+	data, grant, request := offered(t, 1, 1), offered(t, 0, 1), offered(t, 0, 1)
+	grant.purpose, request.purpose = purposeGrant, purposeRequest
+	l.offer(data)
+	l.offer(grant)
+	first, _ := l.pop(always) // the grant
+	l.offer(request)
+	l.again(first)
+	for i, want := range []*outgoing{request, grant, data} {
+		if p, ok := l.pop(always); !ok || p.out != want {
+			t.Fatalf("turn %d: wrong message", i)
+		}
+	}
+}
+
+func TestLaneHasRoom(t *testing.T) {
+	l := newLanes(4)
+	first, second, third := offered(t, 1, 3), offered(t, 1, 2), offered(t, 1, 9)
+	for _, o := range []*outgoing{first, second, third} {
+		l.offer(o)
+	}
+	if !isAccepted(first) || isAccepted(second) {
+		t.Fatal("a lane for 4 packets must take 3 and then not 2 more")
+	}
+	other := offered(t, 2, 3)
+	if l.offer(other); !isAccepted(other) {
+		t.Error("another lane is blocked")
+	}
+	l.release(first, 1)
+	if !isAccepted(second) {
+		t.Error("room for 2 more, but not taken")
+	}
+	l.release(first, 2)
+	if isAccepted(third) {
+		t.Error("a message larger than a lane got in beside another")
+	}
+	if l.release(second, 2); !isAccepted(third) {
+		t.Error("a message larger than a lane never gets in")
+	}
+}
+
+func TestWithdrawnOfferIsSkipped(t *testing.T) {
+	l := newLanes(2)
+	first, second, third := offered(t, 1, 2), offered(t, 1, 2), offered(t, 1, 2)
+	for _, o := range []*outgoing{first, second, third} {
+		l.offer(o)
+	}
+	if first.withdraw() || !second.withdraw() {
+		t.Fatal("only what was not accepted can be withdrawn")
+	}
+	l.release(first, 2)
+	if isAccepted(second) || !isAccepted(third) {
+		t.Error("the withdrawn message is in the way")
+	}
+}
+
+func TestCloseLane(t *testing.T) {
+	l := newLanes(2)
+	var fate []error
+	queued, waits := offered(t, 1, 2), offered(t, 1, 1)
+	queued.done = func(err error) { fate = append(fate, err) }
+	l.offer(queued)
+	l.offer(waits)
+	l.abandon(func(o *outgoing) bool { return o.lane == 1 }, mixnet.ErrLaneClosed)
+	if len(fate) != 1 || !errors.Is(fate[0], mixnet.ErrLaneClosed) {
+		t.Errorf("fate of the queued message: %v", fate)
+	}
+	if !isAccepted(waits) || !errors.Is(waits.err, mixnet.ErrLaneClosed) {
+		t.Error("the waiting sender was not told")
+	}
+	if _, ok := l.pop(always); ok {
+		t.Error("a closed lane still sends")
+	}
+	if l.load(1) != 0 || len(l.lanes) != 0 {
+		t.Errorf("load %d, %d lanes remembered", l.load(1), len(l.lanes))
+	}
+}
+
+// A reply that must wait for SURBs does not hold up others.
+func TestBlockedRepliesAreSkipped(t *testing.T) {
+	l := newLanes(10)
+	reply, data := offered(t, 1, 2), offered(t, 2, 1)
+	reply.reply, reply.tag = true, mixnet.NewSenderTag()
+	l.offer(reply)
+	l.offer(data)
+	can := func(o *outgoing) bool { return !o.reply }
+	if p, ok := l.pop(can); !ok || p.out != data {
+		t.Fatal("the message behind a blocked reply does not leave")
+	}
+	if _, ok := l.pop(can); ok {
+		t.Fatal("a blocked reply left")
+	}
+	if got := l.waiting(reply.tag); got != 2 {
+		t.Errorf("%d fragments wait, want 2", got)
+	}
+	p, _ := l.pop(always)
+	l.again(p)
+	if got := l.waiting(reply.tag); got != 2 {
+		t.Errorf("%d fragments wait with one to be sent again, want 2", got)
+	}
+}
+
+// sphinx.md §6.5: "Timer = 1.5·T + 1.5 s, started when the packet leaves"
+func TestInflight(t *testing.T) {
+	f := newInflight()
+	o := offered(t, 1, 2)
+	a, b := piece{out: o}, piece{out: o, index: 1}
+	f.sent(a, t0, 100*time.Millisecond)
+	f.sent(b, t0, 0)
+	if at, ok := f.next(); !ok || at != t0.Add(1500*time.Millisecond) {
+		t.Fatalf("first timer at %v", at.Sub(t0))
+	}
+	if _, _, ok := f.due(t0.Add(1499 * time.Millisecond)); ok {
+		t.Fatal("due too early")
+	}
+	p, tries, ok := f.due(t0.Add(1500 * time.Millisecond))
+	if !ok || p != b || tries != 1 {
+		t.Fatalf("due %v %d %v, want the second fragment", p.index, tries, ok)
+	}
+	if !f.known(b.id()) {
+		t.Error("a fragment that is to be sent again must still know its receipt")
+	}
+	f.sent(b, t0.Add(2*time.Second), 0)
+	if got, ok := f.acked(a.id()); !ok || got != a {
+		t.Error("receipt of the first not recognised")
+	}
+	if _, ok := f.acked(a.id()); ok {
+		t.Error("a repeated receipt counts")
+	}
+	if p, tries, ok := f.due(t0.Add(4 * time.Second)); !ok || p != b || tries != 2 {
+		t.Errorf("second timer: %d tries, %v", tries, ok)
+	}
+	f.sent(b, t0.Add(4*time.Second), 0)
+	o.over = true
+	if _, _, ok := f.due(t0.Add(time.Hour)); ok {
+		t.Error("a finished message is due")
+	}
+	if len(f.byID) != 0 || len(f.timers) != 0 {
+		t.Errorf("%d fragments, %d timers remembered", len(f.byID), len(f.timers))
+	}
+}
+
+func someSURBs(n int) []surb.Reply {
+	r := make([]surb.Reply, n)
+	for i := range r {
+		r[i].Key = keys.NewReply()
+	}
+	return r
+}
+
+// sphinx.md §6.6: "k = min(f, available − 10)", the request "consumes one SURB regardless of the minimum"
+func TestPoolKeepsItsReserve(t *testing.T) {
+	ps := newPools()
+	tag := mixnet.NewSenderTag()
+	if ps.known(tag) || ps.can(tag, true) || ps.ask(tag, 5, t0) != 0 {
+		t.Fatal("an unknown tag has SURBs")
+	}
+	ps.add(tag, someSURBs(15), false, t0)
+	spent := 0
+	for ps.can(tag, false) {
+		if _, ok := ps.take(tag); !ok {
+			t.Fatal("nothing to take")
+		}
+		spent++
+	}
+	if spent != 5 {
+		t.Errorf("%d of 15 SURBs spent on data, want 5", spent)
+	}
+	if !ps.can(tag, true) {
+		t.Error("the reserve must serve a request")
+	}
+	if n := ps.ask(tag, 27, t0); n < 27 || n > maxRequest {
+		t.Errorf("asks for %d with 27 waiting", n)
+	}
+	if n := ps.ask(tag, 27, t0); n != 0 {
+		t.Errorf("asks for %d more at once", n)
+	}
+	if n := ps.ask(tag, 27, t0.Add(askAgainAfter+time.Second)); n < 27 {
+		t.Errorf("asks for %d again after silence, want as many as wait", n)
+	}
+}
+
+func TestPoolBounds(t *testing.T) {
+	ps := newPools()
+	tag := mixnet.NewSenderTag()
+	young := someSURBs(maxPerTag)
+	ps.add(tag, someSURBs(100), false, t0)
+	ps.add(tag, young, false, t0)
+	if s, _ := ps.take(tag); s.Key != young[0].Key {
+		t.Error("over the bound the oldest must go")
+	}
+	for range maxTags {
+		ps.add(mixnet.NewSenderTag(), someSURBs(1), false, t0.Add(time.Second))
+	}
+	if len(ps.byTag) != maxTags || ps.known(tag) {
+		t.Errorf("%d tags, the oldest known: %v", len(ps.byTag), ps.known(tag))
+	}
+}
+
+// sphinx.md §6.6: "if nothing for > 5 min … drop the tag's waiting data"
+func TestPoolGivesUp(t *testing.T) {
+	ps := newPools()
+	tag := mixnet.NewSenderTag()
+	ps.add(tag, someSURBs(3), false, t0)
+	waits := func(mixnet.SenderTag) int { return 1 }
+	if gone := ps.expire(t0.Add(4*time.Minute), waits); len(gone) != 0 {
+		t.Fatal("gave up too early")
+	}
+	if gone := ps.expire(t0.Add(6*time.Minute), waits); len(gone) != 1 || gone[0] != tag {
+		t.Fatalf("gave up on %d tags, want 1", len(gone))
+	}
+	if ps.expire(t0.Add(25*time.Hour), func(mixnet.SenderTag) int { return 0 }); ps.known(tag) {
+		t.Error("a tag unheard of for a day is remembered")
+	}
+}
+
+// socks.md §21.5: "count SURBs as delivered only when the packets that carried them are acknowledged"
+func TestStockCountsWhatArrived(t *testing.T) {
+	s := newStocks()
+	tag := mixnet.NewSenderTag()
+	var to mixnet.Recipient
+	rand.Read(to.Identity[:])
+	st := s.open(tag, to, t0)
+	st.want = 50
+	if got := s.short(tag); got != 50 {
+		t.Fatalf("short of %d, want 50", got)
+	}
+	out := someSURBs(20)
+	s.granted(tag, out, t0)
+	s.sent(tag, len(out))
+	if got := s.short(tag); got != 30 {
+		t.Errorf("short of %d with 20 under way, want 30", got)
+	}
+	s.delivered(tag, 20, true)
+	for _, r := range out[:15] {
+		k, ok := s.use(surb.DigestOf(r.Key), t0)
+		if !ok || k.tag != tag || k.key != r.Key {
+			t.Fatal("a reply key is not found by its digest")
+		}
+		if _, again := s.use(surb.DigestOf(r.Key), t0); again {
+			t.Fatal("a reply key works twice") // sphinx.md §5.9: "entries are removed on use (single use)"
+		}
+	}
+	if got := s.short(tag); got != 45 {
+		t.Errorf("short of %d with 5 left, want 45", got)
+	}
+	s.delivered(tag, 0, true)
+	s.sent(tag, 30)
+	s.delivered(tag, 30, false)
+	if got := s.short(tag); got != 45 {
+		t.Errorf("SURBs that never arrived count: short of %d, want 45", got)
+	}
+	// "treat a top-up request as 'stock is at or below the reserve'"
+	st.there = 40
+	if n, got := s.requested(tag, 1000); n != maxGrant || got != to {
+		t.Errorf("a request for 1000 is honoured with %d", n)
+	}
+	if got := s.short(tag); got != 40 {
+		t.Errorf("short of %d after a request, want 40", got)
+	}
+	// "decay the estimate with time"
+	st.there, st.used = 50, t0.Add(2*time.Minute)
+	if low := s.fade(t0.Add(2 * time.Minute)); len(low) != 1 || st.there >= 25 {
+		t.Errorf("after two minutes %.0f of 50 are believed there", st.there)
+	}
+	// hardening: "A client whose app does not read SHOULD stop granting SURBs"
+	st.want = -1
+	if n, _ := s.requested(tag, 10); n != 0 {
+		t.Errorf("grants %d though told to grant none", n)
+	}
+	if n, _ := s.requested(mixnet.NewSenderTag(), 10); n != 0 {
+		t.Error("grants for a tag that is none of ours")
+	}
+}
+
+func TestReplyKeysExpire(t *testing.T) {
+	s := newStocks()
+	tag := mixnet.NewSenderTag()
+	old, young := someSURBs(3), someSURBs(3)
+	s.granted(tag, old, t0)
+	s.granted(tag, young, t0.Add(20*time.Hour))
+	s.use(surb.DigestOf(old[0].Key), t0)
+	s.expire(t0.Add(25 * time.Hour))
+	if _, ok := s.use(surb.DigestOf(old[1].Key), t0); ok {
+		t.Error("a key of yesterday is still good") // sphinx.md §5.9: "or after 24 h"
+	}
+	if _, ok := s.use(surb.DigestOf(young[0].Key), t0); !ok {
+		t.Error("a young key is gone")
+	}
+	for range 3000 { // used keys must not pile up
+		r := someSURBs(1)
+		s.granted(tag, r, t0)
+		s.use(surb.DigestOf(r[0].Key), t0)
+	}
+	if len(s.order) > 1100 {
+		t.Errorf("%d digests remembered for %d keys", len(s.order), len(s.keys))
+	}
+}

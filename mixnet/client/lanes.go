@@ -1,0 +1,243 @@
+package client
+
+import (
+	"nym-socks5/mixnet"
+)
+
+// lanes holds what waits to be sent. The loop owns it.
+//
+//	requests        ┐
+//	sent again      ├─ in this order, before
+//	grants          ┘
+//	lane a  ▒▒▒▒    ┐
+//	lane b  ▒       ├─ a packet of each in turn
+//	lane c  ▒▒▒▒▒▒  ┘
+//
+// A lane has room for a number of packets, queued or not yet acknowledged;
+// messages beyond it are kept with their senders, who wait.
+type lanes struct {
+	room   int // packets in a lane
+	urgent [3]queue
+	lanes  map[mixnet.Lane]*lane
+	ring   []*lane // those with something queued, in turn
+	turn   int
+}
+
+// The urgent queues, in the order in which they are served.
+const (
+	urgentRequest = iota
+	urgentAgain
+	urgentGrant
+)
+
+type lane struct {
+	id     mixnet.Lane
+	load   int         // packets queued or not yet acknowledged
+	queued []*outgoing // accepted, with fragments never sent
+	offers []*outgoing // not accepted
+	inRing bool
+}
+
+func newLanes(room int) *lanes {
+	return &lanes{room: room, lanes: make(map[mixnet.Lane]*lane)}
+}
+
+func (l *lanes) lane(id mixnet.Lane) *lane {
+	ln := l.lanes[id]
+	if ln == nil {
+		ln = &lane{id: id}
+		l.lanes[id] = ln
+	}
+	return ln
+}
+
+// load counts the packets of a lane that are queued or not yet acknowledged.
+func (l *lanes) load(id mixnet.Lane) int {
+	if ln := l.lanes[id]; ln != nil {
+		return ln.load
+	}
+	return 0
+}
+
+// offer puts a message into its lane, now or as soon as there is room.
+func (l *lanes) offer(o *outgoing) {
+	if o.purpose != purposeData {
+		l.accept(nil, o)
+		return
+	}
+	ln := l.lane(o.lane)
+	ln.offers = append(ln.offers, o)
+	l.admit(ln)
+}
+
+// admit accepts offers while the lane has room. A message larger than a whole
+// lane is accepted when the lane is empty.
+func (l *lanes) admit(ln *lane) {
+	for len(ln.offers) > 0 && (ln.load == 0 || ln.load+ln.offers[0].frags.Len() <= l.room) {
+		o := ln.offers[0]
+		ln.offers = ln.offers[1:]
+		if o.state.CompareAndSwap(stateOffered, stateQueued) {
+			l.accept(ln, o)
+			close(o.accepted)
+		}
+	}
+}
+
+func (l *lanes) accept(ln *lane, o *outgoing) {
+	o.left = o.frags.Len()
+	switch {
+	case o.purpose == purposeRequest:
+		l.urgent[urgentRequest].pushAll(o)
+	case o.purpose == purposeGrant:
+		l.urgent[urgentGrant].pushAll(o)
+	default:
+		ln.load += o.left
+		ln.queued = append(ln.queued, o)
+		if !ln.inRing {
+			ln.inRing = true
+			l.ring = append(l.ring, ln)
+		}
+	}
+}
+
+// again queues a fragment that is to be sent once more.
+func (l *lanes) again(p piece) {
+	p.again = true
+	l.urgent[urgentAgain].push(p)
+}
+
+// pop takes the next fragment for which can says yes: replies need a SURB.
+func (l *lanes) pop(can func(*outgoing) bool) (piece, bool) {
+	for i := range l.urgent {
+		if p, ok := l.urgent[i].pop(can); ok {
+			return p, true
+		}
+	}
+	for range len(l.ring) {
+		if l.turn >= len(l.ring) {
+			l.turn = 0
+		}
+		ln := l.ring[l.turn]
+		for len(ln.queued) > 0 && ln.queued[0].over {
+			ln.queued = ln.queued[1:]
+		}
+		if len(ln.queued) == 0 {
+			l.leave(ln)
+			continue
+		}
+		l.turn++
+		o := ln.queued[0]
+		if !can(o) {
+			continue
+		}
+		p := piece{out: o, index: o.next}
+		o.next++
+		if o.next == o.frags.Len() {
+			ln.queued = ln.queued[1:]
+		}
+		return p, true
+	}
+	return piece{}, false
+}
+
+// leave takes the lane at the turn, which is empty, out of the ring.
+func (l *lanes) leave(ln *lane) {
+	ln.inRing = false
+	l.ring = append(l.ring[:l.turn], l.ring[l.turn+1:]...)
+	l.forget(ln)
+}
+
+// release frees the room of n packets that were acknowledged or given up.
+func (l *lanes) release(o *outgoing, n int) {
+	if o.purpose != purposeData || o.over {
+		return
+	}
+	if ln := l.lanes[o.lane]; ln != nil {
+		ln.load -= n
+		l.admit(ln)
+		l.forget(ln)
+	}
+}
+
+// forget drops the record of a lane without anything in it.
+func (l *lanes) forget(ln *lane) {
+	if ln.load == 0 && !ln.inRing && len(ln.offers) == 0 {
+		delete(l.lanes, ln.id)
+	}
+}
+
+// waiting counts, over all lanes, the fragments of replies to a tag that wait
+// for a SURB.
+func (l *lanes) waiting(tag mixnet.SenderTag) (n int) {
+	for _, ln := range l.ring {
+		for _, o := range ln.queued {
+			if o.reply && !o.over && o.tag == tag {
+				n += o.frags.Len() - o.next
+			}
+		}
+	}
+	for _, p := range l.urgent[urgentAgain].items {
+		if p.out.reply && !p.out.over && p.out.tag == tag {
+			n++
+		}
+	}
+	return n
+}
+
+// abandon ends every message in the lanes for which is says yes, and frees its
+// room. Those of which every fragment was sent are the caller's to find.
+func (l *lanes) abandon(is func(*outgoing) bool, err error) {
+	for _, ln := range l.lanes {
+		kept := ln.offers[:0]
+		for _, o := range ln.offers {
+			if is(o) {
+				o.finish(err)
+			} else {
+				kept = append(kept, o)
+			}
+		}
+		ln.offers = kept
+		for _, o := range ln.queued {
+			if is(o) && !o.over {
+				ln.load -= o.left
+				o.finish(err)
+			}
+		}
+		l.admit(ln)
+		l.forget(ln)
+	}
+}
+
+// A queue holds fragments in order; those of messages that are over vanish.
+type queue struct{ items []piece }
+
+func (q *queue) push(p piece) { q.items = append(q.items, p) }
+
+func (q *queue) pushAll(o *outgoing) {
+	for i := range o.frags.Len() {
+		q.push(piece{out: o, index: i})
+	}
+}
+
+// pop takes the first fragment for which can says yes.
+func (q *queue) pop(can func(*outgoing) bool) (piece, bool) {
+	kept := 0
+	for i, p := range q.items {
+		if p.out.over {
+			continue
+		}
+		if can(p.out) {
+			rest := q.items[i+1:]
+			if kept == 0 {
+				q.items = rest
+			} else {
+				q.items = append(q.items[:kept], rest...)
+			}
+			return p, true
+		}
+		q.items[kept] = p
+		kept++
+	}
+	q.items = q.items[:kept]
+	return piece{}, false
+}

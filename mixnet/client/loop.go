@@ -1,0 +1,421 @@
+package client
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/fragment"
+	"nym-socks5/mixnet/message"
+	"nym-socks5/mixnet/sphinx"
+	"nym-socks5/mixnet/surb"
+	"nym-socks5/mixnet/topology"
+	"nym-socks5/mixnet/wire"
+)
+
+// A loop owns everything that a client decides. One goroutine runs it.
+type loop struct {
+	c        *Client
+	lanes    *lanes
+	inflight *inflight
+	pools    *pools
+	stocks   *stocks
+	assembly fragment.Assembler
+
+	network  *topology.Network // nil until there is one
+	networks chan *topology.Network
+	main     *stream
+	cover    *stream // nil: there is none
+	credits  int     // frames the main stream wants
+	covers   int     // frames the cover stream wants
+
+	rng    *rand.Rand
+	sealer *message.Sealer
+	acks   *surb.Acks
+	out    []sphinx.Hop
+	back   []sphinx.Hop
+	frag   []byte
+	chores time.Time // when to look after what is old
+	laned  map[mixnet.Lane]bool
+}
+
+// choresEvery is how often stocks and pools are looked after.
+const choresEvery = time.Second
+
+func newLoop(c *Client) *loop {
+	l := &loop{
+		c:        c,
+		lanes:    newLanes(c.cfg.LaneRoom),
+		inflight: newInflight(),
+		pools:    newPools(),
+		stocks:   newStocks(),
+		networks: make(chan *topology.Network),
+		rng:      newRand(),
+		sealer:   message.NewSealer(c.self, c.ack, c.traffic.Version),
+		acks:     surb.NewAcks(c.ack),
+		frag:     make([]byte, 0, c.traffic.Size.Fragment()),
+		laned:    make(map[mixnet.Lane]bool),
+	}
+	l.main = newStream(pacer{mean: c.traffic.SendEvery, rng: newRand()})
+	if c.traffic.CoverEvery > 0 {
+		l.cover = newStream(pacer{mean: c.traffic.CoverEvery, rng: newRand()})
+	}
+	return l
+}
+
+// run turns until ctx ends. Whatever is unfinished then is told so.
+func (l *loop) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	l.chores = time.Now().Add(choresEvery)
+	var coverCredits <-chan struct{}
+	if l.cover != nil {
+		coverCredits = l.cover.credits
+	}
+	idle := make(chan struct{}) // never ready
+	busy := make(chan struct{}) // always ready
+	close(busy)
+	for {
+		now := time.Now()
+		l.due(now)
+		more := idle
+		if l.fill(now) {
+			more = busy
+		}
+		l.publish()
+		timer.Reset(time.Until(l.wake()))
+		pushed := l.c.pushed
+		if l.c.inbox.full() {
+			pushed = nil
+		}
+		select {
+		case o := <-l.c.offers:
+			l.offer(o, time.Now())
+		case b := <-pushed:
+			l.receive(b, time.Now())
+		case do := <-l.c.orders:
+			do(l)
+		case <-l.main.credits:
+			l.credits++
+		case <-coverCredits:
+			l.covers++
+		case nw := <-l.networks:
+			l.adopt(nw)
+		case <-l.c.inbox.room:
+		case <-timer.C:
+		case <-more:
+		case <-ctx.Done():
+			l.abandon(func(*outgoing) bool { return true }, mixnet.ErrClosed)
+			return
+		}
+	}
+}
+
+// wake says when the loop must turn at the latest.
+func (l *loop) wake() time.Time {
+	at := l.chores
+	if t, ok := l.inflight.next(); ok && t.Before(at) {
+		at = t
+	}
+	return at
+}
+
+// offer takes a message in.
+func (l *loop) offer(o *outgoing, now time.Time) {
+	switch {
+	case o.reply && !l.pools.known(o.tag):
+		o.finish(mixnet.ErrUnknownTag)
+		return
+	case !o.reply && l.network != nil:
+		if _, ok := l.network.Gateway(o.to.Gateway); !ok {
+			o.finish(topology.ErrUnknownGateway)
+			return
+		}
+	}
+	if !o.reply && !o.tag.IsZero() {
+		l.stocks.open(o.tag, o.to, now)
+		l.stocks.granted(o.tag, o.surbs, now)
+		l.stocks.sent(o.tag, len(o.surbs)-o.counted)
+		l.c.count.surbsGranted.Add(uint64(len(o.surbs)))
+	}
+	l.lanes.offer(o)
+	l.touched(o)
+}
+
+// touched notes that the load of a message's lane may have changed.
+func (l *loop) touched(o *outgoing) {
+	if o.purpose == purposeData {
+		l.laned[o.lane] = true
+	}
+}
+
+// publish shows the loads of the lanes that changed to LaneLen.
+func (l *loop) publish() {
+	if len(l.laned) == 0 {
+		return
+	}
+	l.c.mu.Lock()
+	for id := range l.laned {
+		if n := l.lanes.load(id); n > 0 {
+			l.c.loads[id] = n
+		} else {
+			delete(l.c.loads, id)
+		}
+	}
+	l.c.mu.Unlock()
+	clear(l.laned)
+}
+
+func (l *loop) closeLane(id mixnet.Lane) {
+	l.abandon(func(o *outgoing) bool { return o.purpose == purposeData && o.lane == id }, mixnet.ErrLaneClosed)
+}
+
+// abandon ends every message for which is says yes, wherever it is.
+func (l *loop) abandon(is func(*outgoing) bool, err error) {
+	l.lanes.abandon(is, err)
+	for _, f := range l.inflight.byID {
+		if is(f.out) && !f.out.over {
+			l.lanes.release(f.out, f.out.left)
+			f.out.finish(err)
+		}
+		l.touched(f.out)
+	}
+	l.inflight.drop(is)
+}
+
+// want notes how many SURBs the far end of a tag should hold.
+func (l *loop) want(tag mixnet.SenderTag, n int) {
+	st := l.stocks.byTag[tag]
+	if st == nil { // not spoken under yet
+		st = l.stocks.open(tag, mixnet.Recipient{}, time.Now())
+	}
+	st.want = n
+	if n <= 0 {
+		st.want = -1
+	}
+	st.used = time.Now()
+	l.topUp(tag, st)
+}
+
+// topUp grants what the far end of a tag lacks, once that is worth a packet.
+func (l *loop) topUp(tag mixnet.SenderTag, st *stock) {
+	if n := l.stocks.short(tag); !st.to.IsZero() && n >= max(1, min(st.want/4, perGrant)) {
+		l.grant(tag, st.to, n)
+	}
+}
+
+// grant has n SURBs made and sent.
+func (l *loop) grant(tag mixnet.SenderTag, to mixnet.Recipient, n int) {
+	select {
+	case l.c.mint <- mintJob{tag: tag, to: to, n: n}:
+		l.stocks.sent(tag, n)
+	default: // the chores find the stock short again
+	}
+}
+
+// adopt takes a new picture of the network. Prebuilt cover of the old one is
+// thrown away (H01), prebuilt data is sent by the new one.
+func (l *loop) adopt(nw *topology.Network) {
+	if nw == l.network {
+		return
+	}
+	l.network = nw
+	for _, s := range []*stream{l.main, l.cover} {
+		if s == nil {
+			continue
+		}
+		select {
+		case f := <-s.ready:
+			if !f.cover {
+				l.lanes.again(f.piece)
+			}
+			l.c.buffers.put(f.packet.Packet)
+			if s == l.main {
+				l.credits++
+			} else {
+				l.covers++
+			}
+		default:
+		}
+	}
+}
+
+// due queues again what was not acknowledged in time, and does the chores.
+func (l *loop) due(now time.Time) {
+	for {
+		p, tries, ok := l.inflight.due(now)
+		if !ok {
+			break
+		}
+		if p.out.purpose == purposeRequest && tries >= maxRequestTries {
+			l.abandon(func(o *outgoing) bool { return o == p.out }, mixnet.ErrGivenUp)
+			continue
+		}
+		l.lanes.again(p)
+	}
+	if now.Before(l.chores) {
+		return
+	}
+	l.chores = now.Add(choresEvery)
+	l.assembly.Expire(now)
+	l.stocks.expire(now)
+	for _, tag := range l.stocks.fade(now) {
+		l.topUp(tag, l.stocks.byTag[tag])
+	}
+	for _, tag := range l.pools.expire(now, l.lanes.waiting) {
+		l.abandon(func(o *outgoing) bool { return o.reply && o.tag == tag }, mixnet.ErrGivenUp)
+	}
+	for tag := range l.pools.byTag {
+		l.ask(tag, now)
+	}
+}
+
+// maxRequestTries is how often a request for SURBs is sent at most (sphinx.md §6.5).
+const maxRequestTries = 10
+
+// ask requests SURBs from a stranger, if what waits needs more than we hold.
+func (l *loop) ask(tag mixnet.SenderTag, now time.Time) {
+	n := l.pools.ask(tag, l.lanes.waiting(tag), now)
+	if n == 0 {
+		return
+	}
+	m := message.Message{Kind: message.SURBRequest, Requester: l.c.self, Amount: uint32(n)}
+	o := &outgoing{purpose: purposeRequest, tag: tag, reply: true}
+	if err := l.c.cut(o, &m); err != nil {
+		panic("client: " + err.Error()) // the message is our own
+	}
+	l.lanes.offer(o)
+	l.c.count.surbsRequested.Add(uint64(n))
+}
+
+// fill builds at most one frame and reports whether there may be more to do.
+func (l *loop) fill(now time.Time) bool {
+	if l.network == nil {
+		return false
+	}
+	if l.covers > 0 {
+		if f := l.buildCover(); f != nil {
+			l.covers--
+			l.cover.ready <- f
+			return true
+		}
+	}
+	if l.credits == 0 {
+		return false
+	}
+	f := l.buildData(now)
+	if f == nil && l.main.pacer.mean > 0 {
+		f = l.buildCover()
+	}
+	if f == nil {
+		return false
+	}
+	l.credits--
+	l.main.ready <- f
+	return true
+}
+
+// buildData makes a frame of the next fragment; nil: nothing can be sent.
+func (l *loop) buildData(now time.Time) *frame {
+	for {
+		p, ok := l.next(now)
+		if !ok {
+			return nil
+		}
+		if f := l.build(p, now); f != nil {
+			return f
+		}
+	}
+}
+
+// next takes the next fragment that can be sent. A fragment that was
+// acknowledged while it waited to be sent again is skipped.
+func (l *loop) next(now time.Time) (piece, bool) {
+	for {
+		var low []mixnet.SenderTag
+		p, ok := l.lanes.pop(func(o *outgoing) bool {
+			if !o.reply {
+				return true
+			}
+			can := l.pools.can(o.tag, o.purpose == purposeRequest)
+			if !can {
+				low = append(low, o.tag)
+			}
+			return can
+		})
+		for _, tag := range low {
+			l.ask(tag, now)
+		}
+		if !ok {
+			if len(low) > 0 && len(l.lanes.urgent[urgentRequest].items) > 0 {
+				p, ok = l.lanes.pop(func(o *outgoing) bool { // the request just made
+					return o.purpose == purposeRequest && l.pools.can(o.tag, true)
+				})
+			}
+			if !ok {
+				return piece{}, false
+			}
+		}
+		if p.out.over || p.again && !l.inflight.known(p.id()) {
+			continue
+		}
+		return p, true
+	}
+}
+
+// build makes the frame of a fragment. If it cannot be built now, it counts as
+// sent and lost.
+func (l *loop) build(p piece, now time.Time) *frame {
+	nw, delay := l.network, l.c.traffic.HopDelay
+	var err error
+	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.c.self.Gateway, delay); err != nil {
+		l.inflight.sent(p, now, 0)
+		return nil
+	}
+	total := topology.TotalDelay(l.back)
+	buf := l.c.buffers.get()
+	l.frag = p.out.frags.Append(l.frag[:0], p.index)
+	f := &frame{piece: p}
+	if p.out.reply {
+		var r surb.Reply
+		if r, _ = l.pools.take(p.out.tag); r.SURB.Hops() == 0 {
+			return nil // next saw one: cannot be
+		}
+		total += topology.Layers * delay // of the SURB's own delays only the owner knows
+		f.packet = wire.MixPacket{Next: r.SURB.First(), Rotation: r.Rotation, Packet: buf}
+		err = l.sealer.SealReply(buf, &r, l.back, p.id(), l.frag)
+	} else if l.out, err = nw.AppendRoute(l.out[:0], l.rng, p.out.to.Gateway, delay); err == nil {
+		total += topology.TotalDelay(l.out)
+		f.packet = wire.MixPacket{Next: l.out[0].Addr, Rotation: nw.Rotation(), Packet: buf}
+		err = l.sealer.Seal(buf, p.out.to, message.Path{Out: l.out, Back: l.back}, p.id(), l.frag)
+	}
+	l.inflight.sent(p, now, total)
+	if err != nil {
+		l.c.buffers.put(buf)
+		return nil
+	}
+	l.c.count.sentData.Add(1)
+	if p.again {
+		l.c.count.sentAgain.Add(1)
+	}
+	return f
+}
+
+// buildCover makes a loop to ourselves; nil: our gateway is not in the topology.
+func (l *loop) buildCover() *frame {
+	var err error
+	nw, delay := l.network, l.c.traffic.HopDelay
+	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.c.self.Gateway, delay); err != nil {
+		return nil
+	}
+	if l.out, err = nw.AppendRoute(l.out[:0], l.rng, l.c.self.Gateway, delay); err != nil {
+		return nil
+	}
+	buf := l.c.buffers.get()
+	if err := l.sealer.SealCover(buf, message.Path{Out: l.out, Back: l.back}); err != nil {
+		panic("client: " + err.Error()) // our own keys and routes
+	}
+	l.c.count.sentCover.Add(1)
+	return &frame{cover: true, packet: wire.MixPacket{Next: l.out[0].Addr, Rotation: nw.Rotation(), Packet: buf}}
+}

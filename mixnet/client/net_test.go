@@ -1,0 +1,271 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/sphinx"
+	"nym-socks5/mixnet/surb"
+	"nym-socks5/mixnet/topology"
+	"nym-socks5/mixnet/wire"
+)
+
+// A fakeNet is all mixes and gateways of a network in one struct that knows
+// every key: it opens a packet hop by hop as soon as a client hands it over,
+// waits as long as the hops would have, and pushes what comes out. It is the
+// gateway's end of every client's session.
+type fakeNet struct {
+	t     testing.TB
+	nodes map[mixnet.NodeAddr]*fakeNode
+	nw    *topology.Network
+	ctx   context.Context
+	wg    sync.WaitGroup
+
+	mu       sync.Mutex
+	accounts map[keys.Identity]*session.Sealer
+	live     map[keys.Identity]*session.Session
+	work     sphinx.Workspace
+	// lose says whether a packet is lost on its way into a hop.
+	lose func(hop mixnet.NodeAddr, packet []byte) bool
+	// copies is how often each message is pushed; zero means once.
+	copies int
+	// seen is told of every packet that a client hands over, and when.
+	seen func(client keys.Identity, p wire.MixPacket, at time.Time)
+	// opened is told of every hop of a packet, as it is opened.
+	opened func(p *sphinx.Packet)
+	refuse error // of logins
+}
+
+type fakeNode struct {
+	topology.Node
+	key *keys.SphinxKey
+	id  *keys.IdentityKey
+}
+
+// newFakeNet makes a network of perLayer mixes a layer and two gateways. It
+// ends with the test's context.
+func newFakeNet(t testing.TB, ctx context.Context, perLayer int) *fakeNet {
+	t.Helper()
+	n := &fakeNet{
+		t: t, ctx: ctx,
+		nodes:    make(map[mixnet.NodeAddr]*fakeNode),
+		accounts: make(map[keys.Identity]*session.Sealer),
+		live:     make(map[keys.Identity]*session.Session),
+	}
+	p := topology.Picture{Rotation: 7, Epoch: 168}
+	add := func(role topology.Role) {
+		i := len(p.Nodes) + 1
+		f := &fakeNode{key: keys.NewSphinxKey(), id: keys.NewIdentityKey()}
+		f.Node = topology.Node{
+			ID: uint32(i), Role: role, Identity: f.id.Public(), Sphinx: f.key.Public(),
+			Addr:    mixnet.NodeAddrFrom(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 1789)),
+			Clients: fmt.Sprintf("ws://10.0.0.%d:9000", i),
+		}
+		n.nodes[f.Addr] = f
+		p.Nodes = append(p.Nodes, f.Node)
+	}
+	for range perLayer {
+		add(topology.RoleMix1)
+		add(topology.RoleMix2)
+		add(topology.RoleMix3)
+	}
+	add(topology.RoleGateway)
+	add(topology.RoleGateway)
+	var err error
+	if n.nw, err = topology.New(p); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (n *fakeNet) topology(context.Context) (*topology.Network, error) { return n.nw, nil }
+
+// dial connects to the gateway with a URL.
+func (n *fakeNet) dial(ctx context.Context, url string) (session.MessageConn, error) {
+	for _, f := range n.nodes {
+		if f.Clients != url {
+			continue
+		}
+		srv, err := session.NewServer(session.ServerConfig{Identity: f.id, Accounts: n, Traffic: n})
+		if err != nil {
+			return nil, err
+		}
+		mine, theirs := session.Pipe()
+		n.wg.Go(func() { srv.Serve(n.ctx, theirs) })
+		return mine, nil
+	}
+	return nil, errors.New("nobody there")
+}
+
+// forward takes a packet through its hops.
+func (n *fakeNet) forward(at mixnet.NodeAddr, packet []byte) {
+	n.wg.Go(func() {
+		for {
+			n.mu.Lock()
+			node, lost := n.nodes[at], n.lose != nil && n.lose(at, packet)
+			if node == nil || lost {
+				n.mu.Unlock()
+				return
+			}
+			batch := []sphinx.Packet{{Data: packet, Keys: [2]*keys.SphinxKey{node.key}}}
+			n.work.Open(batch)
+			n.work.Strip(batch)
+			p := &batch[0]
+			if n.opened != nil {
+				n.opened(p)
+			}
+			n.mu.Unlock()
+			if p.Err != nil {
+				n.t.Errorf("a packet does not open: %v", p.Err)
+				return
+			}
+			if p.Final {
+				n.deliver(p)
+				return
+			}
+			if sleep(n.ctx, p.Delay) != nil {
+				return
+			}
+			at = p.Next
+		}
+	})
+}
+
+func (n *fakeNet) deliver(p *sphinx.Packet) {
+	n.mu.Lock()
+	s, copies := n.live[p.Dest], max(1, n.copies)
+	n.mu.Unlock()
+	if s == nil {
+		return
+	}
+	msg := p.Message
+	if len(msg) != surb.AckSize {
+		first, packet, err := surb.ParseAck(msg[:mixnet.AckPrefixSize])
+		if err != nil {
+			n.t.Error(err)
+			return
+		}
+		msg = msg[mixnet.AckPrefixSize:]
+		defer n.forward(first, append([]byte(nil), packet...))
+	}
+	for range copies {
+		if _, err := s.DeliverWait(n.ctx, msg); err != nil {
+			return
+		}
+	}
+}
+
+func (n *fakeNet) Admit(context.Context, keys.Identity) error { return n.refuse }
+
+func (n *fakeNet) Register(_ context.Context, client keys.Identity, key *keys.Session) (*session.Sealer, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.accounts[client] = session.NewSealer(key)
+	return n.accounts[client], nil
+}
+
+func (n *fakeNet) Lookup(_ context.Context, client keys.Identity) (session.Account, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s := n.accounts[client]; s != nil {
+		return session.Account{Sealer: s}, nil
+	}
+	return session.Account{}, session.ErrUnknownClient
+}
+
+func (n *fakeNet) Forget(_ context.Context, client keys.Identity) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.accounts, client)
+	return nil
+}
+
+func (n *fakeNet) Claim(_ context.Context, s *session.Session) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.live[s.Client()] = s
+	return nil
+}
+
+func (n *fakeNet) Online(*session.Session) {}
+func (n *fakeNet) Fresh(*session.Session)  {}
+
+func (n *fakeNet) Gone(s *session.Session) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.live[s.Client()] == s {
+		delete(n.live, s.Client())
+	}
+}
+
+func (n *fakeNet) Packet(s *session.Session, p wire.MixPacket) bool {
+	n.mu.Lock()
+	seen := n.seen
+	n.mu.Unlock()
+	if seen != nil {
+		seen(s.Client(), p, time.Now())
+	}
+	n.forward(p.Next, append([]byte(nil), p.Packet...))
+	return true
+}
+
+// A testClient runs until its test's context ends.
+type testClient struct {
+	*Client
+	t   testing.TB
+	ctx context.Context
+}
+
+// client runs a client at one of the two gateways and waits until it is up.
+func (n *fakeNet) client(gateway int, cfg Config) *testClient {
+	n.t.Helper()
+	cfg.Gateway = n.nw.Gateways()[gateway].Identity
+	cfg.Topology, cfg.Dial = n.topology, n.dial
+	c, err := New(cfg)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.wg.Go(func() {
+		if err := c.Run(n.ctx); err != nil {
+			n.t.Errorf("client: %v", err)
+		}
+	})
+	<-c.Ready()
+	return &testClient{c, n.t, n.ctx}
+}
+
+// want waits for a message and compares its body.
+func (c *testClient) want(body []byte) mixnet.Message {
+	c.t.Helper()
+	m, err := c.Receive(c.ctx)
+	if err != nil {
+		c.t.Fatalf("receive: %v", err)
+	}
+	if string(m.Body) != string(body) {
+		c.t.Fatalf("received %d bytes, want %d others", len(m.Body), len(body))
+	}
+	return m
+}
+
+// send sends and fails the test if that fails.
+func (c *testClient) send(to mixnet.Recipient, body []byte, o mixnet.SendOptions) {
+	c.t.Helper()
+	if err := c.Send(c.ctx, to, body, o); err != nil {
+		c.t.Fatalf("send: %v", err)
+	}
+}
+
+func (c *testClient) reply(tag mixnet.SenderTag, body []byte, o mixnet.SendOptions) {
+	c.t.Helper()
+	if err := c.Reply(c.ctx, tag, body, o); err != nil {
+		c.t.Fatalf("reply: %v", err)
+	}
+}

@@ -1,0 +1,103 @@
+package client
+
+import (
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/fragment"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/message"
+	"nym-socks5/mixnet/surb"
+)
+
+// receive takes in what the gateway pushed.
+func (l *loop) receive(b []byte, now time.Time) {
+	l.c.count.received.Add(1)
+	if len(b) == surb.AckSize {
+		l.acked(b)
+		return
+	}
+	o, err := message.Open(b, l.c.enc, func(d surb.Digest) (keys.Reply, mixnet.SenderTag, bool) {
+		k, ok := l.stocks.use(d, now)
+		return k.key, k.tag, ok
+	})
+	switch {
+	case err != nil:
+		l.c.count.bad.Add(1)
+		return
+	case o.Fragment == nil:
+		l.c.count.cover.Add(1)
+		return
+	}
+	if l.c.cfg.SolicitedOnly && !o.UnderReply {
+		l.c.count.bad.Add(1)
+		return
+	}
+	if st := l.stocks.byTag[o.To]; st != nil && st.want > 0 {
+		l.topUp(o.To, st)
+	}
+	msg, whole, err := l.assembly.Insert(fragment.Origin(o.To), now, o.Fragment)
+	if err != nil {
+		l.c.count.bad.Add(1)
+		return
+	}
+	if whole {
+		l.message(msg, o, now)
+	}
+}
+
+// acked takes in a receipt.
+func (l *loop) acked(b []byte) {
+	l.c.count.acks.Add(1)
+	id, err := l.acks.Open(b)
+	if err != nil {
+		l.c.count.bad.Add(1)
+		return
+	}
+	if id.IsZero() {
+		return // of cover
+	}
+	p, ok := l.inflight.acked(id)
+	if !ok {
+		return
+	}
+	o := p.out
+	l.lanes.release(o, 1)
+	l.touched(o)
+	o.left--
+	if o.left > 0 {
+		return
+	}
+	if len(o.surbs) > 0 {
+		l.stocks.delivered(o.tag, len(o.surbs), true)
+	}
+	o.finish(nil)
+}
+
+// message takes in a complete message. SURBs are stored before the body is
+// handed over, so that an immediate answer finds them (sphinx.md §5.12).
+func (l *loop) message(b []byte, o message.Opened, now time.Time) {
+	m, err := message.Parse(b, o.UnderReply)
+	if err != nil {
+		l.c.count.bad.Add(1)
+		return
+	}
+	l.c.count.messages.Add(1)
+	switch m.Kind {
+	case message.Plain:
+		l.c.inbox.put(mixnet.Message{Body: m.Body})
+	case message.Reply:
+		l.c.inbox.put(mixnet.Message{Body: m.Body, To: o.To})
+	case message.Data, message.MoreSURBs, message.Heartbeat:
+		l.pools.add(m.From, m.SURBs, m.Kind == message.MoreSURBs, now)
+		l.c.count.surbsReceived.Add(uint64(len(m.SURBs)))
+		if m.Kind == message.Data {
+			l.c.inbox.put(mixnet.Message{Body: m.Body, From: m.From})
+		}
+	case message.SURBRequest:
+		// The tag is that of the reply key; the address in the body is not looked at (H12).
+		if n, to := l.stocks.requested(o.To, m.Amount); n > 0 {
+			l.grant(o.To, to, n)
+		}
+	}
+}

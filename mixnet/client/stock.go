@@ -1,0 +1,198 @@
+package client
+
+import (
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/surb"
+)
+
+// Bounds of one who is answered through reply SURBs (sphinx.md §6.7).
+const (
+	maxGrant     = 500 // honoured of one request
+	perGrant     = 24  // SURBs in one message: 7 regular packets
+	maxOurTags   = 4096
+	keyLifetime  = 24 * time.Hour
+	maxReplyKeys = 1 << 18 // outstanding in all: 24 hours of what one client may grant
+	decayEvery   = 10 * time.Second
+)
+
+// stocks knows which reply SURBs of ours are out: the keys by which their
+// answers are recognised, and an estimate of what each far end still holds.
+// The loop owns it.
+type stocks struct {
+	keys  map[surb.Digest]replyKey
+	order []surb.Digest // by age, for expiry; may name keys already used
+	byTag map[mixnet.SenderTag]*stock
+}
+
+type replyKey struct {
+	key keys.Reply
+	tag mixnet.SenderTag
+	at  time.Time
+}
+
+// A stock is an estimate of what the far end of one tag holds. It is corrected
+// by facts: SURBs count as delivered once the packets that carry them are
+// acknowledged, a request means that hardly any are left, and what is believed
+// fades with time, as SURBs on dead routes vanish unseen (socks.md §21.5).
+type stock struct {
+	to      mixnet.Recipient
+	there   float64 // believed to be there
+	sending int     // under way and not yet acknowledged
+	want    int     // by order of the caller; 0: no order, below 0: grant nothing
+	used    time.Time
+	decayed time.Time
+}
+
+func newStocks() *stocks {
+	return &stocks{keys: make(map[surb.Digest]replyKey), byTag: make(map[mixnet.SenderTag]*stock)}
+}
+
+// open makes sure that a tag of ours is known, with the recipient it is used
+// towards. Of too many tags the one unused for longest is forgotten.
+func (s *stocks) open(tag mixnet.SenderTag, to mixnet.Recipient, now time.Time) *stock {
+	st := s.byTag[tag]
+	if st == nil {
+		if len(s.byTag) >= maxOurTags {
+			s.evict()
+		}
+		st = &stock{decayed: now}
+		s.byTag[tag] = st
+	}
+	st.to, st.used = to, now
+	return st
+}
+
+func (s *stocks) evict() {
+	var oldest mixnet.SenderTag
+	var at time.Time
+	for tag, st := range s.byTag {
+		if at.IsZero() || st.used.Before(at) {
+			oldest, at = tag, st.used
+		}
+	}
+	delete(s.byTag, oldest)
+}
+
+// sent notes that n SURBs for a tag are being made or under way.
+func (s *stocks) sent(tag mixnet.SenderTag, n int) {
+	if st := s.byTag[tag]; st != nil {
+		st.sending += n
+	}
+}
+
+// granted keeps the keys of SURBs before the message with them leaves, so that
+// an answer always finds its key.
+func (s *stocks) granted(tag mixnet.SenderTag, surbs []surb.Reply, now time.Time) {
+	for _, r := range surbs {
+		if len(s.keys) >= maxReplyKeys {
+			s.forgetOldest()
+		}
+		d := surb.DigestOf(r.Key)
+		s.keys[d] = replyKey{key: r.Key, tag: tag, at: now}
+		s.order = append(s.order, d)
+	}
+	s.compact()
+}
+
+// delivered notes that n SURBs under way arrived, or are lost for good.
+func (s *stocks) delivered(tag mixnet.SenderTag, n int, arrived bool) {
+	st := s.byTag[tag]
+	if st == nil {
+		return
+	}
+	st.sending = max(0, st.sending-n)
+	if arrived {
+		st.there += float64(n)
+	}
+}
+
+// use takes the key out that an answer came under.
+func (s *stocks) use(d surb.Digest, now time.Time) (replyKey, bool) {
+	k, ok := s.keys[d]
+	if !ok {
+		return replyKey{}, false
+	}
+	delete(s.keys, d)
+	if st := s.byTag[k.tag]; st != nil {
+		st.there = max(0, st.there-1)
+		st.used = now
+	}
+	return k, true
+}
+
+// requested notes that the far end of a tag asked for more, and says how many
+// to send and to whom; zero: the tag is none of ours, or is not to be granted.
+func (s *stocks) requested(tag mixnet.SenderTag, amount uint32) (n int, to mixnet.Recipient) {
+	st := s.byTag[tag]
+	if st == nil || st.want < 0 {
+		return 0, mixnet.Recipient{}
+	}
+	st.there = min(st.there, reserve)
+	return int(min(amount, maxGrant)), st.to
+}
+
+// short says how many SURBs a tag's far end lacks of what it should hold.
+func (s *stocks) short(tag mixnet.SenderTag) int {
+	st := s.byTag[tag]
+	if st == nil || st.want <= 0 {
+		return 0
+	}
+	return max(0, st.want-st.sending-int(st.there))
+}
+
+// fade lets what is believed decay and returns the tags that fell below half
+// of what they should hold.
+func (s *stocks) fade(now time.Time) (low []mixnet.SenderTag) {
+	for tag, st := range s.byTag {
+		for now.Sub(st.decayed) >= decayEvery {
+			st.decayed = st.decayed.Add(decayEvery)
+			st.there *= 0.9
+		}
+		if now.Sub(st.used) < time.Minute && 2*s.short(tag) > st.want {
+			low = append(low, tag)
+		}
+	}
+	return low
+}
+
+// expire forgets keys that are too old to be answered.
+func (s *stocks) expire(now time.Time) {
+	for len(s.order) > 0 {
+		k, ok := s.keys[s.order[0]]
+		if ok && now.Sub(k.at) <= keyLifetime {
+			break
+		}
+		delete(s.keys, s.order[0])
+		s.order = s.order[1:]
+	}
+	s.compact()
+}
+
+func (s *stocks) forgetOldest() {
+	for len(s.order) > 0 {
+		d := s.order[0]
+		s.order = s.order[1:]
+		if _, ok := s.keys[d]; ok {
+			delete(s.keys, d)
+			break
+		}
+	}
+	s.compact()
+}
+
+// compact drops the keys already used from the order when they are the most of it.
+func (s *stocks) compact() {
+	if len(s.order) < 1024+2*len(s.keys) {
+		return
+	}
+	kept := make([]surb.Digest, 0, len(s.keys))
+	for _, d := range s.order {
+		if _, ok := s.keys[d]; ok {
+			kept = append(kept, d)
+		}
+	}
+	s.order = kept
+}

@@ -1,0 +1,133 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/wire"
+)
+
+// A frame is a packet ready to be handed to the gateway.
+type frame struct {
+	packet wire.MixPacket
+	cover  bool
+	piece  piece // of data
+}
+
+// A stream sends packets one by one when its pacer says so, or, without one, as
+// they come. It never chooses: the loop gives it a frame for each credit that
+// it returns.
+//
+//	loop ──frame──▶ ready ──▶ seal ──▶ (tick) ──▶ write
+//	  ▲                                            │
+//	  └──────────────── credit ◀───────────────────┘
+type stream struct {
+	pacer   pacer
+	ready   chan *frame   // bounded by the credits: never blocks the loop
+	credits chan struct{} // likewise never blocks the stream
+}
+
+// unpacedCredits is how many frames a stream without pacing has ready, so that
+// building and writing overlap.
+const unpacedCredits = 16
+
+func newStream(p pacer) *stream {
+	n := 1
+	if p.mean == 0 {
+		n = unpacedCredits
+	}
+	s := &stream{pacer: p, ready: make(chan *frame, n), credits: make(chan struct{}, n)}
+	for range n {
+		s.credits <- struct{}{}
+	}
+	return s
+}
+
+// run sends what the loop has ready until ctx ends.
+func (s *stream) run(ctx context.Context, c *Client) {
+	if s.pacer.mean > 0 {
+		s.pacer.start(time.Now())
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var f *frame
+		select {
+		case f = <-s.ready:
+		case <-ctx.Done():
+			return
+		}
+		live, ok := c.link.wait(ctx)
+		if !ok {
+			return
+		}
+		sealed, err := live.AppendFrame(c.buffers.sealed(), f.packet)
+		if s.pacer.mean > 0 {
+			now := time.Now()
+			if s.pacer.next.Before(now.Add(-lateness)) {
+				c.count.missed.Add(1 + uint64(s.pacer.tick(now)))
+			}
+			timer.Reset(time.Until(s.pacer.next))
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err == nil && live.WriteFrame(ctx, sealed) == nil {
+			c.count.sent.Add(1)
+		}
+		if s.pacer.mean > 0 {
+			c.count.missed.Add(uint64(s.pacer.tick(time.Now())))
+		}
+		c.buffers.put(f.packet.Packet)
+		c.buffers.putSealed(sealed)
+		s.credits <- struct{}{}
+	}
+}
+
+// buffers lends memory for packets of one size, so that a busy client makes no
+// garbage.
+type buffers struct {
+	packets chan []byte
+	frames  chan []byte
+	size    int
+}
+
+func newBuffers(size mixnet.PacketSize, n int) *buffers {
+	return &buffers{packets: make(chan []byte, n), frames: make(chan []byte, n), size: size.Total()}
+}
+
+func (b *buffers) get() []byte {
+	select {
+	case p := <-b.packets:
+		return p
+	default:
+		return make([]byte, b.size)
+	}
+}
+
+func (b *buffers) put(p []byte) {
+	select {
+	case b.packets <- p:
+	default:
+	}
+}
+
+func (b *buffers) sealed() []byte {
+	select {
+	case p := <-b.frames:
+		return p[:0]
+	default:
+		return make([]byte, 0, b.size+session.FrameOverhead+2+mixnet.NodeAddr6Size)
+	}
+}
+
+func (b *buffers) putSealed(p []byte) {
+	select {
+	case b.frames <- p:
+	default:
+	}
+}

@@ -1,0 +1,210 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nym-socks5/mixnet/keys"
+)
+
+// A RefusedError is a gateway's no, in its own words. They come from a
+// stranger: do not show them unescaped.
+type RefusedError struct{ Text string }
+
+// Error quotes the gateway.
+func (e *RefusedError) Error() string { return fmt.Sprintf("session: gateway refused: %.200q", e.Text) }
+
+// ErrTooOld reports a gateway that speaks no version we would speak. There is
+// no way down to the older ones (nodes.md §8).
+var ErrTooOld = errors.New("session: gateway's protocol is too old")
+
+// loginPatience is how long the gateway may take for each of its messages.
+const loginPatience = 5 * time.Second
+
+// Register makes a new session key with a gateway, over a fresh connection
+// (nodes.md §1.4.1), and gives it with the protocol version agreed on. The
+// gateway must sign for the identity it is looked up under in the directory,
+// or the error is [ErrImpostor]. An older key of this identity is void then.
+//
+// The connection is live afterwards: [NewClient] makes a Client of it.
+func Register(ctx context.Context, conn MessageConn, identity *keys.IdentityKey, gateway keys.Identity) (*keys.Session, int, error) {
+	l := &login{conn: conn}
+	key, negotiated, err := l.register(ctx, identity, gateway)
+	if err != nil {
+		return nil, 0, fmt.Errorf("session: register: %w", err)
+	}
+	return key, int(negotiated), nil
+}
+
+// Authenticate opens a session over a fresh connection, under a key that was
+// registered before (nodes.md §1.5). now is the wall clock: a gateway refuses
+// what is more than two minutes off, and what is not later, in whole seconds,
+// than the last time. What the gateway pushes before its answer is handed to
+// receive, as [NewClient] says.
+func Authenticate(ctx context.Context, conn MessageConn, identity *keys.IdentityKey, sealer *Sealer, now time.Time, receive func(message []byte)) (*Client, error) {
+	l := &login{conn: conn, sealer: sealer, receive: receive}
+	answer, err := l.authenticate(ctx, identity, now)
+	if err != nil {
+		return nil, fmt.Errorf("session: authenticate: %w", err)
+	}
+	c := NewClient(conn, sealer, int(answer.ProtocolVersion), receive)
+	c.remaining.Store(answer.BandwidthRemaining)
+	return c, nil
+}
+
+// A login is a client that is not authenticated yet. It never pings: real
+// gateways drop who does (nodes.md §1.9).
+type login struct {
+	conn    MessageConn
+	sealer  *Sealer // nil while registering
+	receive func([]byte)
+}
+
+func (l *login) register(ctx context.Context, identity *keys.IdentityKey, gateway keys.Identity) (*keys.Session, uint8, error) {
+	proposed, err := l.propose(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := newRegistration(identity)
+	if err != nil {
+		return nil, 0, err
+	}
+	say := func(data octets) error {
+		return l.write(ctx, handshakePayload{ProtocolVersion: proposed, Data: data})
+	}
+	if err := say(r.opening()); err != nil {
+		return nil, 0, err
+	}
+	answer, err := l.handshakeMessage(ctx, proposed)
+	if err != nil {
+		return nil, 0, err
+	}
+	proof, key, err := r.finish(answer, gateway, newNonce())
+	if err != nil {
+		l.write(ctx, handshakeError{Message: "invalid handshake answer"})
+		return nil, 0, err
+	}
+	if err := say(proof); err != nil {
+		return nil, 0, err
+	}
+	verdict, err := l.handshakeMessage(ctx, proposed)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(verdict) != 1 || verdict[0] != 1 {
+		return nil, 0, &RefusedError{Text: "handshake failed"}
+	}
+	t, err := l.read(ctx, isA[registered])
+	if err != nil {
+		return nil, 0, err
+	}
+	end := t.(registered)
+	if !end.Status {
+		return nil, 0, &RefusedError{Text: "registration failed"}
+	}
+	return key, end.ProtocolVersion, checkVersion(end.ProtocolVersion, proposed)
+}
+
+func (l *login) authenticate(ctx context.Context, identity *keys.IdentityKey, now time.Time) (authenticated, error) {
+	proposed, err := l.propose(ctx)
+	if err != nil {
+		return authenticated{}, err
+	}
+	if err := l.write(ctx, makeAuthenticate(proposed, identity, l.sealer, l.sealer.ownNonce(), now)); err != nil {
+		return authenticated{}, err
+	}
+	t, err := l.read(ctx, isA[authenticated])
+	if err != nil {
+		return authenticated{}, err
+	}
+	answer := t.(authenticated)
+	if !answer.Status {
+		return authenticated{}, &RefusedError{Text: "authentication failed"}
+	}
+	return answer, checkVersion(answer.ProtocolVersion, proposed)
+}
+
+// propose asks what the gateway speaks and gives what to propose.
+func (l *login) propose(ctx context.Context) (uint8, error) {
+	if err := l.write(ctx, askProtocol{}); err != nil {
+		return 0, err
+	}
+	t, err := l.read(ctx, isA[supportedProtocol])
+	if err != nil {
+		return 0, err
+	}
+	announced := t.(supportedProtocol).Version
+	if announced < minVersion {
+		return 0, ErrTooOld
+	}
+	return min(announced, version), nil
+}
+
+// checkVersion refuses an answer that nobody proposed, and any way down.
+func checkVersion(got, proposed uint8) error {
+	if got < minVersion {
+		return ErrTooOld
+	}
+	if got > proposed {
+		return fmt.Errorf("%w: version %d, proposed was %d", errMalformed, got, proposed)
+	}
+	return nil
+}
+
+func (l *login) handshakeMessage(ctx context.Context, proposed uint8) (octets, error) {
+	t, err := l.read(ctx, isA[handshakePayload])
+	if err != nil {
+		return nil, err
+	}
+	p := t.(handshakePayload)
+	return p.Data, checkVersion(p.ProtocolVersion, proposed)
+}
+
+func isA[T text](t text) bool { _, ok := t.(T); return ok }
+
+// read waits for a text of the wanted type. Stored messages that are pushed
+// meanwhile are received (nodes.md §7.2, trap 21); what cannot be read is
+// skipped; a refusal is an error.
+func (l *login) read(ctx context.Context, wanted func(text) bool) (text, error) {
+	// Every message the gateway sends prolongs the wait: how much mail it
+	// pushes first is up to what it stored.
+	for {
+		isText, b, err := l.readMessage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !isText {
+			if l.sealer != nil {
+				deliver(l.sealer, b, l.receive)
+			}
+			continue
+		}
+		t, err := parseGatewayText(b)
+		switch {
+		case err != nil:
+			continue
+		case wanted(t):
+			return t, nil
+		}
+		switch t := t.(type) {
+		case errorText:
+			return nil, &RefusedError{t.Message}
+		case handshakeError:
+			return nil, &RefusedError{t.Message}
+		}
+	}
+}
+
+func (l *login) readMessage(ctx context.Context) (bool, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, loginPatience)
+	defer cancel()
+	return l.conn.Read(ctx)
+}
+
+func (l *login) write(ctx context.Context, t text) error {
+	ctx, cancel := context.WithTimeout(ctx, loginPatience)
+	defer cancel()
+	return l.conn.Write(ctx, true, encodeText(t))
+}

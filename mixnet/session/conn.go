@@ -1,0 +1,54 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"nym-socks5/mixnet"
+)
+
+// A MessageConn carries text and binary messages, in order, both ways. Pings
+// of the far end are answered by whoever reads, so one goroutine should always
+// be in Read. Read and Write may be called by one goroutine each; Ping and Close by any.
+//
+// A context that ends in Read or Write may take the connection with it. The
+// engines therefore end a connection by Close, which unblocks everything.
+type MessageConn interface {
+	// Read waits for the next message. b is valid until the next Read.
+	Read(ctx context.Context) (text bool, b []byte, err error)
+	// Write sends one message. It does not keep b.
+	Write(ctx context.Context, text bool, b []byte) error
+	// Ping waits for the far end's answer. Someone must be reading meanwhile.
+	Ping(ctx context.Context) error
+	// Close tells the far end a code of RFC 6455 §7.4 and a reason of at most
+	// 123 bytes, and ends the connection. It takes no longer than about a second.
+	Close(code int, why string) error
+}
+
+// Codes for Close (RFC 6455 §7.4.1).
+const (
+	closeNormal    = 1000
+	closeGoingAway = 1001
+	closePolicy    = 1008
+)
+
+// ErrClosed reports a connection that either end closed, or that broke.
+var ErrClosed = errors.New("session: connection closed")
+
+// errTooBig reports a message beyond [MaxMessage].
+var errTooBig = errors.New("session: message too big")
+
+// MaxMessage is the size in bytes of the largest legal message on a
+// [MessageConn], which is what the read limit is set to (H35): a sealed frame
+// with the largest packet for an IPv6 hop. No text comes near it.
+const MaxMessage = FrameOverhead + 2 + mixnet.NodeAddr6Size + mixnet.MaxPacketSize
+
+// A batchWriter is a MessageConn that can hold messages back and send many of
+// them at once.
+type batchWriter interface {
+	hold()
+	release() error
+}
+
+// errNoUpgrade reports a request that asks for no WebSocket.
+var errNoUpgrade = errors.New("session: no WebSocket request")

@@ -1,0 +1,231 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"nym-socks5/mixnet/keys"
+)
+
+// maxMalformed is how many messages that cannot be read a live session
+// survives. Replays are not counted: a network that repeats frames shall not
+// be able to end the session by it.
+const maxMalformed = 8
+
+// Texts that never change.
+var (
+	sentAnswer      = encodeText(sent{RemainingBandwidth: freeBandwidth})
+	bandwidthAnswer = encodeText(bandwidth{AvailableTotal: freeBandwidth})
+	protocolAnswer  = encodeText(supportedProtocol{Version: version})
+)
+
+// A Session is the gateway's end of one live connection. Its methods may be
+// called by any goroutine.
+type Session struct {
+	srv        *Server
+	conn       MessageConn
+	client     keys.Identity
+	sealer     *Sealer
+	negotiated uint8
+	at         uint64
+	end        context.CancelCauseFunc // makes the watchdog close conn
+	out        *outbox
+	online     atomic.Bool
+	malformed  int // owned by the reader
+}
+
+// Client says whose session it is.
+func (s *Session) Client() keys.Identity { return s.client }
+
+// AuthenticatedAt is the Unix time in seconds that the client signed, or zero
+// for a session that a registration opened: it has no time to compare with
+// (nodes.md §1.9).
+func (s *Session) AuthenticatedAt() uint64 { return s.at }
+
+// Deliver queues a message or ack for the client and gives its number, counted
+// from 1. It never waits: it reports false if the queue is full, the session
+// has ended, or is not online yet; the message then belongs in the store.
+func (s *Session) Deliver(message []byte) (seq uint64, ok bool) {
+	if !s.online.Load() {
+		return 0, false
+	}
+	seq, _, ok = s.out.push(s.sealer, message)
+	if ok {
+		s.srv.counts.pushed.Add(1)
+	}
+	return seq, ok
+}
+
+// DeliverWait is Deliver for stored mail: it waits while the queue is full. It
+// fails with ErrClosed, also before the session is online, or the error of ctx.
+func (s *Session) DeliverWait(ctx context.Context, message []byte) (seq uint64, err error) {
+	for s.online.Load() {
+		seq, room, ok := s.out.push(s.sealer, message)
+		if ok {
+			s.srv.counts.pushed.Add(1)
+			return seq, nil
+		}
+		if room == nil {
+			break
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	return 0, ErrClosed
+}
+
+// Written is the number of the last message that was handed to the connection.
+func (s *Session) Written() uint64 { return s.out.written.Load() }
+
+// Ping waits for the client to show that it is there.
+func (s *Session) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
+
+// Evict ends the session in favour of a newer one. It does not wait.
+func (s *Session) Evict() {
+	s.out.close()
+	s.end(closing{closePolicy, "replaced by a newer connection"})
+}
+
+// run speaks with the client until the session ends, and gives the reason.
+func (s *Session) run(ctx context.Context, w *watchdog) error {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		if s.out.run(s.conn) != nil {
+			s.out.close()
+			s.end(closing{closePolicy, "cannot be written to"})
+		}
+	}()
+
+	w.goLive(s.srv.cfg.KeepAlive)
+	if s.at != 0 {
+		s.goOnline()
+	}
+	err := s.read(ctx, w)
+
+	s.out.close()
+	if !errors.Is(err, ErrClosed) { // the client shall still read why
+		patience := time.NewTimer(answerPatience)
+		defer patience.Stop()
+		select {
+		case <-written:
+		case <-ctx.Done():
+		case <-patience.C:
+		}
+	}
+	s.end(closing{closePolicy, "session ended"})
+	<-written
+	return err
+}
+
+func (s *Session) goOnline() {
+	s.online.Store(true)
+	s.srv.cfg.Traffic.Online(s)
+}
+
+func (s *Session) read(ctx context.Context, w *watchdog) error {
+	for {
+		isText, b, err := s.conn.Read(context.Background())
+		if err != nil {
+			return err
+		}
+		w.hear()
+		if !s.online.Load() {
+			s.goOnline() // nodes.md §1.11: with the first frame after "register"
+		}
+		if isText {
+			err = s.readText(ctx, b)
+		} else {
+			err = s.readFrame(ctx, b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Session) readFrame(ctx context.Context, b []byte) error {
+	p, err := s.sealer.openForward(b)
+	if err != nil {
+		return s.unreadable(ctx, err)
+	}
+	s.srv.cfg.Traffic.Fresh(s)
+	if !s.srv.cfg.Traffic.Packet(s, p) {
+		return nil
+	}
+	s.srv.counts.packets.Add(1)
+	return s.answer(ctx, sentAnswer)
+}
+
+func (s *Session) readText(ctx context.Context, b []byte) error {
+	t, err := parseClientText(b)
+	if err != nil {
+		return s.unreadable(ctx, err)
+	}
+	switch t := t.(type) {
+	case askProtocol:
+		return s.answer(ctx, protocolAnswer)
+	case claimBandwidth, ecashCredential, upgradeModeToken:
+		return s.answer(ctx, bandwidthAnswer)
+	case encryptedRequest:
+		return s.readSealed(ctx, t)
+	}
+	return s.unreadable(ctx, errMalformed)
+}
+
+func (s *Session) readSealed(ctx context.Context, e encryptedRequest) error {
+	plaintext, err := s.sealer.openText(e.Ciphertext, e.Nonce)
+	if err != nil {
+		return s.unreadable(ctx, err)
+	}
+	s.srv.cfg.Traffic.Fresh(s)
+	r, err := parseSealedRequest(plaintext)
+	if err != nil {
+		return s.giveUp(ctx, Refusal("unsupported sealed request"))
+	}
+	ack := sealedResponse{RememberMeAck: &struct{}{}}
+	if r.ForgetMe != nil {
+		ack = sealedResponse{ForgetMeAck: &struct{}{}}
+		if r.ForgetMe.Client {
+			if err := s.srv.cfg.Accounts.Forget(ctx, s.client); err != nil {
+				return s.giveUp(ctx, err)
+			}
+		}
+	}
+	ciphertext, nonce := s.sealer.sealText(encodeSealed(ack))
+	return s.answer(ctx, encodeText(encryptedResponse{Ciphertext: ciphertext, Nonce: nonce}))
+}
+
+// unreadable counts a message that could not be read, drops it, and gives the
+// client up after a few. There is no error text before that: it would deafen a
+// healthy client (nodes.md §1.10).
+func (s *Session) unreadable(ctx context.Context, err error) error {
+	if errors.Is(err, errReplayed) {
+		s.srv.counts.replayed.Add(1)
+		return nil
+	}
+	s.srv.counts.malformed.Add(1)
+	if s.malformed++; s.malformed < maxMalformed {
+		return nil
+	}
+	return s.giveUp(ctx, Refusal("too many malformed messages"))
+}
+
+// giveUp ends the session and says so.
+func (s *Session) giveUp(ctx context.Context, why error) error {
+	s.out.text(ctx, encodeText(errorText{Message: toClient(why)}))
+	return fmt.Errorf("session: ended: %w", why)
+}
+
+func (s *Session) answer(ctx context.Context, b []byte) error {
+	if !s.out.text(ctx, b) {
+		return ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package session
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// nodes.md §1.2: "Unknown extra members are ignored"; §1.3: absence of
+// upgrade_mode means false.
+func TestTextsReadLeniently(t *testing.T) {
+	for in, want := range map[string]text{
+		`{"type":"claimFreeTestnetBandwidth","x":{"y":[1]}}`:                                   claimBandwidth{},
+		`{"data":[0, 255],"type":"handshakePayload","protocol_version":3,"extra":null}`:        handshakePayload{ProtocolVersion: 3, Data: octets{0, 255}},
+		`{"type":"handshakePayload","data":[]}`:                                                handshakePayload{Data: octets{}},
+		`{"type":"handshakePayload","protocol_version":null,"data":[7]}`:                       handshakePayload{Data: octets{7}},
+		`{"type":"registerHandshakeInitRequest","protocol_version":6,"data":[1]}`:              handshakePayload{ProtocolVersion: 6, Data: octets{1}, initial: true},
+		`{"type":"ecashCredential","enc_credential":[1],"nonce":[2]}`:                          ecashCredential{EncCredential: octets{1}, IV: octets{2}},
+		`{"type":"authenticate","protocol_version":1,"address":"A","enc_address":"B","iv":""}`: legacyRequest{"authenticate"},
+		`{"type":"bandwidthCredentialV2"}`:                                                     legacyRequest{"bandwidthCredentialV2"},
+	} {
+		if got, err := parseClientText([]byte(in)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s parses as %#v, %v, want %#v", in, got, err, want)
+		}
+	}
+	for in, want := range map[string]text{
+		`{"type":"register","protocol_version":6,"status":true}`:                    registered{ProtocolVersion: 6, Status: true},
+		`{"type":"bandwidth","available_total":-9223372036854775808}`:               bandwidth{AvailableTotal: -1 << 63},
+		`{"type":"typedError","error":"ticket_replay","more":1}`:                    typedError{gatewayError{name: "ticket_replay"}},
+		`{"type":"send","upgrade_mode":true,"remaining_bandwidth":5}`:               sent{RemainingBandwidth: 5, UpgradeMode: true},
+		`{"type":"typedError","error":{"out_of_bandwidth":{"available":-1,"x":1}}}`: typedError{gatewayError{outOfBandwidth: &outOfBandwidth{Available: -1}}},
+	} {
+		if got, err := parseGatewayText([]byte(in)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s parses as %#v, %v, want %#v", in, got, err, want)
+		}
+	}
+}
+
+func TestMalformedTexts(t *testing.T) {
+	deep := strings.Repeat("[", 20000)
+	for _, in := range []string{
+		``, `null`, `[]`, `"supportedProtocol"`, `{}`, `{"type":7}`, `{"type":"nothing"}`,
+		`{"type":"supportedProtocol"`, `{"type":"supportedProtocol"}{}`,
+		`{"type":"handshakePayload","protocol_version":256,"data":[]}`,
+		`{"type":"handshakePayload","protocol_version":-1,"data":[]}`,
+		`{"type":"handshakePayload","protocol_version":"6","data":[]}`,
+		`{"type":"handshakePayload","data":[256]}`,
+		`{"type":"handshakePayload","data":[-1]}`,
+		`{"type":"handshakePayload","data":[1.5]}`,
+		`{"type":"handshakePayload","data":["1"]}`,
+		`{"type":"handshakePayload","data":[null]}`,
+		`{"type":"handshakePayload","data":"AQ=="}`,
+		`{"type":"handshakePayload","data":{}}`,
+		`{"type":"handshakePayload","data":null}`,
+		`{"type":"authenticateV2","nonce":"!"}`,
+		`{"type":"authenticateV2","requestUnixTimestamp":-1}`,
+		`{"type":"encryptedRequest","ciphertext":` + deep + `}`,
+	} {
+		if got, err := parseClientText([]byte(in)); !errors.Is(err, errMalformed) {
+			t.Errorf("%.80s parses as %#v, %v, want errMalformed", in, got, err)
+		}
+	}
+	for _, in := range []string{
+		`{"type":"authenticateV2"}`,
+		`{"type":"typedError","error":{"other":1}}`,
+		`{"type":"typedError","error":3}`,
+		`{"type":"bandwidth","available_total":9223372036854775808}`,
+		`{"type":"register","status":1}`,
+	} {
+		if got, err := parseGatewayText([]byte(in)); !errors.Is(err, errMalformed) {
+			t.Errorf("%s parses as %#v, %v, want errMalformed", in, got, err)
+		}
+	}
+}
+
+func TestMalformedSealedTexts(t *testing.T) {
+	for _, in := range []string{
+		``, `{}`, `[]`, `"ForgetMe"`, `{"ForgetMe":null}`, `{"RememberMe":{"session_type":"mixnet"}}`, `{"RememberMe":{}}`,
+		`{"UpgradeKey":{"hkdf_salt":[1],"derived_key_digest":[2]}}`,
+		`{"ForgetMe":{"client":true},"RememberMe":{"session_type":"Vpn"}}`,
+	} {
+		if got, err := parseSealedRequest([]byte(in)); !errors.Is(err, errMalformed) {
+			t.Errorf("%s parses as %+v, %v, want errMalformed", in, got, err)
+		}
+	}
+	for _, in := range []string{`{}`, `{"KeyUpgradeAck":{}}`, `{"ForgetMeAck":{},"RememberMeAck":{}}`} {
+		if got, err := parseSealedResponse([]byte(in)); !errors.Is(err, errMalformed) {
+			t.Errorf("%s parses as %+v, %v, want errMalformed", in, got, err)
+		}
+	}
+}
+
+// JSON has many spellings of one text; ours must read back as the same.
+func fuzzTexts(f *testing.F, seeds map[string]string, parse func([]byte) (text, error)) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		first, err := parse(in)
+		if err != nil {
+			return
+		}
+		if p, ok := first.(handshakePayload); ok {
+			p.initial = false // has no spelling of its own
+			first = p
+		}
+		if _, ok := first.(legacyRequest); ok {
+			return // never written
+		}
+		out := encodeText(first)
+		second, err := parse(out)
+		if err != nil {
+			t.Fatalf("%s parses as %#v, which encodes as %s: %v", in, first, out, err)
+		}
+		if again := encodeText(second); string(again) != string(out) {
+			t.Fatalf("%s encodes as %s, then as %s", in, out, again)
+		}
+	})
+}
+
+func FuzzParseClientText(f *testing.F) {
+	fuzzTexts(f, loadVectors(f, "gateway.json").ClientTexts, parseClientText)
+}
+
+func FuzzParseGatewayText(f *testing.F) {
+	fuzzTexts(f, loadVectors(f, "gateway.json").GatewayTexts, parseGatewayText)
+}
+
+func FuzzParseSealedTexts(f *testing.F) {
+	f.Add([]byte(`{"ForgetMe":{"client":true,"stats":false}}`))
+	f.Add([]byte(`{"RememberMe":{"session_type":"Wasm"}}`))
+	f.Add([]byte(`{"ForgetMeAck":{}}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if r, err := parseSealedRequest(in); err == nil {
+			if again, err := parseSealedRequest(encodeSealed(r)); err != nil || !reflect.DeepEqual(r, again) {
+				t.Fatalf("%s: request %+v, then %+v, %v", in, r, again, err)
+			}
+		}
+		if r, err := parseSealedResponse(in); err == nil {
+			if again, err := parseSealedResponse(encodeSealed(r)); err != nil || !reflect.DeepEqual(r, again) {
+				t.Fatalf("%s: response %+v, then %+v, %v", in, r, again, err)
+			}
+		}
+	})
+}
