@@ -235,6 +235,7 @@ func TestSign(t *testing.T) {
 func TestPrivateKeys(t *testing.T) {
 	id, enc, sph, noise, ack := NewIdentityKey(), NewEncryptionKey(), NewSphinxKey(), NewNoiseKey(), NewAck()
 	session := SessionFromBytes(filled(9))
+	reply, other := NewReply(), NewReply()
 	for name, ok := range map[string]bool{
 		"identity":   id.Equal(IdentityKeyFromSeed(id.Seed())) && !id.Equal(NewIdentityKey()),
 		"encryption": enc.Equal(EncryptionKeyFromBytes(enc.Bytes())) && !enc.Equal(NewEncryptionKey()),
@@ -242,7 +243,7 @@ func TestPrivateKeys(t *testing.T) {
 		"Noise":      noise.Equal(NoiseKeyFromBytes(noise.Bytes())) && !noise.Equal(NewNoiseKey()),
 		"ack":        ack.Equal(AckFromBytes(*ack.Bytes())) && !ack.Equal(NewAck()),
 		"session":    session.Equal(SessionFromBytes(filled(9))) && !session.Equal(SessionFromBytes(filled(8))),
-		"reply":      NewReply() != NewReply(),
+		"reply":      reply != other,
 	} {
 		if !ok {
 			t.Errorf("%s: keys compare wrongly", name)

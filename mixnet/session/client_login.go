@@ -67,6 +67,14 @@ func (l *login) register(ctx context.Context, identity *keys.IdentityKey, gatewa
 	if err != nil {
 		return nil, 0, err
 	}
+	key, negotiated, err := l.shakeHands(ctx, identity, gateway, proposed)
+	if err != nil {
+		l.write(ctx, handshakeError{Message: "registration given up"})
+	}
+	return key, negotiated, err
+}
+
+func (l *login) shakeHands(ctx context.Context, identity *keys.IdentityKey, gateway keys.Identity, proposed uint8) (*keys.Session, uint8, error) {
 	r, err := newRegistration(identity)
 	if err != nil {
 		return nil, 0, err
@@ -83,7 +91,6 @@ func (l *login) register(ctx context.Context, identity *keys.IdentityKey, gatewa
 	}
 	proof, key, err := r.finish(answer, gateway, newNonce())
 	if err != nil {
-		l.write(ctx, handshakeError{Message: "invalid handshake answer"})
 		return nil, 0, err
 	}
 	if err := say(proof); err != nil {

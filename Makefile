@@ -1,0 +1,59 @@
+# "make help" explains the targets. "make test" needs nothing but Go.
+
+GO       ?= go
+FUZZTIME ?= 10s
+BENCH    ?= .
+
+STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race bench fuzz lint cover wasm size clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build all programs into bin/
+	@mkdir -p bin
+	$(GO) build -trimpath -o bin/ ./cmd/...
+
+demo: ## Start a whole mixnet in one process and fetch a page through it
+	$(GO) run ./cmd/localnet demo
+
+test: ## Run all tests; needs only Go
+	$(GO) test ./...
+
+race: ## Run all tests under the race detector; needs a C compiler too
+	@cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null || { \
+		echo "make race: the race detector needs a C compiler, and there is no $$cc here." >&2; \
+		echo "Install gcc or clang, or set CC. 'make test' runs the same tests without it." >&2; \
+		exit 1; }
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+bench: ## Run the benchmarks (BENCH=regexp chooses)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## Fuzz every target for FUZZTIME each (10s)
+	./internal/tools/fuzz.sh $(FUZZTIME)
+
+lint: ## Check format, go vet (also for the browser) and staticcheck
+	@bad=$$($$($(GO) env GOROOT)/bin/gofmt -l .); \
+	if [ -n "$$bad" ]; then echo "not in gofmt's form:"; echo "$$bad"; exit 1; fi
+	$(GO) vet ./...
+	GOOS=js GOARCH=wasm $(GO) vet ./mixnet/client
+	$(STATICCHECK) ./...
+
+cover: ## Measure test coverage into cover.out
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -n 1
+	@echo "$(GO) tool cover -html=cover.out shows it line by line"
+
+wasm: ## Build what runs in a browser
+	GOOS=js GOARCH=wasm $(GO) build ./mixnet/client
+
+size: ## Count lines of Go, and bytes of the programs in bin/
+	@find . -name '*.go' ! -name '*_test.go' -exec cat {} + | wc -l | xargs echo "lines of Go:"
+	@find . -name '*_test.go' -exec cat {} + | wc -l | xargs echo "lines of tests:"
+	@if [ -d bin ]; then ls -l bin | awk 'NR > 1 { printf "%s: %.1f MB\n", $$NF, $$5 / 1e6 }'; fi
+
+clean: ## Remove what make built
+	rm -rf bin cover.out

@@ -1,0 +1,222 @@
+package allowlist
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// A List is what an operator allows, in the order written. It never changes,
+// so any number of goroutines may ask it. The zero List denies everything.
+type List struct {
+	lines []line
+	guard func(netip.Addr) bool
+}
+
+// A line is one rule.
+type line struct {
+	allow bool
+	pat   pattern
+	ports []span
+}
+
+// Guard returns a List with the same lines that treats the addresses for which
+// guarded returns true like a special range: the addresses of this host, those
+// of the topology. It must be safe to call from many goroutines.
+func (l *List) Guard(guarded func(netip.Addr) bool) *List {
+	return &List{lines: l.lines, guard: guarded}
+}
+
+// Allow is [List.Name] if addr is the zero Addr, else [List.Addr].
+func (l *List) Allow(host string, addr netip.Addr, port uint16) error {
+	if !addr.IsValid() {
+		return l.Name(host, port)
+	}
+	return l.Addr(host, addr, port)
+}
+
+// Name decides, before any look-up, whether some address of host could be
+// allowed. If it could not, the error is a [*DeniedError] and the name must not
+// be looked up. A host that is an address in text form is decided at once.
+func (l *List) Name(host string, port uint16) error {
+	name, addr, reason := canonical(host)
+	switch {
+	case reason != 0:
+		return &DeniedError{reason}
+	case addr.IsValid():
+		return l.Addr(host, addr, port)
+	case port == 0:
+		return &DeniedError{ReasonPort}
+	}
+	closedPort := false
+	for i := range l.lines {
+		ln := &l.lines[i]
+		byName, matches := ln.pat.matchName(name)
+		if byName && !matches {
+			continue
+		}
+		switch ln.covers(port) {
+		case portOutside:
+			continue
+		case portUnnamed:
+			closedPort = true
+			continue
+		}
+		if ln.allow {
+			return nil // by name, or for an address it may turn out to have
+		}
+		if byName {
+			return &DeniedError{ReasonLine}
+		}
+		// A deny line for addresses: it may spare the one this name has.
+	}
+	return &DeniedError{noMatch(false, closedPort)}
+}
+
+// Addr decides whether addr may be dialed for host. The host may be the empty
+// string or an address in text form, if no name led to the address. The error is
+// a [*DeniedError].
+func (l *List) Addr(host string, addr netip.Addr, port uint16) error {
+	name := ""
+	if host != "" {
+		var reason Reason
+		if name, _, reason = canonical(host); reason != 0 {
+			return &DeniedError{reason}
+		}
+	}
+	addr = addr.Unmap()
+	switch {
+	case !addr.IsValid():
+		return &DeniedError{ReasonName}
+	case addr.Zone() != "":
+		return &DeniedError{ReasonSpecial}
+	case port == 0:
+		return &DeniedError{ReasonPort}
+	}
+	block, special := specialBlock(addr)
+	if !special && l.guard != nil && l.guard(addr) {
+		block, special = netip.PrefixFrom(addr, addr.BitLen()), true
+	}
+	closedRange, closedPort := false, false
+	for i := range l.lines {
+		ln := &l.lines[i]
+		if !ln.pat.match(name, addr) {
+			continue
+		}
+		switch ln.covers(port) {
+		case portOutside:
+			continue
+		case portUnnamed:
+			closedPort = true
+			continue
+		}
+		if !ln.allow {
+			return &DeniedError{ReasonLine}
+		}
+		if special && !ln.pat.inside(block) {
+			closedRange = true
+			continue
+		}
+		return nil
+	}
+	return &DeniedError{noMatch(closedRange, closedPort)}
+}
+
+// noMatch is the reason for a walk that found no line.
+func noMatch(closedRange, closedPort bool) Reason {
+	switch {
+	case closedRange:
+		return ReasonSpecial
+	case closedPort:
+		return ReasonPort
+	default:
+		return ReasonNoLine
+	}
+}
+
+// Empty reports whether the list has no allow line, so that it denies everything.
+func (l *List) Empty() bool {
+	for _, ln := range l.lines {
+		if ln.allow {
+			return false
+		}
+	}
+	return true
+}
+
+// Open reports whether the list allows every public host, on every port that
+// is not closed by default: nothing is denied before a line "allow *".
+func (l *List) Open() bool {
+	for _, ln := range l.lines {
+		switch {
+		case !ln.allow:
+			return false
+		case ln.pat.kind == patAny && ln.allPorts():
+			return true
+		}
+	}
+	return false
+}
+
+// String gives the lines in their plainest form, each with a newline. Parsed
+// again they give an equal List.
+func (l *List) String() string {
+	var b strings.Builder
+	for _, ln := range l.lines {
+		b.WriteString(ln.String())
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Describe says in one sentence what is allowed, for an operator at start.
+// It gives numbers, no host.
+func (l *List) Describe() string {
+	if l.Empty() {
+		return "nothing is allowed"
+	}
+	names, ranges, wide, denies, opened := 0, 0, 0, 0, 0
+	for _, ln := range l.lines {
+		switch {
+		case !ln.allow:
+			denies++
+		case ln.pat.kind == patName || ln.pat.kind == patSuffix:
+			names++
+		case ln.pat.kind != patPrefix:
+			wide++
+		default:
+			ranges++
+			if block, ok := specialBlock(ln.pat.prefix.Addr()); ok && ln.pat.inside(block) {
+				opened++
+			}
+		}
+	}
+	var s string
+	switch {
+	case l.Open():
+		s = "every public host is allowed, save on ports that are closed by default"
+	case wide > 0:
+		s = fmt.Sprintf("every public host is allowed on some ports; besides %d names and %d addresses or ranges", names, ranges)
+	default:
+		s = fmt.Sprintf("%d names and %d addresses or ranges are allowed", names, ranges)
+	}
+	if denies > 0 {
+		s += fmt.Sprintf("; %d lines deny", denies)
+	}
+	if opened > 0 {
+		s += fmt.Sprintf("; %d lines open special ranges such as private networks", opened)
+	}
+	return s
+}
+
+func (ln line) String() string {
+	action := "deny"
+	if ln.allow {
+		action = "allow"
+	}
+	s := action + " " + ln.pat.String()
+	if ln.allPorts() {
+		return s
+	}
+	return s + ":" + spansText(ln.ports)
+}

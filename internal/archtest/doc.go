@@ -1,0 +1,13 @@
+// Package archtest holds the architecture true: one test reads which package
+// imports which and compares it with the table in table_test.go.
+//
+//	every package, for linux and for js/wasm
+//	   │ imports of its non-test files
+//	   ▼
+//	table ──▶ who may import whom; outside code stays where it belongs;
+//	          the lower floors have no network, no files, no clock
+//
+// The table is policy. It changes with a reason in the commit, never to make a
+// build pass. Test files may import anything. The package is not imported, and
+// it does not look at modules inside this one (internal/tools).
+package archtest

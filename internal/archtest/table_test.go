@@ -1,0 +1,75 @@
+package archtest
+
+// table says which of our packages each of them may import: "a: b c" means that
+// a may import b and c, and nothing else of ours. "anything but b" is all of
+// ours save b and what is below it.
+const table = `
+mixnet/keys:
+mixnet:            mixnet/keys
+mixnet/sphinx:     mixnet mixnet/keys internal/vec8
+mixnet/surb:       mixnet mixnet/keys mixnet/sphinx mixnet/fragment
+mixnet/fragment:
+mixnet/message:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment
+mixnet/wire:       mixnet mixnet/sphinx
+mixnet/topology:   mixnet mixnet/keys mixnet/sphinx
+mixnet/link:       mixnet mixnet/keys mixnet/wire
+mixnet/session:    mixnet mixnet/keys mixnet/wire internal/gcmsiv
+mixnet/directory:  mixnet mixnet/keys mixnet/topology
+mixnet/mixnode:    mixnet mixnet/keys mixnet/sphinx mixnet/wire mixnet/topology mixnet/link
+mixnet/gateway:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/wire mixnet/session mixnet/mixnode
+mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment mixnet/message mixnet/wire mixnet/topology mixnet/session
+mixnet/wsapi:      mixnet
+mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/mixnode
+mixnet/mixnettest: mixnet mixnet/keys
+mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/mixnode
+mixnet/localnet:   anything but cmd config mixnet/boltstore
+proxy/protocol:    mixnet
+proxy:             mixnet proxy/protocol
+proxy/socks:       proxy
+proxy/requester:   proxy proxy/protocol
+allowlist:
+config:            mixnet
+internal/archtest:
+internal/vec8:
+internal/gcmsiv:
+internal/simnet:
+internal/ops:
+internal/socksclient:
+internal/cli:      config mixnet mixnet/keys internal/ops
+internal/fleet:    config mixnet/localnet mixnet/keys
+internal/bench:    anything but cmd
+cmd/*:             anything
+`
+
+// Below the connections there is no network, no file, no log, no clock and no
+// goroutine.
+var lowerFloors = []string{
+	"mixnet", "mixnet/keys",
+	"mixnet/sphinx", "mixnet/surb", "mixnet/fragment", "mixnet/message", "mixnet/wire", "mixnet/topology", "proxy/protocol",
+}
+
+// forbiddenBelow is what the lower floors never import. Entries ending in a
+// slash stand for all packages below them.
+var (
+	forbiddenBelow = []string{"net", "net/", "os", "os/", "github.com/rs/zerolog", "github.com/rs/zerolog/"}
+	allowedBelow   = []string{"net/netip"}
+)
+
+// clock are the functions of package time that read or wait for the clock.
+var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer"}
+
+// outside says where code that is not ours belongs: what begins so is imported
+// by these packages only.
+var outside = []struct {
+	path string
+	home []string
+}{
+	{"github.com/urfave/cli", []string{"cmd/*", "internal/cli"}},
+	{"github.com/BurntSushi/toml", []string{"config"}},
+	{"github.com/armon/go-socks5", []string{"proxy/socks"}},
+	{"github.com/flynn/noise", []string{"mixnet/link"}},
+	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/wsapi"}},
+	{"go.etcd.io/bbolt", []string{"mixnet/boltstore"}},
+	{"syscall/js", []string{"cmd/nym-wasm"}},
+	{"testing", []string{"mixnet/mixnettest", "mixnet/storetest"}},
+}

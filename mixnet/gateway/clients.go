@@ -1,0 +1,159 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+)
+
+// pingPatience is how long an older session of a client has to show that it
+// lives, before a newer one takes its place (nodes.md §1.9).
+const pingPatience = time.Second
+
+// maxSealers is how many clients' sealers are remembered while they are away.
+// Who is forgotten could have frames of before replayed to the gateway, whose
+// packets the mixes then refuse.
+const maxSealers = 1 << 16
+
+// clients knows who is online, and gives sessions the accounts of the store.
+// It implements [session.Accounts].
+type clients struct {
+	accounts Accounts
+
+	mu      sync.Mutex // guards the following; never held while something waits
+	live    map[keys.Identity]*session.Session
+	sealers map[keys.Identity]*session.Sealer
+}
+
+func newClients(a Accounts) *clients {
+	return &clients{
+		accounts: a,
+		live:     make(map[keys.Identity]*session.Session),
+		sealers:  make(map[keys.Identity]*session.Sealer),
+	}
+}
+
+// online finds the live session of a client; nil: there is none.
+func (c *clients) online(client keys.Identity) *session.Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.live[client]
+}
+
+func (c *clients) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.live)
+}
+
+// Admit implements [session.Accounts].
+func (c *clients) Admit(_ context.Context, client keys.Identity) error {
+	if c.online(client) != nil {
+		return session.ErrDuplicate
+	}
+	return nil
+}
+
+// Register implements [session.Accounts].
+func (c *clients) Register(ctx context.Context, client keys.Identity, key *keys.Session) (*session.Sealer, error) {
+	if err := c.accounts.Register(ctx, client, key); err != nil {
+		return nil, err
+	}
+	s := session.NewSealer(key)
+	c.keep(client, s)
+	return s, nil
+}
+
+func (c *clients) keep(client keys.Identity, s *session.Sealer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.sealers {
+		if len(c.sealers) < maxSealers {
+			break
+		}
+		if c.live[id] == nil {
+			delete(c.sealers, id)
+		}
+	}
+	c.sealers[client] = s
+}
+
+// Lookup implements [session.Accounts].
+func (c *clients) Lookup(ctx context.Context, client keys.Identity) (session.Account, error) {
+	a, err := c.accounts.Lookup(ctx, client)
+	if errors.Is(err, ErrUnknownClient) {
+		return session.Account{}, session.ErrUnknownClient
+	}
+	if err != nil {
+		return session.Account{}, err
+	}
+	c.mu.Lock()
+	s := c.sealers[client]
+	c.mu.Unlock()
+	if s == nil {
+		s = session.NewSealer(a.Key)
+		c.keep(client, s)
+	}
+	return session.Account{Sealer: s, LastSeen: a.Seen}, nil
+}
+
+// Forget implements [session.Accounts].
+func (c *clients) Forget(ctx context.Context, client keys.Identity) error {
+	c.mu.Lock()
+	delete(c.sealers, client)
+	c.mu.Unlock()
+	return c.accounts.Forget(ctx, client)
+}
+
+// claim makes s the one live session of its client, as [session.Traffic] says.
+func (c *clients) claim(ctx context.Context, s *session.Session) error {
+	for {
+		older := c.online(s.Client())
+		if older != nil {
+			if s.AuthenticatedAt() != 0 && s.AuthenticatedAt() <= older.AuthenticatedAt() {
+				return session.ErrStale
+			}
+			ping, cancel := context.WithTimeout(ctx, pingPatience)
+			err := older.Ping(ping)
+			cancel()
+			if err == nil {
+				return session.ErrDuplicate
+			}
+		}
+		if s.AuthenticatedAt() != 0 {
+			fresh, err := c.accounts.Seen(ctx, s.Client(), s.AuthenticatedAt())
+			if err != nil {
+				return err
+			}
+			if !fresh {
+				return session.ErrStale
+			}
+		}
+		c.mu.Lock()
+		if c.live[s.Client()] == older {
+			c.live[s.Client()] = s
+			c.mu.Unlock()
+			if older != nil {
+				older.Evict()
+			}
+			return nil
+		}
+		c.mu.Unlock()
+		if s.AuthenticatedAt() != 0 { // somebody was quicker with a later request
+			return session.ErrDuplicate
+		}
+	}
+}
+
+// gone removes a session, but not a newer one of its client (nodes.md §1.9).
+func (c *clients) gone(s *session.Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live[s.Client()] == s {
+		delete(c.live, s.Client())
+	}
+}

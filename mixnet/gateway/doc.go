@@ -1,0 +1,23 @@
+// Package gateway is a mix node that also serves clients: it gives them a
+// stable address, passes on what they send, and keeps what arrives for them
+// while they are away (nodes.md §1, §2).
+//
+//	clients ── WebSocket ─▶ session.Server ── packet ──▶ mixnode.Node ── links ─▶ layer 1
+//	                            ▲                            │
+//	                            │ push                       │ final packet
+//	                            │                            ▼
+//	                         directory ◀─────────────────── post ── SURB-ACK ─▶ layer 1
+//	                         of sessions                     │
+//	                            ▲                            ▼
+//	                            └──────── stored mail ───── Inbox
+//
+// The post hands a message to the client's session or to the [Inbox], and only
+// then, at a commit tick that is the same for both, sends the SURB-ACK on: the
+// receipt tells nobody whether the client was there (H19). What could be
+// neither handed over nor stored gets no receipt, so that its sender tries
+// again.
+//
+// [Accounts] and [Inbox] are what an operator may want on disk; the ones in
+// memory beside them are for tests and networks in one process. The package
+// does not meter bandwidth, does not read messages, and logs no client.
+package gateway

@@ -1,0 +1,298 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/mixnode"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/wire"
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	// Node is the gateway's mix side. Its Deliver is set by New.
+	Node mixnode.Config
+	// Identity is what clients know the gateway by.
+	Identity *keys.IdentityKey
+	// Accounts and Inbox keep what must outlive sessions. If nil, they are in memory.
+	Accounts Accounts
+	Inbox    Inbox
+	// MailAge is how long mail is kept. If zero, it is 24 hours.
+	MailAge time.Duration
+	// MaxConns is how many client connections there may be. If zero, it is 8192.
+	MaxConns int
+	// MaxConnsPerAddr is how many of them may come from one IPv4 address or one
+	// IPv6 /56 (H23). If zero, it is 64. Loopback is exempt.
+	MaxConnsPerAddr int
+	// Log receives the gateway's log. The zero Logger drops everything.
+	Log zerolog.Logger
+}
+
+// A Server is a gateway.
+type Server struct {
+	cfg     Config
+	node    *mixnode.Node
+	clients *clients
+	post    *post
+	sess    *session.Server
+	count   counters
+	turned  atomic.Uint64 // connections turned away
+	log     zerolog.Logger
+
+	mu     sync.Mutex // guards the following
+	drains map[*session.Session]*running
+	conns  map[netip.Prefix]int
+	total  int
+}
+
+// A running drain belongs to one session.
+type running struct {
+	*drain
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// New makes a gateway. It starts nothing; see [Server.Run].
+func New(cfg Config) (*Server, error) {
+	if cfg.Identity == nil {
+		return nil, errors.New("gateway: no identity")
+	}
+	if cfg.Accounts == nil {
+		cfg.Accounts = NewMemoryAccounts()
+	}
+	if cfg.Inbox == nil {
+		cfg.Inbox = NewMemoryInbox(Limits{})
+	}
+	if cfg.MailAge == 0 {
+		cfg.MailAge = 24 * time.Hour
+	}
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = 8192
+	}
+	if cfg.MaxConnsPerAddr == 0 {
+		cfg.MaxConnsPerAddr = 64
+	}
+	s := &Server{
+		cfg:     cfg,
+		clients: newClients(cfg.Accounts),
+		log:     cfg.Log.With().Str("component", "gateway").Logger(),
+		drains:  make(map[*session.Session]*running),
+		conns:   make(map[netip.Prefix]int),
+	}
+	s.post = &post{
+		clients: s.clients, accounts: cfg.Accounts, inbox: cfg.Inbox,
+		stored: s.stored, log: s.log, count: &s.count,
+		parcels: make(chan parcel, parcelQueue),
+	}
+	cfg.Node.Deliver = func(d mixnode.Delivered) {
+		s.post.take(parcel{dest: d.Dest, message: d.Message, isAck: d.Size == mixnet.AckSize, rotation: d.Rotation, release: d.Release})
+	}
+	var err error
+	if s.node, err = mixnode.New(cfg.Node); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	s.post.forward = s.node.Forward
+	s.sess, err = session.NewServer(session.ServerConfig{Identity: cfg.Identity, Accounts: s.clients, Traffic: s})
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	return s, nil
+}
+
+// Stats counts what a gateway did since it started; nothing in it tells for
+// whom.
+type Stats struct {
+	Node      mixnode.Stats
+	Session   session.Stats
+	Online    int    // clients with a live session
+	Pushed    uint64 // messages handed to sessions as they came
+	Stored    uint64 // messages stored
+	Unknown   uint64 // messages for nobody registered here: dropped
+	Refused   uint64 // messages beyond the limits, or not stored: no receipt
+	Overrun   uint64 // messages dropped because the post was behind: no receipt
+	Malformed uint64 // messages without a proper SURB-ACK: dropped
+	Turned    uint64 // connections beyond the limits
+}
+
+// Stats copies the counters out.
+func (s *Server) Stats() Stats {
+	return Stats{
+		Node: s.node.Stats(), Session: s.sess.Stats(), Online: s.clients.count(),
+		Pushed: s.count.pushed.Load(), Stored: s.count.stored.Load(), Unknown: s.count.unknown.Load(),
+		Refused: s.count.refused.Load(), Overrun: s.count.overrun.Load(), Malformed: s.count.malformed.Load(),
+		Turned: s.turned.Load(),
+	}
+}
+
+// Run serves nodes on mix and clients on ws until ctx ends, then returns nil.
+// It closes both, and everything it started has returned before it does.
+func (s *Server) Run(ctx context.Context, mix, ws net.Listener) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.node.Run(ctx, mix) })
+	g.Go(func() error { return s.post.run(ctx) })
+	g.Go(func() error { return s.serve(ctx, ws) })
+	g.Go(func() error { return s.expire(ctx) })
+	return g.Wait()
+}
+
+// upgradePatience is how long a client may take to ask for its WebSocket
+// (nodes.md §1.1).
+const upgradePatience = 1500 * time.Millisecond
+
+// serve accepts WebSockets.
+func (s *Server) serve(ctx context.Context, ln net.Listener) error {
+	var sessions sync.WaitGroup
+	srv := &http.Server{
+		ReadHeaderTimeout: upgradePatience,
+		IdleTimeout:       upgradePatience,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0), // it would name clients
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			from, ok := s.admit(r.RemoteAddr)
+			if !ok {
+				s.turned.Add(1)
+				http.Error(w, "too many connections", http.StatusServiceUnavailable)
+				return
+			}
+			sessions.Add(1)
+			defer sessions.Done()
+			defer s.leave(from)
+			conn, err := session.Accept(w, r)
+			if err != nil {
+				return
+			}
+			err = s.sess.Serve(ctx, conn)
+			s.log.Debug().Err(err).Msg("session ended")
+		}),
+	}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	err := srv.Serve(ln)
+	srv.Close()
+	sessions.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("gateway: clients' listener: %w", err)
+}
+
+// admit takes a place for a connection, unless there is none.
+func (s *Server) admit(remote string) (from netip.Prefix, ok bool) {
+	ap, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	addr := ap.Addr().Unmap().WithZone("")
+	bits := 32
+	if addr.Is6() {
+		bits = 56
+	}
+	from, _ = addr.Prefix(bits)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.total >= s.cfg.MaxConns || !addr.IsLoopback() && s.conns[from] >= s.cfg.MaxConnsPerAddr {
+		return from, false
+	}
+	s.total++
+	s.conns[from]++
+	return from, true
+}
+
+func (s *Server) leave(from netip.Prefix) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total--
+	if s.conns[from]--; s.conns[from] == 0 {
+		delete(s.conns, from)
+	}
+}
+
+// expire removes old mail, every hour.
+func (s *Server) expire(ctx context.Context) error {
+	t := time.NewTicker(time.Hour)
+	defer t.Stop()
+	for {
+		select {
+		case now := <-t.C:
+			if _, err := s.cfg.Inbox.Expire(ctx, now.Add(-s.cfg.MailAge)); err != nil && ctx.Err() == nil {
+				s.log.Error().Err(err).Msg("old mail cannot be removed")
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Claim implements [session.Traffic].
+func (s *Server) Claim(ctx context.Context, live *session.Session) error {
+	return s.clients.claim(ctx, live)
+}
+
+// Online implements [session.Traffic]: it starts pushing stored mail.
+func (s *Server) Online(live *session.Session) {
+	ctx, cancel := context.WithCancel(context.Background()) // ended by Gone
+	r := &running{drain: newDrain(s.cfg.Inbox, live), cancel: cancel, done: make(chan struct{})}
+	s.mu.Lock()
+	s.drains[live] = r
+	s.mu.Unlock()
+	go func() {
+		defer close(r.done)
+		r.run(ctx, s.log)
+	}()
+}
+
+// drain finds what pushes a session's stored mail; nil: it is not online.
+func (s *Server) drain(live *session.Session) *running {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drains[live]
+}
+
+// Fresh implements [session.Traffic].
+func (s *Server) Fresh(live *session.Session) {
+	if r := s.drain(live); r != nil {
+		r.fresh(live.Written())
+	}
+}
+
+// stored has mail pushed that was stored for a client who is online.
+func (s *Server) stored(client keys.Identity) {
+	if r := s.drain(s.clients.online(client)); r != nil {
+		r.stored()
+	}
+}
+
+// Packet implements [session.Traffic].
+func (s *Server) Packet(_ *session.Session, p wire.MixPacket) bool {
+	s.node.Forward(p.Next, p.Rotation, p.Packet)
+	return true // also if it was dropped: the client learns of losses by its receipts
+}
+
+// Gone implements [session.Traffic].
+func (s *Server) Gone(live *session.Session) {
+	s.clients.gone(live)
+	s.mu.Lock()
+	r := s.drains[live]
+	delete(s.drains, live)
+	s.mu.Unlock()
+	if r != nil {
+		r.cancel()
+		<-r.done
+	}
+}

@@ -1,0 +1,223 @@
+package localnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/client"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/topology"
+	"nym-socks5/proxy"
+	"nym-socks5/proxy/requester"
+	"nym-socks5/proxy/socks"
+)
+
+// A Network is a mixnet in one process.
+type Network struct {
+	spec  Spec
+	nodes []*node
+	ready chan struct{}
+
+	// Set before ready is closed.
+	topology  *topology.Network
+	socksAddr net.Addr
+	front     *endpoint // the SOCKS side
+	back      *endpoint // the requester's side
+	requester *requester.Requester
+	socks     *socks.Server
+
+	mu  sync.Mutex
+	run *errgroup.Group // nil unless running
+	ctx context.Context
+}
+
+// rotation is the number of the one key rotation such a network has.
+const rotation = 1
+
+// New makes a network and draws its keys. It opens nothing; see [Network.Run].
+func New(spec Spec) (*Network, error) {
+	spec, err := spec.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Network{spec: spec, ready: make(chan struct{})}
+	for layer := 1; layer <= topology.Layers; layer++ {
+		for i := range spec.MixesPerLayer {
+			n.nodes = append(n.nodes, newNode(n, fmt.Sprintf("mix-%d-%d", layer, i+1), topology.Role(layer)))
+		}
+	}
+	for i := range spec.Gateways {
+		n.nodes = append(n.nodes, newNode(n, fmt.Sprintf("gateway-%d", i+1), topology.RoleGateway))
+	}
+	for i, nd := range n.nodes {
+		nd.id = uint32(i + 1)
+	}
+	return n, nil
+}
+
+// Run opens every port, runs the network until ctx ends, and returns nil.
+// Everything it started has returned before it does. It can be called once.
+func (n *Network) Run(ctx context.Context) error {
+	front, err := n.open()
+	if err != nil {
+		n.close()
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	n.mu.Lock()
+	n.run, n.ctx = g, ctx
+	for _, nd := range n.nodes {
+		nd.start()
+	}
+	n.mu.Unlock()
+	g.Go(func() error { return n.endpoints(ctx, front) })
+	err = g.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// open opens all ports and draws the picture of the network.
+func (n *Network) open() (front net.Listener, err error) {
+	p := topology.Picture{Rotation: rotation, Epoch: 1}
+	for _, nd := range n.nodes {
+		if err := nd.open(); err != nil {
+			return nil, err
+		}
+		p.Nodes = append(p.Nodes, nd.entry())
+	}
+	if n.topology, err = topology.New(p); err != nil {
+		return nil, err
+	}
+	front, err = n.spec.Listen(n.spec.SOCKS)
+	if err != nil {
+		return nil, fmt.Errorf("localnet: SOCKS port: %w", err)
+	}
+	n.socksAddr = front.Addr()
+	return front, nil
+}
+
+// close closes what open opened before it failed.
+func (n *Network) close() {
+	for _, nd := range n.nodes {
+		nd.closeListeners()
+	}
+}
+
+// endpoints runs the two clients and what stands behind them.
+func (n *Network) endpoints(ctx context.Context, ln net.Listener) (err error) {
+	defer ln.Close()
+	gateways := n.topology.Gateways()
+	if n.front, err = n.endpoint(gateways[0].Identity, true, proxy.Config{}); err != nil {
+		return err
+	}
+	if n.back, err = n.endpoint(gateways[len(gateways)-1].Identity, false, proxy.Config{Serve: true}); err != nil {
+		return err
+	}
+	n.requester = requester.New(requester.Config{
+		Accept: requester.Streams(n.back.proxy),
+		Allow:  n.spec.Allow,
+		Lookup: n.spec.Lookup,
+		Dial:   n.spec.DialTarget,
+		Log:    n.spec.Log,
+	})
+	to := n.back.client.Address()
+	n.socks = socks.New(socks.Config{
+		Optimistic: n.spec.Optimistic,
+		Dial: func(ctx context.Context, target string, o proxy.DialOptions) (socks.Stream, error) {
+			c, err := n.front.proxy.Dial(ctx, to, target, o)
+			if err != nil {
+				return nil, err // and no typed nil beside it
+			}
+			return c, nil
+		},
+		Log: n.spec.Log,
+	})
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.front.run(ctx, func(ctx context.Context) error { return n.socks.Run(ctx, ln) }) })
+	g.Go(func() error { return n.back.run(ctx, n.requester.Run) })
+	g.Go(func() error {
+		for _, c := range []*client.Client{n.front.client, n.back.client} {
+			select {
+			case <-c.Ready():
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		close(n.ready)
+		return nil
+	})
+	return g.Wait()
+}
+
+// An endpoint is a client with streams over it.
+type endpoint struct {
+	client *client.Client
+	proxy  *proxy.Proxy
+}
+
+func (n *Network) endpoint(gateway keys.Identity, solicited bool, cfg proxy.Config) (*endpoint, error) {
+	c, err := n.NewClient(client.Config{Gateway: gateway, Traffic: n.spec.Traffic, SolicitedOnly: solicited})
+	if err != nil {
+		return nil, err
+	}
+	cfg.Packet, cfg.Log = n.spec.Traffic.Size, n.spec.Log
+	return &endpoint{client: c, proxy: proxy.New(c, cfg)}, nil
+}
+
+// run runs the client until streams and service have ended: they say goodbye
+// through it.
+func (e *endpoint) run(ctx context.Context, service func(context.Context) error) error {
+	below, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var g errgroup.Group
+	g.Go(func() error { return e.client.Run(below) })
+	above, ctx := errgroup.WithContext(ctx)
+	above.Go(func() error { return service(ctx) })
+	above.Go(func() error { return e.proxy.Run(ctx) })
+	err := above.Wait()
+	stop()
+	return errors.Join(err, g.Wait())
+}
+
+// NewClient makes a further client of the network, to be run by the caller. Of
+// cfg everything but the topology and the way to dial is taken over.
+func (n *Network) NewClient(cfg client.Config) (*client.Client, error) {
+	cfg.Topology = func(context.Context) (*topology.Network, error) { return n.topology, nil }
+	cfg.Dial = func(ctx context.Context, url string) (session.MessageConn, error) {
+		return session.Dial(ctx, url, n.spec.Dial)
+	}
+	cfg.Log = n.spec.Log
+	return client.New(cfg)
+}
+
+// Ready is closed when the whole network is up and both clients are connected.
+func (n *Network) Ready() <-chan struct{} { return n.ready }
+
+// Topology is the picture of the network. Call it after Ready.
+func (n *Network) Topology() *topology.Network { return n.topology }
+
+// SOCKSAddr is where applications connect to. Call it after Ready.
+func (n *Network) SOCKSAddr() net.Addr { return n.socksAddr }
+
+// Requester is the address of the network's requester. Call it after Ready.
+func (n *Network) Requester() mixnet.Recipient { return n.back.client.Address() }
+
+// addrPort gives the address of a listener.
+func addrPort(ln net.Listener) (netip.AddrPort, error) {
+	a, ok := ln.Addr().(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("localnet: listener has no TCP address but %T", ln.Addr())
+	}
+	ap := a.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+}

@@ -1,0 +1,431 @@
+package mixnettest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"nym-socks5/mixnet"
+)
+
+var _ mixnet.Messenger = (*End)(nil)
+
+// An End is one of the two Messengers of a Pair. All fields are guarded by the
+// lock of the Pair.
+type End struct {
+	pair *Pair
+	far  *End
+	addr mixnet.Recipient
+
+	closed  bool
+	changed chan struct{} // closed and replaced whenever a waiting Send or Receive should look again
+	inbox   []mixnet.Message
+	lanes   map[mixnet.Lane]*lane
+	free    time.Time // when the pacer has sent everything so far
+
+	mine  map[mixnet.SenderTag]*grant // tags we speak under
+	pools map[mixnet.SenderTag]*pool  // tags of strangers
+}
+
+// A lane holds messages that are queued or not yet acknowledged.
+type lane struct {
+	used   int // packets
+	closed bool
+	flying map[*flight]struct{}
+}
+
+// A flight is one accepted message until its Done was called.
+type flight struct {
+	lane    *lane
+	packets int
+	left    int // packets that wait for a reply SURB
+	done    func(error)
+	gone    bool // has left: closing the lane no longer stops it
+	dropped bool
+	send    func() // makes it leave
+}
+
+// A grant is what we know of the SURBs we gave away under one of our tags.
+type grant struct{ want, out int }
+
+// A pool is the SURBs of a stranger, and the replies that wait for them.
+type pool struct {
+	surbs   int
+	waiting []*flight
+}
+
+func newEnd(p *Pair, n uint64) *End {
+	return &End{
+		pair:    p,
+		addr:    address(n),
+		changed: make(chan struct{}),
+		lanes:   make(map[mixnet.Lane]*lane),
+		mine:    make(map[mixnet.SenderTag]*grant),
+		pools:   make(map[mixnet.SenderTag]*pool),
+	}
+}
+
+// Address implements [mixnet.Messenger].
+func (e *End) Address() mixnet.Recipient { return e.addr }
+
+// Send implements [mixnet.Messenger]. What is sent to a stranger to the Pair
+// is never acknowledged.
+func (e *End) Send(ctx context.Context, to mixnet.Recipient, body []byte, o mixnet.SendOptions) error {
+	body = slices.Clone(body)
+	surbs := max(o.SURBs, 0)
+	if o.As.IsZero() {
+		surbs = 0
+	}
+	n := e.pair.packets(len(body), surbs)
+	f, err := e.admit(ctx, body, n, o)
+	if err != nil {
+		return err
+	}
+	p := e.pair
+	p.mu.Lock()
+	if !o.As.IsZero() {
+		e.grantOf(o.As).out += surbs
+	}
+	known := to == e.far.addr
+	p.mu.Unlock()
+	f.send = func() {
+		if known {
+			e.fly(f, mixnet.Message{Body: body, From: o.As}, surbs)
+		}
+	}
+	e.depart(f)
+	return nil
+}
+
+// Reply implements [mixnet.Messenger].
+func (e *End) Reply(ctx context.Context, tag mixnet.SenderTag, body []byte, o mixnet.SendOptions) error {
+	p := e.pair
+	p.mu.Lock()
+	pl := e.pools[tag]
+	p.mu.Unlock()
+	if pl == nil || len(body) == 0 {
+		return mixnet.ErrUnknownTag
+	}
+	body = slices.Clone(body)
+	n := p.packets(len(body), 0)
+	f, err := e.admit(ctx, body, n, o)
+	if err != nil {
+		return err
+	}
+	f.send = func() { e.fly(f, mixnet.Message{Body: body, To: tag}, 0) }
+	if !p.o.CountSURBs {
+		e.depart(f)
+		return nil
+	}
+	p.mu.Lock()
+	f.left = n
+	pl.waiting = append(pl.waiting, f)
+	ready := pl.serve()
+	p.mu.Unlock()
+	e.depart(ready...)
+	return nil
+}
+
+// admit waits until the lane has room and books the message on it.
+func (e *End) admit(ctx context.Context, body []byte, n int, o mixnet.SendOptions) (*flight, error) {
+	if len(body) > mixnet.MaxMessage {
+		return nil, mixnet.ErrTooLong
+	}
+	p := e.pair
+	for {
+		p.mu.Lock()
+		l := e.lane(o.Lane)
+		switch {
+		case e.closed:
+			p.mu.Unlock()
+			return nil, mixnet.ErrClosed
+		case l.closed:
+			p.mu.Unlock()
+			return nil, mixnet.ErrLaneClosed
+		case l.used == 0 || l.used+n <= p.o.LaneSize:
+			f := &flight{lane: l, packets: n, done: o.Done}
+			l.used += n
+			l.flying[f] = struct{}{}
+			p.mu.Unlock()
+			return f, nil
+		}
+		changed := e.changed
+		p.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// depart lets messages leave, as fast as the pacer allows.
+func (e *End) depart(flights ...*flight) {
+	p := e.pair
+	for _, f := range flights {
+		p.mu.Lock()
+		var wait time.Duration
+		if p.o.Rate > 0 {
+			now := time.Now()
+			if e.free.Before(now) {
+				e.free = now
+			}
+			e.free = e.free.Add(time.Duration(f.packets) * time.Second / time.Duration(p.o.Rate))
+			wait = e.free.Sub(now)
+		}
+		p.mu.Unlock()
+		after(wait, func() {
+			p.mu.Lock()
+			f.gone = !f.dropped
+			gone := f.gone
+			p.mu.Unlock()
+			if gone {
+				f.send()
+			}
+		})
+	}
+}
+
+// fly carries a message that has left to the other end, and the
+// acknowledgement back.
+func (e *End) fly(f *flight, m mixnet.Message, surbs int) {
+	p := e.pair
+	p.mu.Lock()
+	there := p.travel(f.packets)
+	back := p.travel(1)
+	vanish := p.chance(p.o.Vanish)
+	again := time.Duration(-1)
+	if p.chance(p.o.Duplicate) {
+		again = there + p.travel(1)
+	}
+	p.mu.Unlock()
+	if vanish {
+		after(p.o.GiveUp, func() { e.finish(f, mixnet.ErrGivenUp) })
+		return
+	}
+	after(there, func() {
+		e.far.arrive(m, surbs, f.packets)
+		after(back, func() { e.finish(f, nil) })
+	})
+	if again >= 0 {
+		after(again, func() { e.far.arrive(m, 0, 0) })
+	}
+}
+
+// arrive takes a message in, its SURBs first.
+func (e *End) arrive(m mixnet.Message, surbs, packets int) {
+	p := e.pair
+	p.mu.Lock()
+	if e.closed {
+		p.mu.Unlock()
+		return
+	}
+	var ready []*flight
+	if !m.From.IsZero() {
+		ready = e.stockUp(m.From, surbs)
+	}
+	m.Body = slices.Clone(m.Body)
+	e.inbox = append(e.inbox, m)
+	e.wake()
+	if g := e.mine[m.To]; g != nil && packets > 0 {
+		g.out = max(g.out-packets, 0)
+	}
+	p.mu.Unlock()
+	e.depart(ready...)
+	e.topUp(m.To)
+}
+
+// stockUp adds SURBs to a stranger's pool and returns the replies that can leave now.
+func (e *End) stockUp(tag mixnet.SenderTag, surbs int) []*flight {
+	pl := e.pools[tag]
+	if pl == nil {
+		pl = &pool{}
+		e.pools[tag] = pl
+	}
+	pl.surbs += surbs
+	return pl.serve()
+}
+
+// serve spends SURBs on waiting replies, oldest first.
+func (pl *pool) serve() (ready []*flight) {
+	for len(pl.waiting) > 0 {
+		f := pl.waiting[0]
+		n := min(f.left, pl.surbs-Reserve)
+		if f.dropped {
+			n, f.left = 0, 0
+		}
+		if n > 0 {
+			pl.surbs -= n
+			f.left -= n
+		}
+		if f.left > 0 {
+			return ready
+		}
+		pl.waiting = pl.waiting[1:]
+		ready = append(ready, f)
+	}
+	return ready
+}
+
+// topUp grants SURBs until the far end holds as many as Stock wants.
+func (e *End) topUp(tag mixnet.SenderTag) {
+	p := e.pair
+	p.mu.Lock()
+	g := e.mine[tag]
+	if g == nil || !p.o.CountSURBs || g.out >= g.want || e.closed {
+		p.mu.Unlock()
+		return
+	}
+	n := g.want - g.out
+	g.out = g.want
+	d := p.travel(p.packets(0, n))
+	p.mu.Unlock()
+	after(d, func() {
+		p.mu.Lock()
+		ready := e.far.stockUp(tag, n)
+		p.mu.Unlock()
+		e.far.depart(ready...)
+	})
+}
+
+// finish ends a flight once.
+func (e *End) finish(f *flight, err error) {
+	p := e.pair
+	p.mu.Lock()
+	_, flying := f.lane.flying[f]
+	if flying {
+		delete(f.lane.flying, f)
+		f.lane.used -= f.packets
+		e.wake()
+	}
+	p.mu.Unlock()
+	if flying && f.done != nil {
+		f.done(err)
+	}
+}
+
+// Receive implements [mixnet.Messenger].
+func (e *End) Receive(ctx context.Context) (mixnet.Message, error) {
+	p := e.pair
+	for {
+		p.mu.Lock()
+		if len(e.inbox) > 0 {
+			m := e.inbox[0]
+			e.inbox[0] = mixnet.Message{}
+			e.inbox = e.inbox[1:]
+			p.mu.Unlock()
+			return m, nil
+		}
+		if e.closed {
+			p.mu.Unlock()
+			return mixnet.Message{}, mixnet.ErrClosed
+		}
+		changed := e.changed
+		p.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return mixnet.Message{}, ctx.Err()
+		}
+	}
+}
+
+// CloseLane implements [mixnet.Messenger].
+func (e *End) CloseLane(n mixnet.Lane) {
+	p := e.pair
+	p.mu.Lock()
+	l := e.lane(n)
+	l.closed = true
+	flights := make([]*flight, 0, len(l.flying))
+	for f := range l.flying {
+		f.dropped = !f.gone
+		flights = append(flights, f)
+	}
+	p.mu.Unlock()
+	for _, f := range flights {
+		e.finish(f, mixnet.ErrLaneClosed)
+	}
+}
+
+// LaneLen implements [mixnet.Messenger].
+func (e *End) LaneLen(n mixnet.Lane) int {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	if l := e.lanes[n]; l != nil {
+		return l.used
+	}
+	return 0
+}
+
+// Stock implements [mixnet.Messenger].
+func (e *End) Stock(tag mixnet.SenderTag, want int) {
+	e.pair.mu.Lock()
+	e.grantOf(tag).want = want
+	e.pair.mu.Unlock()
+	e.topUp(tag)
+}
+
+// Stocked says what Stock was last told about one of our tags, and how many
+// SURBs the far end is believed to hold.
+func (e *End) Stocked(tag mixnet.SenderTag) (want, out int) {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	if g := e.mine[tag]; g != nil {
+		return g.want, g.out
+	}
+	return 0, 0
+}
+
+// Tags lists the tags under which this end has sent.
+func (e *End) Tags() []mixnet.SenderTag {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	tags := make([]mixnet.SenderTag, 0, len(e.mine))
+	for t := range e.mine {
+		tags = append(tags, t)
+	}
+	return tags
+}
+
+// Lanes counts the lanes that were used and not closed.
+func (e *End) Lanes() (n int) {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	for _, l := range e.lanes {
+		if !l.closed {
+			n++
+		}
+	}
+	return n
+}
+
+// Close ends this end: from now on everything fails with [mixnet.ErrClosed].
+func (e *End) Close() {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	e.closed = true
+	e.wake()
+}
+
+func (e *End) wake() {
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+func (e *End) lane(n mixnet.Lane) *lane {
+	l := e.lanes[n]
+	if l == nil {
+		l = &lane{flying: make(map[*flight]struct{})}
+		e.lanes[n] = l
+	}
+	return l
+}
+
+func (e *End) grantOf(tag mixnet.SenderTag) *grant {
+	g := e.mine[tag]
+	if g == nil {
+		g = &grant{}
+		e.mine[tag] = g
+	}
+	return g
+}

@@ -1,0 +1,126 @@
+package mixnettest
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+)
+
+// Options say how the mixnet between the two ends behaves. The zero value is
+// one without delay or fault.
+type Options struct {
+	// Latency is the fixed part of the time a packet takes one way.
+	Latency time.Duration
+	// Jitter is the mean of an exponentially distributed part added for each packet.
+	Jitter time.Duration
+	// Loss is the probability that a packet is lost. It is sent again after Retry.
+	Loss float64
+	// Retry is how long a lost packet waits for its retransmission. If zero, it
+	// is 1.5 seconds and four times the latency.
+	Retry time.Duration
+	// Duplicate is the probability that a message arrives twice.
+	Duplicate float64
+	// Vanish is the probability that a message is lost for good. Its Done is
+	// told [mixnet.ErrGivenUp] after GiveUp.
+	Vanish float64
+	// GiveUp is how long a lost message is believed in. If zero, it is 30 seconds.
+	GiveUp time.Duration
+	// LaneSize is how many packets a lane holds. If zero, it is 200.
+	LaneSize int
+	// Rate is how many packets a second leave an end, over all lanes. If zero, there is no limit.
+	Rate int
+	// CountSURBs makes replies wait for reply SURBs, which are granted as Stock says.
+	CountSURBs bool
+	// Packet is the size of packets. If zero, it is mixnet.Regular.
+	Packet mixnet.PacketSize
+	// Seed makes the faults repeatable.
+	Seed uint64
+}
+
+// Reserve is how many reply SURBs of a tag a replier never spends on replies
+// (socks.md §12).
+const Reserve = 10
+
+// A Pair is two joined Messengers.
+type Pair struct {
+	A, B *End
+
+	o   Options
+	mu  sync.Mutex
+	rnd *rand.Rand
+}
+
+// NewPair joins two Messengers. Nothing needs to be closed.
+func NewPair(o Options) *Pair {
+	if o.LaneSize == 0 {
+		o.LaneSize = 200
+	}
+	if o.Retry == 0 {
+		o.Retry = 1500*time.Millisecond + 4*o.Latency
+	}
+	if o.GiveUp == 0 {
+		o.GiveUp = 30 * time.Second
+	}
+	if o.Packet == 0 {
+		o.Packet = mixnet.Regular
+	}
+	p := &Pair{o: o, rnd: rand.New(rand.NewPCG(o.Seed, 1))}
+	p.A, p.B = newEnd(p, 1), newEnd(p, 2)
+	p.A.far, p.B.far = p.B, p.A
+	return p
+}
+
+// address makes the nth address, the same in every run.
+func address(n uint64) mixnet.Recipient {
+	key := func(part uint64) (id keys.Identity) {
+		var seed [ed25519.SeedSize]byte
+		binary.BigEndian.PutUint64(seed[:], n)
+		binary.BigEndian.PutUint64(seed[8:], part)
+		copy(id[:], ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
+		return id
+	}
+	return mixnet.Recipient{Identity: key(0), Encryption: keys.Encryption(key(1)), Gateway: key(2)}
+}
+
+// packets counts the packets that a message of size bytes fills. What the
+// envelope adds is a few bytes and taken as 24.
+func (p *Pair) packets(size, surbs int) int {
+	const fragmentHeader, envelope, surb = 7, 24, 460
+	room := p.o.Packet.Fragment() - fragmentHeader
+	return (size + envelope + surb*max(surbs, 0) + room - 1) / room
+}
+
+// travel draws how long n packets take until the last has arrived.
+func (p *Pair) travel(n int) time.Duration {
+	var worst time.Duration
+	for range n {
+		d := p.o.Latency
+		if p.o.Jitter > 0 {
+			d += time.Duration(p.rnd.ExpFloat64() * float64(p.o.Jitter))
+		}
+		for p.chance(p.o.Loss) {
+			d += p.o.Retry
+		}
+		worst = max(worst, d)
+	}
+	return worst
+}
+
+func (p *Pair) chance(probability float64) bool {
+	return probability > 0 && p.rnd.Float64() < probability
+}
+
+// after calls f when d has passed; at once, and before it returns, if d is zero.
+// The lock must not be held.
+func after(d time.Duration, f func()) {
+	if d <= 0 {
+		f()
+		return
+	}
+	time.AfterFunc(d, f)
+}

@@ -1,0 +1,79 @@
+package mixnode
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"nym-socks5/mixnet/link"
+)
+
+// fullPause is how long a reader rests after its queue was full: a peer that
+// sends more than its share must not cost more than that either.
+const fullPause = 2 * time.Millisecond
+
+// An inbound is one link that brings packets.
+type inbound struct {
+	peer    link.Peer
+	close   func()
+	source  *source                 // shared by all strangers
+	checked atomic.Pointer[checked] // whether it is of a layer that may send to us
+
+	// What its packets were like lately; guarded by the scheduler.
+	good, bad int
+	closing   bool
+}
+
+// checked is the answer for one picture.
+type checked struct {
+	by *picture
+	ok bool
+}
+
+// passes reports whether packets of the link are taken.
+func (l *inbound) passes(p *picture) bool {
+	c := l.checked.Load()
+	if c == nil || c.by != p {
+		c = &checked{p, p.from(l.peer)}
+		l.checked.Store(c)
+	}
+	return c.ok
+}
+
+// serve reads one link until it ends.
+func (n *Node) serve(ctx context.Context, in *link.Inbound) {
+	l := &inbound{peer: in.Peer(), close: in.Close, source: new(source)}
+	if l.peer.Stranger {
+		l.source = &n.strangers
+	}
+	var bufs []*buffer
+	for {
+		frames, err := in.Read()
+		if err != nil {
+			return // the peer closed it, or sent what is no frame
+		}
+		n.received.Add(uint64(len(frames)))
+		bufs = bufs[:0]
+		room := n.sched.room(l.source)
+		for _, f := range frames {
+			if room -= len(f.Packet); room < 0 {
+				break
+			}
+			bufs = append(bufs, n.buffers.get(f.Packet, f.Rotation, l))
+		}
+		taken := n.sched.push(l.source, bufs)
+		for i, b := range bufs {
+			if i >= taken {
+				n.buffers.put(b)
+			}
+			bufs[i] = nil
+		}
+		if lost := len(frames) - taken; lost > 0 {
+			n.dropped[DropInboundFull].Add(uint64(lost))
+			select {
+			case <-time.After(fullPause):
+			case <-ctx.Done():
+			}
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package mixnode
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/link"
+	"nym-socks5/mixnet/topology"
+)
+
+// roles is a set of topology roles.
+type roles uint8
+
+func (r roles) has(o topology.Role) bool { return r&(1<<o) != 0 }
+
+func setOf(rs ...topology.Role) (set roles) {
+	for _, r := range rs {
+		set |= 1 << r
+	}
+	return set
+}
+
+// A picture is what the node reads out of one topology: who may send to it,
+// and where it may send.
+//
+//	gateway ─▶ 1 ─▶ 2 ─▶ 3 ─▶ gateway        and, unless strict, gateway ─▶ gateway
+type picture struct {
+	net      *topology.Network
+	at       map[netip.Addr]roles // of the nodes at each IP
+	allNoise bool                 // every node announces a Noise key
+	in, out  roles                // whom we take packets from, whom we send to; 0: anybody
+}
+
+// pictures keeps the picture of the topology of the moment.
+type pictures struct {
+	topology func() *topology.Network
+	self     mixnet.NodeAddr
+	gateway  bool
+	strict   bool
+	current  atomic.Pointer[picture]
+}
+
+// get gives the picture, whose net is nil while there is no topology.
+func (p *pictures) get() *picture {
+	net := p.topology()
+	if pic := p.current.Load(); pic != nil && pic.net == net {
+		return pic
+	}
+	pic := p.draw(net)
+	p.current.Store(pic)
+	return pic
+}
+
+func (p *pictures) draw(net *topology.Network) *picture {
+	pic := &picture{net: net}
+	if net == nil {
+		return pic
+	}
+	pic.at = make(map[netip.Addr]roles)
+	pic.allNoise = true
+	note := func(nodes []topology.Node) {
+		for _, n := range nodes {
+			pic.at[n.Addr.AddrPort().Addr()] |= setOf(n.Role)
+			pic.allNoise = pic.allNoise && !n.Noise.IsZero()
+		}
+	}
+	for layer := range topology.Layers {
+		note(net.Layer(layer + 1))
+	}
+	note(net.Gateways())
+	self, _ := net.Role(p.self)
+	if p.gateway {
+		self = topology.RoleGateway
+	}
+	pic.in, pic.out = neighbours(self, p.strict)
+	return pic
+}
+
+// neighbours says which roles are before and behind one on a route (H17).
+func neighbours(self topology.Role, strict bool) (in, out roles) {
+	switch self {
+	case topology.RoleMix1:
+		return setOf(topology.RoleGateway), setOf(topology.RoleMix2)
+	case topology.RoleMix2:
+		return setOf(topology.RoleMix1), setOf(topology.RoleMix3)
+	case topology.RoleMix3:
+		return setOf(topology.RoleMix2), setOf(topology.RoleGateway)
+	case topology.RoleGateway:
+		in, out = setOf(topology.RoleMix3), setOf(topology.RoleMix1)
+		if !strict {
+			in |= setOf(topology.RoleGateway)
+			out |= setOf(topology.RoleGateway)
+		}
+		return in, out
+	}
+	return 0, 0 // not in the topology: layers are not enforced
+}
+
+// next checks where a packet goes (nodes.md §3.6): exactly an IP and port of
+// the topology, in the layer that follows ours.
+func (p *picture) next(addr mixnet.NodeAddr) (why DropReason, ok bool) {
+	if p.net == nil {
+		return DropUnknownNext, false
+	}
+	role, ok := p.net.Role(addr)
+	if !ok {
+		return DropUnknownNext, false
+	}
+	if p.out != 0 && !p.out.has(role) {
+		return DropOutboundLayer, false
+	}
+	return 0, true
+}
+
+// from checks whom packets come from, as far as that is known: by the Noise
+// key, if one role alone has it, else by the nodes at the IP. Strangers pass.
+func (p *picture) from(peer link.Peer) bool {
+	if p.net == nil || p.in == 0 {
+		return true
+	}
+	if !peer.Noise.IsZero() {
+		if role, ok := p.net.RoleOf(peer.Noise); ok && role != topology.RoleNone {
+			return p.in.has(role)
+		}
+	}
+	at := p.at[peer.Addr.Addr()]
+	return at == 0 || p.in&at != 0
+}
+
+// standing is what the link server asks about an IP.
+func (p *picture) standing(ip netip.Addr) link.Standing {
+	if p.net == nil {
+		return link.Standing{Stranger: true}
+	}
+	return link.Standing{
+		Stranger: p.at[ip] == 0,
+		Noise:    p.allNoise || len(p.net.NoiseKeysAt(ip)) > 0,
+	}
+}
+
+// admits is what the link server asks about an initiator: where all nodes
+// announce keys, its key must be one of them (H17).
+func (p *picture) admits(k keys.Noise) bool {
+	if p.net == nil || !p.allNoise {
+		return true
+	}
+	_, ok := p.net.RoleOf(k)
+	return ok
+}
+
+func (p *picture) noiseKey(addr mixnet.NodeAddr) keys.Noise {
+	if p.net == nil {
+		return keys.Noise{}
+	}
+	return p.net.NoiseKey(addr)
+}

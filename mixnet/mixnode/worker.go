@@ -1,0 +1,217 @@
+package mixnode
+
+import (
+	"errors"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/link"
+	"nym-socks5/mixnet/sphinx"
+	"nym-socks5/mixnet/wire"
+)
+
+// A worker takes packets in batches of up to 8 and does with each what it is
+// due. It never waits for anything but packets.
+type worker struct {
+	node    *Node
+	space   sphinx.Workspace
+	batch   batch
+	packets [sphinx.BatchSize]sphinx.Packet
+	place   [sphinx.BatchSize]int // of packets[i] in the batch
+	tags    []*[sphinx.TagSize]byte
+	out     link.Batch
+	delayed []*buffer
+	closing []*inbound
+
+	dropped              [numReasons]uint64 // since the last report
+	forwarded, delivered uint64
+}
+
+func newWorker(n *Node) *worker {
+	w := &worker{node: n, out: link.Batch{Pool: n.pool}}
+	w.space.AllowLegacy = n.cfg.AllowLegacy
+	return w
+}
+
+func (w *worker) run() {
+	for {
+		var ok bool
+		w.closing, ok = w.node.sched.take(&w.batch, w.closing[:0])
+		if !ok {
+			return
+		}
+		for i, l := range w.closing {
+			w.node.cfg.Log.Warn().Msg("link closed: too many packets with a wrong MAC")
+			l.close()
+			w.closing[i] = nil
+		}
+		if w.batch.n > 0 {
+			w.process()
+		}
+	}
+}
+
+// process does one batch.
+func (w *worker) process() {
+	pic := w.node.pictures.get()
+	k := w.unwrap(pic)
+	for i := range k {
+		at := w.place[i]
+		w.route(pic, w.batch.packets[at], &w.packets[i])
+		w.packets[i] = sphinx.Packet{}
+		w.batch.packets[at] = nil
+	}
+	w.node.delay.push(w)
+	w.out.Flush()
+	w.report()
+}
+
+// unwrap takes a layer off all packets that are worth trying and says how many
+// those were; the others are dropped. The keys are locked meanwhile.
+func (w *worker) unwrap(pic *picture) (k int) {
+	ring := &w.node.ring
+	ring.mu.RLock()
+	defer ring.mu.RUnlock()
+	for i, b := range w.batch.packets[:w.batch.n] {
+		if !w.batch.links[i].passes(pic) {
+			w.drop(b, DropInboundLayer)
+			continue
+		}
+		ks, ok := ring.choose(b.rotation)
+		if !ok {
+			w.drop(b, DropExpired)
+			continue
+		}
+		w.packets[k].Data, w.packets[k].Keys = b.data, ks
+		w.place[k] = i
+		k++
+	}
+	if k == 0 {
+		return 0
+	}
+	// The order is that of H06: shared secret, point, MAC; replay; payload.
+	w.space.Open(w.packets[:k])
+	for i := range w.packets[:k] {
+		err := w.packets[i].Err
+		w.batch.bad[w.place[i]] = errors.Is(err, sphinx.ErrMAC) || errors.Is(err, sphinx.ErrLowOrder)
+	}
+	for i, s := range ring.slots {
+		if s.seen != nil {
+			w.refuseReplays(w.packets[:k], i, s.seen)
+		}
+	}
+	w.space.Strip(w.packets[:k])
+	return k
+}
+
+// refuseReplays marks those of the packets opened with one key that were seen before.
+func (w *worker) refuseReplays(packets []sphinx.Packet, key int, seen *filter) {
+	w.tags = w.tags[:0]
+	var place [sphinx.BatchSize]int
+	for i := range packets {
+		if p := &packets[i]; p.Err == nil && p.Key == key {
+			place[len(w.tags)] = i
+			w.tags = append(w.tags, &p.Tag)
+		}
+	}
+	if len(w.tags) == 0 {
+		return
+	}
+	var verdicts [sphinx.BatchSize]verdict
+	seen.see(w.tags, &verdicts)
+	for i := range w.tags {
+		switch verdicts[i] {
+		case repeated:
+			packets[place[i]].Err = errReplayed
+		case refused:
+			packets[place[i]].Err = errReplayFull
+		}
+	}
+}
+
+// route passes on or drops one packet that was unwrapped.
+func (w *worker) route(pic *picture, b *buffer, p *sphinx.Packet) {
+	n := w.node
+	switch {
+	case p.Err != nil:
+		w.drop(b, reasonOf(p.Err))
+		if p.Err == errReplayFull {
+			n.alarm()
+		}
+	case p.Final && n.cfg.Deliver == nil:
+		w.drop(b, DropFinal)
+	case p.Final:
+		w.delivered++
+		n.cfg.Deliver(Delivered{
+			Dest: p.Dest, Message: p.Message, Size: b.size, Rotation: b.rotation,
+			buffer: b, pool: &n.buffers,
+		})
+	case n.cfg.Deliver != nil:
+		w.drop(b, DropForward)
+	default:
+		if why, ok := pic.next(p.Next); !ok {
+			w.drop(b, why)
+			return
+		}
+		b.next = p.Next
+		if p.Delay == 0 {
+			w.send(b)
+			return
+		}
+		b.deadline = min(p.Delay, n.cfg.MaxDelay)
+		w.delayed = append(w.delayed, b)
+	}
+}
+
+// send hands a packet to the link of its next hop.
+func (w *worker) send(b *buffer) {
+	if err := w.out.Send(b.next, wire.Frame{Rotation: b.rotation, Packet: b.data}); err != nil {
+		w.drop(b, reasonNotSent(err))
+		return
+	}
+	w.forwarded++
+	w.node.buffers.put(b)
+}
+
+func (w *worker) drop(b *buffer, why DropReason) {
+	w.dropped[why]++
+	w.node.buffers.put(b)
+}
+
+// report adds to the node's counters.
+func (w *worker) report() {
+	for i, d := range w.dropped {
+		if d > 0 {
+			w.node.dropped[i].Add(d)
+			w.dropped[i] = 0
+		}
+	}
+	w.node.forwarded.Add(w.forwarded)
+	w.node.delivered.Add(w.delivered)
+	w.forwarded, w.delivered = 0, 0
+}
+
+// A Delivered is a packet whose last hop we are. The receiver owns it, and must
+// call Release once when it needs Message no more.
+type Delivered struct {
+	// Dest is the client it is for.
+	Dest keys.Identity
+	// Message is the payload's plaintext, a SURB-ACK in front included. It may
+	// be written to.
+	Message []byte
+	// Size is that of the packet: AckSize tells a receipt from a message.
+	Size mixnet.PacketSize
+	// Rotation is that of the packet; its SURB-ACK leaves under the same.
+	Rotation mixnet.Rotation
+
+	buffer *buffer
+	pool   *buffers
+}
+
+// Release gives the packet's memory back. Message must not be used any more.
+func (d *Delivered) Release() {
+	if d.buffer != nil {
+		d.pool.put(d.buffer)
+		d.buffer, d.Message = nil, nil
+	}
+}

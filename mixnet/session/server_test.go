@@ -1,0 +1,778 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+)
+
+// conversation runs f against a gateway in a bubble, and then sees everything end.
+func conversation(t *testing.T, f func(t *testing.T, g *fakeGateway, p *peer)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, nil)
+		p := clientPeer(t, g.connect(t.Context()))
+		f(t, g, p)
+		p.conn.Close(closeNormal, "")
+		g.wg.Wait()
+	})
+}
+
+// shakeHands is a client's registration, word for word.
+func shakeHands(t *testing.T, g *fakeGateway, p *peer, proposed uint8) (*keys.IdentityKey, *Sealer) {
+	t.Helper()
+	id := keys.NewIdentityKey()
+	reg, err := newRegistration(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.send(handshakePayload{ProtocolVersion: proposed, Data: reg.opening()})
+	answer := p.next().(handshakePayload)
+	proof, key, err := reg.finish(answer.Data, g.identity.Public(), newNonce())
+	if err != nil {
+		t.Fatal(err)
+	}
+	negotiated := min(proposed, 6)
+	p.send(handshakePayload{ProtocolVersion: proposed, Data: proof})
+	p.want(handshakePayload{ProtocolVersion: negotiated, Data: octets{1}})
+	p.want(registered{ProtocolVersion: negotiated, Status: true})
+	if answer.ProtocolVersion != negotiated {
+		t.Errorf("answered with version %d to %d, want %d", answer.ProtocolVersion, proposed, negotiated)
+	}
+	return id, NewSealer(key)
+}
+
+// nodes.md §1.4: "the server announces its own maximum (… 6 …)"; §1.4: "negotiated =
+// min(proposed, own maximum). Never answer with a higher number than the client proposed"
+func TestRegistration(t *testing.T) {
+	for _, proposed := range []uint8{3, 4, 6, 9} {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			p.send(askProtocol{})
+			p.want(supportedProtocol{Version: 6})
+			_, sealer := shakeHands(t, g, p, proposed)
+			p.send(claimBandwidth{})
+			p.want(bandwidth{AvailableTotal: freeBandwidth})
+			packet := packetOf(mixnet.Regular)
+			p.sendFrame(p.forward(sealer, packet, true))
+			p.want(sent{RemainingBandwidth: freeBandwidth})
+			if got := g.packets[0]; got.Next != packet.Next || !bytes.Equal(got.Packet, packet.Packet) {
+				t.Error("another packet arrived than was sent")
+			}
+		})
+	}
+}
+
+// nodes.md §1.11: "on a session created by registration push nothing until the
+// client has sent its first frame after register"
+func TestRegisteredSessionIsOfflineUntilFirstFrame(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := shakeHands(t, g, p, 6)
+		synctest.Wait()
+		s := g.session(id.Public())
+		if s.AuthenticatedAt() != 0 {
+			t.Errorf("registration session is dated %d, want 0", s.AuthenticatedAt())
+		}
+		if _, ok := s.Deliver(messageOf(0)); ok {
+			t.Error("delivered before the first frame")
+		}
+		if _, err := s.DeliverWait(t.Context(), messageOf(0)); err != ErrClosed {
+			t.Errorf("DeliverWait before the first frame: %v, want ErrClosed", err)
+		}
+		if _, _, online, _ := g.counts(); online != 0 {
+			t.Error("online before the first frame")
+		}
+		p.send(claimBandwidth{})
+		p.want(bandwidth{AvailableTotal: freeBandwidth})
+		if seq, ok := s.Deliver(messageOf(1)); !ok || seq != 1 {
+			t.Errorf("Deliver gives %d, %v, want 1", seq, ok)
+		}
+		p.wantPush(sealer, messageOf(1))
+		if _, _, online, _ := g.counts(); online != 1 {
+			t.Errorf("online %d times, want once", online)
+		}
+	})
+}
+
+func TestAuthentication(t *testing.T) {
+	for _, at := range []uint8{4, 5, 6} {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			id, sealer := g.account()
+			p.login(id, sealer, at)
+			s := g.session(id.Public())
+			if s.AuthenticatedAt() != uint64(time.Now().Unix()) || s.Client() != id.Public() {
+				t.Errorf("session of %v at %d", s.Client(), s.AuthenticatedAt())
+			}
+			for i := range 3 {
+				if seq, ok := s.Deliver(messageOf(i)); !ok || seq != uint64(i+1) {
+					t.Errorf("Deliver gives %d, %v, want %d", seq, ok, i+1)
+				}
+			}
+			for i := range 3 {
+				p.wantPush(sealer, messageOf(i))
+			}
+			synctest.Wait()
+			if got := s.Written(); got != 3 {
+				t.Errorf("written %d, want 3", got)
+			}
+			p.sendFrame(p.forward(sealer, packetOf(mixnet.Extended32), false))
+			p.want(sent{RemainingBandwidth: freeBandwidth})
+			p.send(askProtocol{}) // nodes.md §1.2: "also legal after authentication"
+			p.want(supportedProtocol{Version: 6})
+		})
+	}
+}
+
+// nodes.md §1.10: "Before authentication: error then close is right for every failure."
+func TestRefusedBeforeAuthentication(t *testing.T) {
+	stranger := keys.NewIdentityKey()
+	strangerSealer, _ := pair()
+	request := func(change func(*authenticate)) func(*peer, *keys.IdentityKey, *Sealer) {
+		return func(p *peer, id *keys.IdentityKey, s *Sealer) {
+			a := makeAuthenticate(6, id, s, s.ownNonce(), time.Now())
+			change(&a)
+			p.send(a)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		say  func(p *peer, id *keys.IdentityKey, s *Sealer)
+		want string
+	}{
+		{"binary frame", func(p *peer, _ *keys.IdentityKey, s *Sealer) {
+			p.sendFrame(p.forward(s, packetOf(mixnet.Regular), true))
+		}, "binary frame before authentication"},
+		{"garbage", func(p *peer, _ *keys.IdentityKey, _ *Sealer) { p.sendRaw(true, []byte("hello")) }, "malformed request"},
+		{"claim", func(p *peer, _ *keys.IdentityKey, _ *Sealer) { p.send(claimBandwidth{}) }, "authenticate first"},
+		{"legacy authentication", func(p *peer, _ *keys.IdentityKey, _ *Sealer) {
+			p.sendRaw(true, []byte(`{"type":"authenticate","protocol_version":1,"address":"A","enc_address":"B","iv":"C"}`))
+		}, "legacy request is not supported"},
+		{"stranger", func(p *peer, _ *keys.IdentityKey, _ *Sealer) {
+			p.send(makeAuthenticate(6, stranger, strangerSealer, strangerSealer.ownNonce(), time.Now()))
+		}, "client is not registered"},
+		{"old version", request(func(a *authenticate) { a.ProtocolVersion = 3 }), "unsupported protocol version"},
+		{"changed after signing", request(func(a *authenticate) { a.RequestUnixTimestamp++ }), "invalid signature"},
+		{"another key", func(p *peer, id *keys.IdentityKey, _ *Sealer) {
+			p.send(makeAuthenticate(6, id, strangerSealer, strangerSealer.ownNonce(), time.Now()))
+		}, "invalid address ciphertext"},
+		{"old", func(p *peer, id *keys.IdentityKey, s *Sealer) {
+			p.send(makeAuthenticate(6, id, s, s.ownNonce(), time.Now().Add(-121*time.Second)))
+		}, "request is dated too far from the gateway's clock"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+				id, sealer := g.account()
+				c.say(p, id, sealer)
+				p.wantRefusal(c.want)
+				if err := g.lastEnd(); err == nil {
+					t.Error("Serve gives no reason")
+				}
+				if _, _, online, gone := g.counts(); online != 0 || gone != 0 {
+					t.Errorf("%d online, %d gone, want none", online, gone)
+				}
+				if got := g.server.Stats().Refused; got != 1 {
+					t.Errorf("%d refused, want 1", got)
+				}
+			})
+		})
+	}
+}
+
+// nodes.md §1.1: "10 s of silence allowed before each pre-authentication message"
+func TestSilenceBeforeAuthentication(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		for range 3 {
+			time.Sleep(silencePatience - time.Second)
+			p.send(askProtocol{})
+			p.want(supportedProtocol{Version: 6})
+		}
+		start := time.Now()
+		p.wantClosed()
+		if got := time.Since(start); got != silencePatience {
+			t.Errorf("closed after %v, want %v", got, silencePatience)
+		}
+	})
+}
+
+func TestQuestionsForEverKeepNoSocket(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		for range maxPreliminaries {
+			p.send(askProtocol{})
+			p.want(supportedProtocol{Version: 6})
+		}
+		p.wantRefusal("too many messages before authentication")
+	})
+}
+
+// nodes.md §1.9: "A Go gateway should answer pre-authentication pings with pongs and stay"
+func TestPingBeforeAuthentication(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		for range 3 {
+			if err := p.conn.Ping(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		id, sealer := g.account()
+		p.login(id, sealer, 6)
+	})
+}
+
+// nodes.md §1.4.1: "Each side waits at most 5 s for the next handshake message;
+// non-text frames and unparsable text are skipped, not fatal."
+func TestHandshakeSilence(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		reg, err := newRegistration(keys.NewIdentityKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.send(handshakePayload{ProtocolVersion: 6, Data: reg.opening()})
+		p.next()
+		start := time.Now()
+		for range 4 {
+			time.Sleep(time.Second)
+			p.sendRaw(false, []byte("binary"))
+			p.sendRaw(true, []byte("no json"))
+		}
+		p.want(handshakeError{Message: "handshake timed out"})
+		p.wantClosed()
+		if got := time.Since(start); got != handshakePatience {
+			t.Errorf("closed after %v, want %v", got, handshakePatience)
+		}
+	})
+}
+
+func TestHandshakeFailures(t *testing.T) {
+	begin := func(p *peer, data octets) { p.send(handshakePayload{ProtocolVersion: 6, Data: data}) }
+	opening := func(t *testing.T) octets {
+		reg, err := newRegistration(keys.NewIdentityKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reg.opening()
+	}
+	t.Run("legacy opening", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			begin(p, opening(t)[:legacyOpeningSize])
+			p.want(handshakeError{Message: "legacy registration is not supported"})
+			p.wantClosed()
+		})
+	})
+	t.Run("81 bytes", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			begin(p, append(opening(t), 0))
+			p.want(handshakeError{Message: "malformed registration"})
+			p.wantClosed()
+		})
+	})
+	t.Run("low-order ephemeral", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			o := opening(t)
+			clear(o[32:64])
+			begin(p, o)
+			p.want(handshakeError{Message: "malformed registration"})
+			p.wantClosed()
+		})
+	})
+	t.Run("not admitted", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			g.admit = errors.New("a secret reason")
+			begin(p, opening(t))
+			p.wantRefusal("internal error")
+		})
+	})
+	t.Run("client gives up", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			begin(p, opening(t))
+			p.next()
+			p.send(handshakeError{Message: "no"})
+			p.wantClosed()
+		})
+	})
+	t.Run("another message", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			begin(p, opening(t))
+			p.next()
+			p.send(askProtocol{})
+			p.want(handshakeError{Message: "unexpected message in the handshake"})
+			p.wantClosed()
+		})
+	})
+	// nodes.md §1.4.1: "The gateway must verify: … sigC under the identity from message 1"
+	t.Run("signature of another", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			reg, err := newRegistration(keys.NewIdentityKey())
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin(p, reg.opening())
+			answer := p.next().(handshakePayload)
+			reg.identity = keys.NewIdentityKey()
+			proof, _, err := reg.finish(answer.Data, g.identity.Public(), newNonce())
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin(p, proof)
+			p.want(handshakePayload{ProtocolVersion: 6, Data: octets{0}})
+			p.want(handshakeError{Message: "invalid signature"})
+			p.wantClosed()
+			if len(g.accounts) != 0 {
+				t.Error("registered all the same")
+			}
+		})
+	})
+}
+
+// "An identity with a current key can never be registered anew by the legacy
+// opening."
+func TestH22LegacyOpeningChangesNothing(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := g.account()
+		x, err := ecdh.X25519().GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public := id.Public()
+		p.send(handshakePayload{ProtocolVersion: 1, Data: append(octets(public[:]), x.PublicKey().Bytes()...)})
+		p.want(handshakeError{Message: "legacy registration is not supported"})
+		p.wantClosed()
+
+		again := clientPeer(t, g.connect(t.Context()))
+		again.login(id, sealer, 6)
+		again.conn.Close(closeNormal, "")
+	})
+}
+
+// "Freshness of authentication is persisted before it is accepted; a clock that
+// went back does not open it again."
+func TestH22ReplayedAuthenticationIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, nil)
+		id, sealer := g.account()
+		request := makeAuthenticate(6, id, sealer, sealer.ownNonce(), time.Now())
+		first := clientPeer(t, g.connect(t.Context()))
+		first.send(request)
+		if _, ok := first.next().(authenticated); !ok {
+			t.Fatal("refused at first")
+		}
+		first.conn.Close(closeNormal, "")
+		g.wg.Wait()
+
+		replay := clientPeer(t, g.connect(t.Context()))
+		replay.send(request)
+		replay.wantRefusal(string(ErrStale))
+
+		// A clock that went back: an older second, properly signed.
+		back := clientPeer(t, g.connect(t.Context()))
+		back.send(makeAuthenticate(6, id, sealer, sealer.ownNonce(), time.Now().Add(-time.Second)))
+		back.wantRefusal(string(ErrStale))
+
+		time.Sleep(time.Second)
+		later := clientPeer(t, g.connect(t.Context()))
+		later.login(id, sealer, 6)
+		later.conn.Close(closeNormal, "")
+		g.wg.Wait()
+	})
+}
+
+// nodes.md §1.9: the second connection of a client.
+func TestDuplicateConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, nil)
+		id, sealer := g.account()
+		first := clientPeer(t, g.connect(t.Context()))
+		first.login(id, sealer, 6)
+
+		// The older one lives: its reader answers the ping.
+		time.Sleep(time.Second)
+		second := clientPeer(t, g.connect(t.Context()))
+		second.send(makeAuthenticate(6, id, sealer, sealer.ownNonce(), time.Now()))
+		reading, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); first.conn.Read(reading) }()
+		second.wantRefusal(string(ErrDuplicate))
+		stop()
+		<-done
+
+		// It is gone: nobody reads.
+		time.Sleep(time.Second)
+		old := g.session(id.Public())
+		third := clientPeer(t, g.connect(t.Context()))
+		third.login(id, sealer, 6)
+		if g.session(id.Public()) == old {
+			t.Error("the old session is still the live one")
+		}
+		if _, ok := old.Deliver(messageOf(0)); ok {
+			t.Error("delivered to an evicted session")
+		}
+		first.wantClosed()
+		third.conn.Close(closeNormal, "")
+		g.wg.Wait()
+		if _, _, _, gone := g.counts(); gone != 2 {
+			t.Errorf("%d sessions gone, want 2", gone)
+		}
+	})
+}
+
+// nodes.md §1.9: "Clients … register on one socket, close it, and within the same
+// second open a second socket and send authenticateV2"
+func TestAuthenticationInTheSecondOfRegistration(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := shakeHands(t, g, p, 3)
+		second := clientPeer(t, g.connect(t.Context()))
+		second.login(id, sealer, 4)
+		second.conn.Close(closeNormal, "")
+	})
+}
+
+// "Mail is deleted only after a later valid sealed frame of that session, not
+// seen before": that is when Fresh is called, and Written says which mail.
+func TestH20FreshFrame(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := g.account()
+		p.login(id, sealer, 6)
+		recorded := p.forward(sealer, packetOf(mixnet.Regular), true)
+		p.sendRaw(false, bytes.Clone(recorded))
+		p.want(sent{RemainingBandwidth: freeBandwidth})
+
+		g.session(id.Public()).Deliver(messageOf(0))
+		p.wantPush(sealer, messageOf(0))
+		p.sendRaw(false, bytes.Clone(recorded)) // what a relay can do
+		p.send(claimBandwidth{})                // and anybody
+		p.want(bandwidth{AvailableTotal: freeBandwidth})
+		if _, fresh, _, _ := g.counts(); fresh != 1 || g.written != 0 {
+			t.Fatalf("%d fresh frames, written %d: a recording counts as the client", fresh, g.written)
+		}
+
+		p.sendFrame(p.forward(sealer, packetOf(mixnet.Regular), true))
+		p.want(sent{RemainingBandwidth: freeBandwidth})
+		if _, fresh, _, _ := g.counts(); fresh != 2 || g.written != 1 {
+			t.Errorf("%d fresh frames, written %d, want 2 and 1", fresh, g.written)
+		}
+	})
+}
+
+// The nonces outlive the connection.
+func TestH21ReplayAcrossConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, nil)
+		id, sealer := g.account()
+		first := clientPeer(t, g.connect(t.Context()))
+		first.login(id, sealer, 6)
+		recorded := first.forward(sealer, packetOf(mixnet.Regular), true)
+		first.sendRaw(false, bytes.Clone(recorded))
+		first.want(sent{RemainingBandwidth: freeBandwidth})
+		first.conn.Close(closeNormal, "")
+		g.wg.Wait()
+
+		time.Sleep(time.Second)
+		second := clientPeer(t, g.connect(t.Context()))
+		second.login(id, sealer, 6)
+		for range 3 * maxMalformed { // does not end the session either
+			second.sendRaw(false, bytes.Clone(recorded))
+		}
+		second.send(claimBandwidth{})
+		second.want(bandwidth{AvailableTotal: freeBandwidth})
+		if packets, _, _, _ := g.counts(); packets != 1 {
+			t.Errorf("%d packets accepted, want 1", packets)
+		}
+		if got := g.server.Stats().Replayed; got != 3*maxMalformed {
+			t.Errorf("%d replays counted, want %d", got, 3*maxMalformed)
+		}
+		second.conn.Close(closeNormal, "")
+		g.wg.Wait()
+	})
+}
+
+// nodes.md §1.10: "never send error on a healthy authenticated socket; …
+// Undecodable binary requests …: count, drop and close after a few."
+func TestMalformedAfterAuthentication(t *testing.T) {
+	for name, say := range map[string]func(p *peer, s *Sealer){
+		"random frame":    func(p *peer, _ *Sealer) { b := make([]byte, 2452); rand.Read(b); p.sendFrame(b) },
+		"truncated frame": func(p *peer, s *Sealer) { p.sendFrame(p.forward(s, packetOf(mixnet.Regular), true)[:100]) },
+		"empty frame":     func(p *peer, _ *Sealer) { p.sendFrame(nil) },
+		"kind 3":          func(p *peer, s *Sealer) { b := p.forward(s, packetOf(mixnet.Regular), true); b[0] = 3; p.sendFrame(b) },
+		"open frame":      func(p *peer, s *Sealer) { b := p.forward(s, packetOf(mixnet.Regular), true); b[1] = 0; p.sendFrame(b) },
+		"reflected push":  func(p *peer, s *Sealer) { p.sendFrame(s.appendPush(nil, make([]byte, 1643))) },
+		"no json":         func(p *peer, _ *Sealer) { p.sendRaw(true, []byte("?")) },
+		"handshake":       func(p *peer, _ *Sealer) { p.send(handshakePayload{Data: make(octets, 80)}) },
+		"sealed garbage": func(p *peer, _ *Sealer) {
+			p.send(encryptedRequest{Ciphertext: make(octets, 40), Nonce: make(octets, 12)})
+		},
+		"short nonce": func(p *peer, _ *Sealer) {
+			p.send(encryptedRequest{Ciphertext: make(octets, 40), Nonce: make(octets, 11)})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+				id, sealer := g.account()
+				p.login(id, sealer, 6)
+				for range maxMalformed - 1 {
+					say(p, sealer)
+				}
+				p.sendFrame(p.forward(sealer, packetOf(mixnet.Regular), true)) // nothing was said in between
+				p.want(sent{RemainingBandwidth: freeBandwidth})
+				say(p, sealer)
+				p.wantRefusal("too many malformed messages")
+				g.wg.Wait()
+				if packets, fresh, _, gone := g.counts(); packets != 1 || fresh != 1 || gone != 1 {
+					t.Errorf("%d packets, %d fresh, %d gone, want 1 of each", packets, fresh, gone)
+				}
+			})
+		})
+	}
+}
+
+// nodes.md §1.3: "send … Exactly one per accepted binary request"
+func TestOneSendPerAcceptedPacket(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := g.account()
+		p.login(id, sealer, 6)
+		for range 50 {
+			p.sendFrame(p.forward(sealer, packetOf(mixnet.Regular), true))
+		}
+		for range 50 {
+			p.want(sent{RemainingBandwidth: freeBandwidth})
+		}
+		g.mu.Lock()
+		g.reject = true
+		g.mu.Unlock()
+		p.sendFrame(p.forward(sealer, packetOf(mixnet.Regular), true))
+		p.send(claimBandwidth{})
+		p.want(bandwidth{AvailableTotal: freeBandwidth})
+	})
+}
+
+// nodes.md §1.2: "ForgetMe with client:true deletes …. After it, the client's
+// next authenticateV2 must fail with 'not registered'."
+func TestForgetAndRemember(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := g.account()
+		p.login(id, sealer, 6)
+		ask := func(r sealedRequest) sealedResponse {
+			t.Helper()
+			ciphertext, nonce := sealer.sealText(encodeSealed(r))
+			p.send(encryptedRequest{Ciphertext: ciphertext, Nonce: nonce})
+			e := p.next().(encryptedResponse)
+			plaintext, err := sealer.openText(e.Ciphertext, e.Nonce)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := parseSealedResponse(plaintext)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		if a := ask(sealedRequest{RememberMe: &rememberMe{SessionMixnet}}); a.RememberMeAck == nil {
+			t.Errorf("RememberMe is answered with %+v", a)
+		}
+		if a := ask(sealedRequest{ForgetMe: &forgetMe{Stats: true}}); a.ForgetMeAck == nil || len(g.accounts) != 1 {
+			t.Errorf("ForgetMe of statistics is answered with %+v, %d accounts left", a, len(g.accounts))
+		}
+		if a := ask(sealedRequest{ForgetMe: &forgetMe{Client: true}}); a.ForgetMeAck == nil || len(g.accounts) != 0 {
+			t.Errorf("ForgetMe is answered with %+v, %d accounts left", a, len(g.accounts))
+		}
+		again := clientPeer(t, g.connect(t.Context()))
+		again.send(makeAuthenticate(6, id, sealer, sealer.ownNonce(), time.Now().Add(time.Second)))
+		again.wantRefusal(string(ErrUnknownClient))
+	})
+}
+
+func TestSealedRequestsThatEndTheSession(t *testing.T) {
+	for _, c := range []struct{ name, plaintext, want string }{
+		{"key upgrade", `{"UpgradeKey":{"hkdf_salt":[1],"derived_key_digest":[2]}}`, "unsupported sealed request"},
+		{"store fails", `{"ForgetMe":{"client":true,"stats":false}}`, "internal error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+				g.forget = errors.New("disk on fire")
+				id, sealer := g.account()
+				p.login(id, sealer, 6)
+				ciphertext, nonce := sealer.sealText([]byte(c.plaintext))
+				p.send(encryptedRequest{Ciphertext: ciphertext, Nonce: nonce})
+				p.wantRefusal(c.want)
+			})
+		})
+	}
+}
+
+// A client that does not read: its queue fills, delivering is refused or waits,
+// and resumes when it reads again. Nothing is lost or reordered.
+func TestFullQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, func(c *ServerConfig) { c.Queue = MaxMessage })
+		id, sealer := g.account()
+		p := clientPeer(t, g.connect(t.Context()))
+		p.login(id, sealer, 6)
+		s := g.session(id.Public())
+
+		message := func(i int) []byte { return append(make([]byte, 1643-4), byte(i>>24), byte(i>>16), byte(i>>8), byte(i)) }
+		n := 0
+		for {
+			synctest.Wait() // let the writer take what it can
+			if _, ok := s.Deliver(message(n)); !ok {
+				break
+			}
+			if n++; n > 1000 {
+				t.Fatal("the queue has no end")
+			}
+		}
+		done := make(chan error)
+		go func() {
+			_, err := s.DeliverWait(t.Context(), message(n))
+			done <- err
+		}()
+		synctest.Wait()
+		select {
+		case err := <-done:
+			t.Fatalf("DeliverWait does not wait: %v", err)
+		default:
+		}
+		for i := range n {
+			p.wantPush(sealer, message(i))
+		}
+		if err := <-done; err != nil {
+			t.Errorf("DeliverWait: %v", err)
+		}
+		p.wantPush(sealer, message(n))
+
+		// A waiting delivery ends with the session.
+		for {
+			synctest.Wait()
+			if _, ok := s.Deliver(message(0)); !ok {
+				break
+			}
+		}
+		go func() {
+			_, err := s.DeliverWait(t.Context(), message(0))
+			done <- err
+		}()
+		synctest.Wait()
+		p.conn.Close(closeNormal, "")
+		if err := <-done; err != ErrClosed {
+			t.Errorf("DeliverWait after the end: %v, want ErrClosed", err)
+		}
+		g.wg.Wait()
+	})
+}
+
+// "Keep-alives … are jittered."
+func TestH05KeepAliveIsJittered(t *testing.T) {
+	const mean = time.Minute
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, func(c *ServerConfig) { c.KeepAlive = mean })
+		id, sealer := g.account()
+		near, far := Pipe()
+		pings := &pingRecorder{MessageConn: far}
+		g.serve(t.Context(), pings)
+		p := clientPeer(t, near)
+		p.login(id, sealer, 6)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); near.Read(ctx) }() // answers pings
+		time.Sleep(100 * mean)
+		at := pings.recorded()
+		seen := map[time.Duration]bool{}
+		for i := 1; i < len(at); i++ {
+			gap := at[i].Sub(at[i-1])
+			if gap < mean/2 || gap > mean*3/2 {
+				t.Errorf("%v between two pings, want %v to %v", gap, mean/2, mean*3/2)
+			}
+			seen[gap] = true
+		}
+		if n := len(at); n < 80 || n > 120 || len(seen) < n-5 {
+			t.Errorf("%d pings in 100 minutes with %d different gaps, want about 100", n, len(seen))
+		}
+		cancel() // now nobody answers
+		<-done
+		start := time.Now()
+		g.wg.Wait()
+		if got := time.Since(start); got > mean*3/2+pingPatience {
+			t.Errorf("a dead client was noticed after %v", got)
+		}
+	})
+}
+
+type pingRecorder struct {
+	MessageConn
+	mu sync.Mutex // guards the following
+	at []time.Time
+}
+
+func (p *pingRecorder) Ping(ctx context.Context) error {
+	p.mu.Lock()
+	p.at = append(p.at, time.Now())
+	p.mu.Unlock()
+	return p.MessageConn.Ping(ctx)
+}
+
+func (p *pingRecorder) recorded() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.at)
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	for name, say := range map[string]func(*peer, *keys.IdentityKey, *Sealer){
+		"fresh": func(p *peer, _ *keys.IdentityKey, _ *Sealer) {},
+		"live":  func(p *peer, id *keys.IdentityKey, s *Sealer) { p.login(id, s, 6) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newFakeGateway(t, nil)
+				id, sealer := g.account()
+				ctx, cancel := context.WithCancel(t.Context())
+				p := clientPeer(t, g.connect(ctx))
+				say(p, id, sealer)
+				synctest.Wait()
+				cancel()
+				p.wantClosed()
+				if err := g.lastEnd(); err != nil {
+					t.Errorf("Serve gives %v, want nil", err)
+				}
+			})
+		})
+	}
+}
+
+// No identity, key or text of a client is in what Serve returns or how a
+// Session prints.
+func TestH38ErrorsNameNobody(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := g.account()
+		p.login(id, sealer, 6)
+		for range maxMalformed {
+			p.sendRaw(true, []byte(`{"type":"canary"}`))
+		}
+		p.wantRefusal("too many malformed messages")
+		err := g.lastEnd()
+		for _, canary := range []string{"canary", id.Public().String()} {
+			if err == nil || strings.Contains(err.Error(), canary) {
+				t.Errorf("Serve gives %v", err)
+			}
+		}
+	})
+}
+
+func TestNewServerChecksItsConfig(t *testing.T) {
+	g := newFakeGateway(t, nil)
+	for name, cfg := range map[string]ServerConfig{
+		"empty":       {},
+		"no traffic":  {Identity: g.identity, Accounts: g},
+		"small queue": {Identity: g.identity, Accounts: g, Traffic: g, Queue: MaxMessage - 1},
+	} {
+		if _, err := NewServer(cfg); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}

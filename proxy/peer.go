@@ -1,0 +1,113 @@
+package proxy
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/proxy/protocol"
+)
+
+// A peer is how the other end of a stream is spoken to.
+type peer struct {
+	m        mixnet.Messenger
+	dialing  bool
+	to       mixnet.Recipient // whom to send to; zero: answer the tag
+	tag      mixnet.SenderTag // dialing: under which of our tags we speak; else: whose SURBs we spend
+	versions protocol.Versions
+}
+
+// send sends one message. SURBs counts for dialing only.
+func (p *peer) send(ctx context.Context, body []byte, lane mixnet.Lane, surbs int, done func(error)) error {
+	o := mixnet.SendOptions{Lane: lane, SURBs: surbs, Done: done}
+	switch {
+	case p.dialing:
+		o.As = p.tag
+		return p.m.Send(ctx, p.to, body, o)
+	case !p.to.IsZero():
+		o.SURBs = -1
+		return p.m.Send(ctx, p.to, body, o)
+	}
+	return p.m.Reply(ctx, p.tag, body, o)
+}
+
+// headerSize is the number of bytes in front of the data of a message.
+func (p *peer) headerSize() int {
+	if p.dialing {
+		return protocol.SendHeaderSize(p.versions)
+	}
+	return protocol.DataHeaderSize(p.versions)
+}
+
+// putHeader writes the header of a message of the stream to the front of b.
+func (p *peer) putHeader(b []byte, id protocol.StreamID, seq uint64, closed bool) error {
+	var err error
+	if p.dialing {
+		_, err = protocol.Request{Versions: p.versions, Body: protocol.Send{ID: id, Seq: seq, Closed: closed}}.AppendBinary(b[:0])
+	} else {
+		_, err = protocol.Response{Versions: p.versions, Body: protocol.Data{ID: id, Seq: seq, Closed: closed}}.AppendBinary(b[:0])
+	}
+	return err
+}
+
+// note encodes a note for the peer.
+func (p *peer) note(n protocol.Note) ([]byte, error) {
+	extra, err := n.AppendBinary(nil)
+	if err != nil {
+		return nil, err
+	}
+	if p.dialing {
+		return protocol.Request{Versions: protocol.CurrentVersions, Body: protocol.Control{Kind: protocol.ControlHealth, Extra: extra}}.AppendBinary(nil)
+	}
+	return protocol.Response{Versions: protocol.CurrentVersions, Body: protocol.ControlAnswer{Kind: protocol.ControlHealth, Extra: extra}}.AppendBinary(nil)
+}
+
+// What a message adds to the body before it is cut into fragments, and what a
+// fragment adds (sphinx.md §5.4 to §5.8), in bytes.
+const (
+	fragmentHeader    = 7
+	overheadPlain     = 1 + 1              // kind, padding
+	overheadReply     = 1 + 1 + 1          // kind, content, padding
+	overheadAnonymous = 1 + 16 + 1 + 4 + 1 // kind, tag, content, empty SURB list, padding
+)
+
+// chunkSize is how many data bytes make a message that fills whole packets:
+// as many packets as fit into what one read of the reference takes (socks.md §11.1).
+func (p *peer) chunkSize(size mixnet.PacketSize, most int) int {
+	const leastRead = 16 << 10
+	overhead := overheadReply
+	switch {
+	case p.dialing && !p.tag.IsZero():
+		overhead = overheadAnonymous
+	case p.dialing || !p.to.IsZero():
+		overhead = overheadPlain
+	}
+	room := size.Fragment() - fragmentHeader
+	chunk := max(max(leastRead, 4*size.Plaintext())/room, 1)*room - overhead - p.headerSize()
+	if most > 0 {
+		chunk = min(chunk, most)
+	}
+	return chunk
+}
+
+// A kinship is what is known of the program at the other end.
+type kinship int32
+
+const (
+	kinUnknown kinship = iota
+	kinOurs            // it understands notes and half-close
+	kinOther           // it is somebody else's
+)
+
+// A kin is the kinship of one peer, shared by its streams.
+type kin struct{ state atomic.Int32 }
+
+func (k *kin) get() kinship { return kinship(k.state.Load()) }
+
+// set changes the kinship and reports whether it is new.
+func (k *kin) set(s kinship) bool { return k.state.Swap(int32(s)) != int32(s) }
+
+// kinAge is how long it is believed that a requester is not ours, and how long
+// a tag is known to a requester as one of ours without saying so again.
+const kinAge = time.Hour

@@ -1,0 +1,255 @@
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/proxy/protocol"
+)
+
+const (
+	acceptQueue   = 128              // streams waiting for Accept; more are refused
+	housekeeping  = time.Second      // how often idle streams and old memories are looked for
+	shutdownLimit = 3 * time.Second  // for closes to leave when Run ends
+	recentStreams = 1 << 14          // ids of streams that are over
+	recentAge     = 10 * time.Minute // how long they are remembered at least
+	kindredTags   = 1 << 16          // tags of strangers known as ours
+	spentLanes    = 1 << 10          // lanes of small messages that may still be underway
+)
+
+// Errors of a Proxy. A stream that could not be opened gives an [*OpenError].
+var (
+	ErrReset   = errors.New("proxy: stream reset by peer")
+	ErrIdle    = errors.New("proxy: nothing heard of the peer")
+	ErrClosed  = errors.New("proxy: not running")
+	errHole    = errors.New("proxy: a message is missing for good")
+	errFlood   = errors.New("proxy: peer sends more than can be held")
+	errMemory  = errors.New("proxy: too many unread bytes in all streams")
+	errGone    = errors.New("proxy: peer gave up")
+	errAborted = errors.New("proxy: stream aborted")
+)
+
+// key is what a stream is found by.
+type key struct {
+	origin mixnet.SenderTag // dialed: our tag; else the stranger's; zero: none
+	dialed bool
+	id     protocol.StreamID
+}
+
+// origin is a stranger with streams.
+type origin struct {
+	kin     *kin
+	streams int
+}
+
+// A Proxy opens and accepts streams over one Messenger. All its methods may be
+// called by many goroutines at once.
+type Proxy struct {
+	m        mixnet.Messenger
+	cfg      Config
+	count    counters
+	clerk    clerk
+	lanes    atomic.Uint64 // the last lane given out
+	incoming chan *Incoming
+
+	started chan struct{}   // closed once base is set
+	base    context.Context // ends when streams must end, at the latest
+	stop    context.CancelFunc
+	ended   chan struct{} // closed when Run begins to end
+
+	mu         sync.RWMutex // guards the following
+	running    bool
+	closing    bool
+	conns      map[key]*Conn
+	closed     recent[key]
+	early      pending
+	origins    map[mixnet.SenderTag]*origin
+	kindred    recent[mixnet.SenderTag] // strangers that are ours
+	identities map[isolation]*identity
+	byTag      map[mixnet.SenderTag]*identity
+	requesters map[mixnet.Recipient]*requester
+	spent      [spentLanes]mixnet.Lane // a ring
+	nextSpent  int
+
+	pumps sync.WaitGroup // grows only while closing is false, or in Run
+}
+
+// New makes a Proxy over m, whose only reader it becomes when Run is called.
+func New(m mixnet.Messenger, cfg Config) *Proxy {
+	return &Proxy{
+		m:          m,
+		cfg:        cfg.withDefaults(),
+		clerk:      clerk{wake: make(chan struct{}, 1)},
+		incoming:   make(chan *Incoming, acceptQueue),
+		started:    make(chan struct{}),
+		ended:      make(chan struct{}),
+		conns:      make(map[key]*Conn),
+		closed:     recent[key]{ttl: recentAge, limit: recentStreams},
+		origins:    make(map[mixnet.SenderTag]*origin),
+		kindred:    recent[mixnet.SenderTag]{ttl: kinAge, limit: kindredTags},
+		identities: make(map[isolation]*identity),
+		byTag:      make(map[mixnet.SenderTag]*identity),
+		requesters: make(map[mixnet.Recipient]*requester),
+	}
+}
+
+// Run reads the Messenger and serves the streams until ctx ends or the
+// Messenger fails. Then it closes every stream, which takes at most three
+// seconds if the Messenger still works, and returns when all goroutines of the
+// Proxy have. It returns nil if ctx ended. It can be called once.
+func (p *Proxy) Run(ctx context.Context) error {
+	p.mu.Lock()
+	if p.running {
+		p.mu.Unlock()
+		return errors.New("proxy: run twice")
+	}
+	p.running = true
+	p.base, p.stop = context.WithCancel(context.WithoutCancel(ctx))
+	p.mu.Unlock()
+	close(p.started)
+
+	aides, dismiss := context.WithCancel(p.base)
+	var wg sync.WaitGroup
+	wg.Go(func() { p.clerk.run(aides) })
+	wg.Go(func() { p.keepHouse(aides) })
+	err := p.read(ctx)
+	p.closeAll()
+	dismiss()
+	wg.Wait()
+	p.stop()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// read hands every message to its stream. It never waits for one.
+func (p *Proxy) read(ctx context.Context) error {
+	for {
+		m, err := p.m.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		p.dispatch(m)
+	}
+}
+
+// keepHouse lets streams and memories grow old.
+func (p *Proxy) keepHouse(ctx context.Context) {
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		now := time.Now()
+		p.mu.Lock()
+		p.early.expire(now)
+		p.expireIdentities(now)
+		p.mu.Unlock()
+		for _, c := range p.streams() {
+			c.age(now)
+		}
+	}
+}
+
+// closeAll closes every stream and waits for them, but not for long.
+func (p *Proxy) closeAll() {
+	p.mu.Lock()
+	p.closing = true
+	p.mu.Unlock()
+	close(p.ended)
+	for _, c := range p.streams() {
+		c.shutdown()
+	}
+	limit := time.AfterFunc(shutdownLimit, p.stop)
+	p.pumps.Wait()
+	limit.Stop()
+}
+
+// streams lists the streams there are.
+func (p *Proxy) streams() []*Conn {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	list := make([]*Conn, 0, len(p.conns))
+	for _, c := range p.conns {
+		list = append(list, c)
+	}
+	return list
+}
+
+// shed resets the stream that holds most memory.
+func (p *Proxy) shed() {
+	var victim *Conn
+	most := 0
+	for _, c := range p.streams() {
+		if n := c.held(); n > most {
+			victim, most = c, n
+		}
+	}
+	if victim != nil {
+		victim.fail(errMemory, true)
+	}
+}
+
+// lane gives out a fresh lane.
+func (p *Proxy) lane() mixnet.Lane { return mixnet.Lane(p.lanes.Add(1)) }
+
+// retire closes a lane some time later, when what was put on it has left.
+func (p *Proxy) retire(l mixnet.Lane) {
+	p.mu.Lock()
+	old := p.spent[p.nextSpent]
+	p.spent[p.nextSpent] = l
+	p.nextSpent = (p.nextSpent + 1) % spentLanes
+	p.mu.Unlock()
+	if old != 0 {
+		p.m.CloseLane(old)
+	}
+}
+
+// freshID draws an id that was not used lately. The lock is held.
+func (p *Proxy) freshID(now time.Time, tag mixnet.SenderTag) key {
+	for {
+		var b [8]byte
+		rand.Read(b[:])
+		k := key{origin: tag, dialed: true, id: protocol.StreamID(binary.BigEndian.Uint64(b[:]))}
+		if k.id != 0 && p.conns[k] == nil && !p.closed.has(now, k) {
+			return k
+		}
+	}
+}
+
+// remove forgets a stream that is over.
+func (p *Proxy) remove(c *Conn) {
+	now := time.Now()
+	p.mu.Lock()
+	if p.conns[c.key] != c {
+		p.mu.Unlock()
+		return
+	}
+	delete(p.conns, c.key)
+	p.closed.add(now, c.key)
+	if id := c.ident; id != nil {
+		id.streams--
+		id.lastUse = now
+	}
+	if o := c.origin; o != nil {
+		if o.streams--; o.streams == 0 {
+			delete(p.origins, c.key.origin)
+		}
+	}
+	p.mu.Unlock()
+	c.leave()
+	c.cancel()
+	p.m.CloseLane(c.lane)
+	p.retire(c.notes)
+	close(c.done)
+}

@@ -1,0 +1,226 @@
+package requester
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nym-socks5/proxy"
+)
+
+// A Stream is the byte stream to whoever asked, as *proxy.Conn is. If it has
+// ReadFrom or WriteTo, they are used.
+type Stream interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// An Incoming is somebody's wish for a stream, as *proxy.Incoming is. It is
+// answered with one of Accept and Reject, once.
+type Incoming interface {
+	Target() string           // "host:port" as it was sent
+	Context() context.Context // ends when the peer gave up, or the stream has ended
+	Accept() (Stream, error)
+	Reject(proxy.Reason) // does not wait for the peer
+}
+
+// Streams gives the Config.Accept of a Proxy.
+func Streams(p *proxy.Proxy) func(context.Context) (Incoming, error) {
+	return func(ctx context.Context) (Incoming, error) {
+		in, err := p.Accept(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return incoming{in}, nil
+	}
+}
+
+// incoming gives a *proxy.Incoming the signature of an Incoming.
+type incoming struct{ *proxy.Incoming }
+
+func (in incoming) Accept() (Stream, error) {
+	c, err := in.Incoming.Accept()
+	if err != nil {
+		return nil, err // not a nil *proxy.Conn
+	}
+	return c, nil
+}
+
+// Config says how a Requester behaves. Accept and Allow must be set.
+type Config struct {
+	// Accept waits for the next stream. See [Streams].
+	Accept func(context.Context) (Incoming, error)
+	// Allow decides about a host and port: with the zero Addr before a look-up,
+	// then with each address, then again while connecting. If no name led to the
+	// address, host is the address in text form. Many goroutines call it.
+	Allow func(host string, addr netip.Addr, port uint16) error
+	// Lookup resolves an absolute name, without a trailing dot. If nil, it is
+	// Lookup("").
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Dial connects to "addr:port"; the network is tcp4 or tcp6. If nil, a
+	// net.Dialer is used, which asks Allow once more when its socket exists.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// RefuseMixed denies a name as a whole if one of its addresses is denied.
+	// If false, the denied ones are left out.
+	RefuseMixed bool
+
+	// LookupTimeout limits a look-up. If zero, it is 10 seconds.
+	LookupTimeout time.Duration
+	// AddrTimeout limits connecting to one address. If zero, it is 10 seconds.
+	AddrTimeout time.Duration
+	// DialTimeout limits connecting to all addresses of a name. If zero, it is
+	// 30 seconds.
+	DialTimeout time.Duration
+	// Stagger is how long one address may take before the next is tried beside
+	// it. If zero, it is 300 milliseconds.
+	Stagger time.Duration
+
+	// MaxStreams limits the streams being opened or open. If zero, it is 1024.
+	// (Those of one sender tag are limited by the Proxy that takes them in.)
+	MaxStreams int
+
+	// Log receives the requester's log. The zero Logger drops everything.
+	Log zerolog.Logger
+}
+
+// A Requester serves streams. Make it with New.
+type Requester struct {
+	cfg     Config
+	streams chan struct{} // a token per stream; full: refused
+	count   counters
+}
+
+// New makes a Requester. It starts nothing.
+func New(cfg Config) *Requester {
+	if cfg.Accept == nil || cfg.Allow == nil {
+		panic("requester: Config.Accept or Config.Allow is nil")
+	}
+	if cfg.Lookup == nil {
+		cfg.Lookup = Lookup("")
+	}
+	setDefault(&cfg.LookupTimeout, 10*time.Second)
+	setDefault(&cfg.AddrTimeout, 10*time.Second)
+	setDefault(&cfg.DialTimeout, 30*time.Second)
+	setDefault(&cfg.Stagger, 300*time.Millisecond)
+	setDefault(&cfg.MaxStreams, 1024)
+	cfg.Log = cfg.Log.With().Str("component", "requester").Logger()
+	return &Requester{
+		cfg:     cfg,
+		streams: make(chan struct{}, cfg.MaxStreams),
+	}
+}
+
+func setDefault[T time.Duration | int](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// Run serves streams until ctx ends, then returns nil. Every connection it opened
+// is closed and every goroutine it started has returned before it does. It fails
+// if Config.Accept does.
+func (r *Requester) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	r.cfg.Log.Info().Msg("serving")
+	for {
+		in, err := r.cfg.Accept(ctx)
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				in.Reject(proxy.ReasonInternal)
+			}
+			return nil
+		case err != nil:
+			return fmt.Errorf("requester: accept: %w", err)
+		}
+		r.count.incoming.Add(1)
+		select {
+		case r.streams <- struct{}{}:
+			r.count.active.Add(1)
+			wg.Go(func() {
+				r.serve(ctx, in)
+				r.count.active.Add(-1)
+				<-r.streams
+			})
+		default:
+			r.reject(in, proxy.ReasonLimit)
+		}
+	}
+}
+
+func (r *Requester) reject(in Incoming, why proxy.Reason) {
+	r.count.rejected(why)
+	in.Reject(why)
+}
+
+// serve answers one wish and copies until the stream has ended.
+func (r *Requester) serve(ctx context.Context, in Incoming) {
+	dialCtx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(in.Context(), cancel)
+	conn, why, err := r.open(dialCtx, in.Target())
+	stop()
+	cancel()
+	if err != nil {
+		r.reject(in, why)
+		return
+	}
+	stream, err := in.Accept()
+	if err != nil {
+		conn.Close()
+		r.count.rejected(proxy.ReasonInternal)
+		return
+	}
+	r.count.connected.Add(1)
+	splice(ctx, in.Context(), stream, conn)
+}
+
+// open opens the connection to a target. If it fails, why is what to tell.
+func (r *Requester) open(ctx context.Context, text string) (c net.Conn, why proxy.Reason, err error) {
+	t, err := parseTarget(text)
+	if err != nil {
+		return nil, proxy.ReasonDenied, err
+	}
+	r.count.port(t.port)
+	if err := r.cfg.Allow(t.host, netip.Addr{}, t.port); err != nil {
+		return nil, proxy.ReasonDenied, err
+	}
+	addrs := []netip.Addr{t.addr}
+	if !t.addr.IsValid() {
+		if addrs, err = r.lookup(ctx, t.host); err != nil {
+			return nil, proxy.ReasonDNS, err
+		}
+	}
+	if addrs, err = r.allowed(t, addrs); err != nil {
+		return nil, proxy.ReasonDenied, err
+	}
+	if c, err = r.connect(ctx, t, addrs); err != nil {
+		return nil, reasonOf(err), err
+	}
+	return c, 0, nil
+}
+
+// allowed picks the addresses that may be dialed.
+func (r *Requester) allowed(t target, addrs []netip.Addr) (ok []netip.Addr, err error) {
+	for _, a := range addrs {
+		switch denied := r.cfg.Allow(t.host, a, t.port); {
+		case denied == nil:
+			ok = append(ok, a)
+		case r.cfg.RefuseMixed:
+			return nil, denied
+		default:
+			err = denied
+		}
+	}
+	if len(ok) == 0 {
+		return nil, err
+	}
+	return ok, nil
+}

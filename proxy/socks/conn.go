@@ -1,0 +1,171 @@
+package socks
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"nym-socks5/proxy"
+)
+
+// A conn is one connection of an application, from its first byte on.
+type conn struct {
+	s         *Server
+	ctx       context.Context
+	front     *front
+	handshake *handshake
+	listener  string                // part of the isolation key
+	holding   bool                  // a token of s.conns
+	relay     atomic.Pointer[relay] // once a stream is open
+	watching  sync.WaitGroup
+}
+
+// serve handles one connection and closes it.
+func (s *Server) serve(ctx context.Context, app net.Conn, h *handshake, listener string) {
+	ctx, cancel := context.WithCancel(ctx)
+	c := &conn{s: s, ctx: ctx, front: newFront(app), handshake: h, listener: listener}
+	closed := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(closed)
+		app.Close()
+		if r := c.relay.Load(); r != nil {
+			r.Close()
+		}
+	})
+	defer func() {
+		cancel()
+		<-closed
+		c.watching.Wait()
+		s.handshakes.leave(h)
+		if c.holding {
+			<-s.conns
+		}
+	}()
+	app.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout))
+	first, err := c.front.in.Peek(1)
+	if err != nil {
+		return
+	}
+	switch b := first[0]; {
+	case b == 5:
+		c.serve5()
+	case b == 4:
+		c.serve4()
+	case 'A' <= b && b <= 'Z', 'a' <= b && b <= 'z':
+		c.serveHTTP()
+	}
+}
+
+// An owner is who a stream belongs to: streams of different owners never share
+// a sender tag (socks.md §21.6).
+type owner struct {
+	kind           string // "", "socks4" or "password"
+	user, password string
+}
+
+// open opens a stream to a host and port, within the limits. If it cannot, the
+// code says why. The front relays from then on.
+func (c *conn) open(host string, port uint16, who owner) (*relay, code) {
+	to, bad := target(host, port)
+	if bad != codeSucceeded {
+		return nil, bad
+	}
+	select {
+	case c.s.conns <- struct{}{}:
+		c.holding = true
+	default:
+		return nil, codeFailure
+	}
+	if !c.s.handshakes.leave(c.handshake) {
+		return nil, codeFailure // gave way: app is closed
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, c.s.cfg.DialTimeout)
+	defer cancel()
+	stop := c.front.watch(cancel)
+	stream, err := c.s.cfg.Dial(ctx, to, proxy.DialOptions{
+		Isolation:  c.isolation(who, to),
+		Optimistic: c.s.cfg.Optimistic,
+	})
+	vanished := stop()
+	switch {
+	case err != nil:
+		return nil, codeOf(err)
+	case vanished:
+		stream.Abort()
+		return nil, codeFailure
+	}
+	r := newRelay(stream, c.front)
+	c.relay.Store(r)
+	if c.ctx.Err() != nil { // it may have ended just before the Store
+		r.Abort()
+		return nil, codeFailure
+	}
+	return r, codeSucceeded
+}
+
+// reply sends a reply and reports whether bytes may flow. A stream whose reply
+// could not be sent is aborted.
+func (c *conn) reply(b []byte, what code) bool {
+	c.count(what)
+	err := c.front.reply(b, what)
+	r := c.relay.Load()
+	switch {
+	case r == nil || what != codeSucceeded:
+		return false
+	case err != nil:
+		r.Abort()
+		return false
+	}
+	c.watching.Go(func() { r.watch(c.ctx) })
+	return true
+}
+
+// isolation is the isolation key. Quoting keeps the parts apart.
+func (c *conn) isolation(who owner, to string) string {
+	parts := []string{c.listener, who.kind, who.user, who.password}
+	if c.s.cfg.IsolateTargets {
+		parts = append(parts, to)
+	}
+	for i, p := range parts {
+		parts[i] = strconv.Quote(p)
+	}
+	return strings.Join(parts, " ")
+}
+
+// count counts a reply.
+func (c *conn) count(reply code) { c.s.replies[reply].Add(1) }
+
+// target gives the text that names host and port to the requester, or the code
+// that refuses what cannot be a target. IPv6 is bracketed (socks.md §19.3), an
+// IPv4 address inside IPv6 becomes the IPv4 address. The text has at most 261
+// bytes.
+func target(host string, port uint16) (string, code) {
+	if port == 0 {
+		return "", codeDenied
+	}
+	inner, bracketed := strings.CutPrefix(host, "[")
+	if bracketed {
+		inner = strings.TrimSuffix(inner, "]")
+	}
+	if addr, err := netip.ParseAddr(inner); err == nil && (!bracketed || addr.Is6()) {
+		if addr.Zone() != "" {
+			return "", codeUnreachable
+		}
+		return netip.AddrPortFrom(addr.Unmap(), port).String(), codeSucceeded
+	}
+	if host == "" || len(host) > 255 || !utf8.ValidString(host) {
+		return "", codeUnreachable
+	}
+	for _, r := range host {
+		if r <= ' ' || r == 0x7F || strings.ContainsRune(`:/\?#[]@%`, r) {
+			return "", codeUnreachable
+		}
+	}
+	return host + ":" + strconv.Itoa(int(port)), codeSucceeded
+}

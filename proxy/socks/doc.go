@@ -1,0 +1,31 @@
+// Package socks is the front door for applications: a SOCKS proxy whose
+// connections are streams through the mixnet.
+//
+//	        first byte
+//	app ──▶ 5 ─── SOCKS5, go-socks5 ────────┐
+//	        4 ─── SOCKS4, 4a ───────────────┤ target, isolation key ──▶ Config.Dial
+//	        A-Z ─ HTTP CONNECT, or advice ──┘        reply ◀──┘
+//	        else  closed                             then bytes both ways, half-close kept
+//
+// All kinds share one port. The name an application asks for travels to the
+// requester as it is: nothing here ever looks a name up or connects anywhere by
+// itself. The reply tells what the requester met (strict, socks.md §21.2), or is
+// "succeeded" at once and a later failure resets the application's socket
+// (Config.Optimistic).
+//
+// # Who owns what
+//
+// A [Server] owns the connections it accepted; each has one goroutine, one
+// more while a stream is being opened, and two while bytes flow. A connection is
+// first one of at most Config.MaxHandshakes (the oldest gives way when too many
+// come) and, once it has said where it wants to go, one of at most Config.MaxConns.
+// The stream that Dial returned owns idle and linger limits.
+//
+// github.com/armon/go-socks5 reads SOCKS5 requests and copies; its quirks stay in
+// this package: socks5.go has the hooks, front.go the application's side,
+// relay.go the stream's side, each with what it works around.
+//
+// The package does not choose requesters, resolve names, serve BIND or UDP, check
+// passwords (user and password only keep streams apart, socks.md §21.6), or log
+// anything about a connection.
+package socks

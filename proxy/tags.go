@@ -1,0 +1,224 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/proxy/protocol"
+)
+
+const (
+	maxIdentities = 1024             // sender tags in use at a time
+	helloAgain    = 10 * time.Minute // how often a requester is told, and asked, who is there
+)
+
+// An identity is one sender tag of ours: streams of one isolation key through
+// one requester speak under it (socks.md §21.6, H29).
+type identity struct {
+	tag mixnet.SenderTag // zero: our address is shown instead
+	to  mixnet.Recipient
+	kin *kin // of the requester
+
+	// Guarded by the lock of the Proxy.
+	streams   int
+	lastUse   time.Time // last opening or end of a stream
+	lastHello time.Time
+
+	mu      sync.Mutex // guards the following
+	supply  supply
+	active  int // streams
+	stalled int // of them, those whose application does not read
+	stocked int // what the Messenger was told last
+	asking  bool
+}
+
+// isolation is the key of an identity.
+type isolation struct {
+	name string
+	to   mixnet.Recipient
+}
+
+// identityFor finds the identity for a new stream, or makes one. It returns nil
+// if there are too many. The lock of the Proxy is held.
+func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
+	id := p.identities[k]
+	if id != nil && id.streams == 0 && now.Sub(id.lastUse) >= p.cfg.TagLifetime {
+		p.forgetIdentity(k, id)
+		id = nil
+	}
+	if id == nil {
+		if len(p.identities) >= maxIdentities && !p.evictIdentity() {
+			return nil
+		}
+		id = &identity{to: k.to, kin: p.kinOf(now, k.to), supply: supply{most: p.cfg.MaxStock}}
+		if p.cfg.RevealAddress {
+			id.kin = &kin{}
+			id.kin.set(kinOther)
+		} else {
+			id.tag = mixnet.NewSenderTag()
+			p.byTag[id.tag] = id
+		}
+		p.identities[k] = id
+	}
+	id.streams++
+	id.lastUse = now
+	return id
+}
+
+// evictIdentity forgets the identity that has been without streams for longest.
+func (p *Proxy) evictIdentity() bool {
+	var oldest isolation
+	var found *identity
+	for k, id := range p.identities {
+		if id.streams == 0 && (found == nil || id.lastUse.Before(found.lastUse)) {
+			oldest, found = k, id
+		}
+	}
+	if found == nil {
+		return false
+	}
+	p.forgetIdentity(oldest, found)
+	return true
+}
+
+// forgetIdentity drops a tag for good. Its reply SURBs are never used for
+// another one, since they answer to it.
+func (p *Proxy) forgetIdentity(k isolation, id *identity) {
+	delete(p.identities, k)
+	delete(p.byTag, id.tag)
+}
+
+// expireIdentities forgets tags that were not used for their lifetime.
+func (p *Proxy) expireIdentities(now time.Time) {
+	for k, id := range p.identities {
+		if id.streams == 0 && now.Sub(id.lastUse) >= p.cfg.TagLifetime {
+			p.forgetIdentity(k, id)
+		}
+	}
+}
+
+// requester is what is known of a requester.
+type requester struct {
+	kin     *kin
+	learned time.Time // when its answer came; zero: not yet
+}
+
+// kinOf gives the kinship of a requester; an old "not ours" is doubted again.
+func (p *Proxy) kinOf(now time.Time, to mixnet.Recipient) *kin {
+	r := p.requesters[to]
+	if r == nil {
+		if len(p.requesters) >= maxIdentities {
+			clear(p.requesters)
+		}
+		r = &requester{kin: &kin{}}
+		p.requesters[to] = r
+	}
+	if r.kin.get() == kinOther && now.Sub(r.learned) >= kinAge {
+		r.kin.set(kinUnknown)
+	}
+	return r.kin
+}
+
+// hello tells the requester that this tag is one of ours, and asks whether it
+// is ours too (socks.md §22). Requesters of others read the question only.
+func (p *Proxy) hello(now time.Time, id *identity) {
+	p.mu.Lock()
+	if id.tag.IsZero() || id.kin.get() == kinOther || now.Sub(id.lastHello) < helloAgain && !id.lastHello.IsZero() {
+		p.mu.Unlock()
+		return
+	}
+	id.lastHello = now
+	p.mu.Unlock()
+	p.sendHello(id)
+}
+
+func (p *Proxy) sendHello(id *identity) {
+	extra, err := protocol.Note{Op: protocol.NoteHello}.AppendBinary(nil)
+	if err != nil {
+		return
+	}
+	body, err := protocol.Request{Versions: protocol.CurrentVersions, Body: protocol.Control{Kind: protocol.ControlBinary, Extra: extra}}.AppendBinary(nil)
+	if err != nil {
+		return
+	}
+	surbs := querySURBs
+	if id.kin.get() == kinOurs {
+		surbs = 0 // a few from the stock will do
+	}
+	to := peer{m: p.m, dialing: true, to: id.to, tag: id.tag}
+	p.clerk.add(func(ctx context.Context) {
+		lane := p.lane()
+		if to.send(ctx, body, lane, surbs, nil) != nil {
+			p.mu.Lock()
+			id.lastHello = time.Time{}
+			p.mu.Unlock()
+		}
+		p.retire(lane)
+	})
+}
+
+// learn takes a requester's answer about its program.
+func (p *Proxy) learn(now time.Time, id *identity, a protocol.ControlAnswer) {
+	s := kinOther
+	if a.Kind == protocol.ControlHealth || a.Binary.Name == protocol.BinaryName {
+		s = kinOurs
+	}
+	p.mu.Lock()
+	if r := p.requesters[id.to]; r != nil && r.kin == id.kin {
+		r.learned = now
+	}
+	p.mu.Unlock()
+	if id.kin.set(s) {
+		p.wakeKin(id.kin)
+	}
+}
+
+// wakeKin makes the streams of a peer think again, since it is better known.
+func (p *Proxy) wakeKin(k *kin) {
+	for _, c := range p.streams() {
+		if c.kin == k {
+			poke(c.wake)
+		}
+	}
+}
+
+// restock tells the Messenger how many reply SURBs the requester should hold,
+// if that has changed by enough. change is applied first.
+func (p *Proxy) restock(id *identity, change func()) {
+	if id == nil || id.tag.IsZero() {
+		return
+	}
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	if change != nil {
+		change()
+	}
+	want := id.want(time.Now())
+	if d := want - id.stocked; id.asking || d == 0 || want > 0 && id.stocked > 0 && 8*max(d, -d) <= id.stocked {
+		return
+	}
+	id.asking = p.clerk.add(func(context.Context) {
+		id.mu.Lock()
+		want := id.want(time.Now())
+		id.stocked, id.asking = want, false
+		id.mu.Unlock()
+		p.m.Stock(id.tag, want)
+	})
+}
+
+// want says how many SURBs the requester should hold. Where no application
+// reads, one of ours gets enough for its notes and keep-alives, since it keeps
+// to the window; others get none, so that they stop (socks.md §21.5).
+func (id *identity) want(now time.Time) int {
+	switch {
+	case id.active == 0:
+		return 0
+	case id.stalled < id.active:
+		return id.supply.want(now)
+	case id.kin.get() == kinOurs:
+		return minStock
+	}
+	return 0
+}
