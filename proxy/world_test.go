@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -34,37 +33,63 @@ type world struct {
 }
 
 // inWorld runs f in a bubble with a running client and requester, whose
-// streams serve handles, each in its own goroutine. Afterwards all must stop.
+// streams serve handles, each in its own goroutine. Without serve there is no
+// requester, only its end of the mixnet. Afterwards all must stop, and nothing may be left.
 func inWorld(t *testing.T, o mixnettest.Options, client, requester Config, serve func(*Incoming), f func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{Pair: mixnettest.NewPair(o), t: t}
-		requester.Serve = true
-		w.client, w.requester = New(w.A, client), New(w.B, requester)
-		var ctx context.Context
-		ctx, w.stopClient = context.WithCancel(t.Context())
+		w.stopClient, w.stopRequester = func() {}, func() {}
+		ctx, cancel := context.WithCancel(t.Context())
+		w.client, w.stopClient = New(w.A, client), cancel
 		w.run(ctx, w.client)
-		ctx, w.stopRequester = context.WithCancel(t.Context())
-		w.run(ctx, w.requester)
-		w.wg.Go(func() {
-			for {
-				in, err := w.requester.Accept(ctx)
-				if err != nil {
-					return
-				}
-				w.wg.Go(func() { serve(in) })
-			}
-		})
+		if serve != nil {
+			w.serve(requester, serve)
+		}
 		f(w)
-		w.stopClient()
-		w.stopRequester()
-		w.wg.Wait()
-		for name, p := range map[string]*Proxy{"client": w.client, "requester": w.requester} {
-			if s := p.Stats(); s.Streams != 0 || s.Buffered != 0 {
-				t.Errorf("the %s ended with %d streams and %d bytes", name, s.Streams, s.Buffered)
+		w.end()
+	})
+}
+
+// inServer is inWorld without the client.
+func inServer(t *testing.T, o mixnettest.Options, requester Config, serve func(*Incoming), f func(*world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{Pair: mixnettest.NewPair(o), t: t, stopClient: func() {}}
+		w.serve(requester, serve)
+		f(w)
+		w.end()
+	})
+}
+
+func (w *world) serve(cfg Config, serve func(*Incoming)) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	cfg.Serve = true
+	w.requester, w.stopRequester = New(w.B, cfg), cancel
+	w.run(ctx, w.requester)
+	w.wg.Go(func() {
+		for {
+			in, err := w.requester.Accept(ctx)
+			if err != nil {
+				return
 			}
+			w.wg.Go(func() { serve(in) })
 		}
 	})
+}
+
+func (w *world) end() {
+	w.stopClient()
+	w.stopRequester()
+	w.wg.Wait()
+	for name, p := range map[string]*Proxy{"client": w.client, "requester": w.requester} {
+		if p == nil {
+			continue
+		}
+		if s := p.Stats(); s.Streams != 0 || s.Buffered != 0 {
+			w.t.Errorf("the %s ended with %d streams and %d bytes", name, s.Streams, s.Buffered)
+		}
+	}
 }
 
 func (w *world) run(ctx context.Context, p *Proxy) {
@@ -181,6 +206,3 @@ func TestManyStreams(t *testing.T) {
 		wg.Wait()
 	})
 }
-
-// errIs is errors.Is for test tables.
-func errIs(err, want error) bool { return errors.Is(err, want) }

@@ -147,6 +147,49 @@ func TestMisusePanics(t *testing.T) {
 	}
 }
 
+// Every length around the eight blocks that go at once.
+func TestTwins(t *testing.T) {
+	var key [KeySize]byte
+	var nonce [NonceSize]byte
+	buf := make([]byte, 700)
+	for n := range 400 {
+		rand.Read(key[:])
+		rand.Read(nonce[:])
+		rand.Read(buf)
+		plaintext, aad := buf[:n], buf[n:n+n%131]
+		twins := both(&key)
+		got, want := twins["new"].Seal(nil, nonce[:], plaintext, aad), twins["portable"].Seal(nil, nonce[:], plaintext, aad)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes with %d: sealed %x, portable %x", n, len(aad), got, want)
+		}
+		for name, a := range twins {
+			if opened, err := a.Open(nil, nonce[:], want, aad); err != nil || !bytes.Equal(opened, plaintext) {
+				t.Fatalf("%s: %d bytes with %d: opened %x, %v", name, n, len(aad), opened, err)
+			}
+		}
+	}
+}
+
+// The hot path of every session: nothing is allocated where the CPU does the
+// work, one key schedule elsewhere.
+func TestAllocations(t *testing.T) {
+	a := New(new([KeySize]byte))
+	buf, nonce := make([]byte, frame, frame+Overhead), make([]byte, NonceSize)
+	most := 1.0
+	if haveHard {
+		most = 0
+	}
+	got := testing.AllocsPerRun(100, func() {
+		sealed := a.Seal(buf[:0], nonce, buf, nil)
+		if _, err := a.Open(sealed[:0], nonce, sealed, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > 2*most+0.5 { // the pool of blocks may be emptied meanwhile
+		t.Errorf("%v allocations to seal and open, want at most %v", got, 2*most)
+	}
+}
+
 // The assembly equals its portable twin on everything; without assembly the
 // two are the same and the property is trivial.
 func FuzzTwins(f *testing.F) {

@@ -240,10 +240,10 @@ func TestInflight(t *testing.T) {
 		t.Error("a fragment that is to be sent again must still know its receipt")
 	}
 	f.sent(b, t0.Add(2*time.Second), 0)
-	if got, ok := f.acked(a.id()); !ok || got != a {
+	if got, ok := f.acked(a.id(), t0); !ok || got != a {
 		t.Error("receipt of the first not recognised")
 	}
-	if _, ok := f.acked(a.id()); ok {
+	if _, ok := f.acked(a.id(), t0); ok {
 		t.Error("a repeated receipt counts")
 	}
 	if p, tries, ok := f.due(t0.Add(4 * time.Second)); !ok || p != b || tries != 2 {
@@ -256,6 +256,35 @@ func TestInflight(t *testing.T) {
 	}
 	if len(f.byID) != 0 || len(f.timers) != 0 {
 		t.Errorf("%d fragments, %d timers remembered", len(f.byID), len(f.timers))
+	}
+}
+
+// A slow network is not loaded with what was not lost; a dead one is not hammered.
+func TestInflightAdapts(t *testing.T) {
+	f := newInflight()
+	o := offered(t, 1, 100)
+	for i := range 99 {
+		p := piece{out: o, index: i}
+		f.sent(p, t0, 100*time.Millisecond)
+		f.acked(p.id(), t0.Add(2100*time.Millisecond)) // two seconds beyond the delays
+	}
+	last := piece{out: o, index: 99}
+	f.sent(last, t0, 0)
+	at, _ := f.next()
+	if wait := at.Sub(t0); wait < 3500*time.Millisecond || wait > 5*time.Second {
+		t.Errorf("timer of %v where receipts usually take 2 s", wait)
+	}
+	f = newInflight()
+	now, waits := t0, []time.Duration{}
+	for range 12 {
+		f.sent(last, now, 0)
+		at, _ := f.next()
+		waits = append(waits, at.Sub(now))
+		now = at
+		f.due(now)
+	}
+	if waits[0] != ackSlack || waits[3] != ackSlack || waits[11] != maxSlack {
+		t.Errorf("timers of a fragment that is never acknowledged: %v", waits)
 	}
 }
 

@@ -16,24 +16,55 @@ import (
 type inflight struct {
 	byID   map[fragment.ID]*flight
 	timers timers
+	usual  latency
 }
 
 type flight struct {
 	piece
 	id    fragment.ID
-	at    time.Time // when it is due to be sent again
-	index int       // in timers; -1 while it waits to be sent again
-	tries int       // how often it was sent
+	left  time.Time     // when it was last sent
+	total time.Duration // what it and its receipt were to wait then
+	at    time.Time     // when it is due to be sent again
+	index int           // in timers; -1 while it waits to be sent again
+	tries int           // how often it was sent
 }
 
 func newInflight() *inflight { return &inflight{byID: make(map[fragment.ID]*flight)} }
 
 // ackSlack and ackFactor make the timer of a fragment: 1.5 times what its
-// packet and the receipt wait at their hops, and 1.5 seconds (sphinx.md §6.5).
+// packet and the receipt wait at their hops, and 1.5 seconds (sphinx.md §6.5),
+// beyond what the network usually takes: a slow one shall not be loaded with
+// what was not lost. Who is unlucky many times waits longer and longer.
 const (
-	ackSlack  = 1500 * time.Millisecond
-	ackFactor = 1.5
+	ackSlack   = 1500 * time.Millisecond
+	ackFactor  = 1.5
+	eagerTries = 4 // sent so often before the slack doubles
+	maxSlack   = 30 * time.Second
 )
+
+func slack(tries int) time.Duration {
+	return min(ackSlack<<min(max(0, tries-eagerTries), 8), maxSlack)
+}
+
+// A latency is what receipts take beyond the delays that were drawn: a mean
+// and a mean deviation, as TCP keeps them (RFC 6298).
+type latency struct {
+	known     bool
+	mean, dev time.Duration
+}
+
+func (l *latency) measured(d time.Duration) {
+	d = max(0, d)
+	if !l.known {
+		l.known, l.mean, l.dev = true, d, d/2
+		return
+	}
+	l.dev += ((d - l.mean).Abs() - l.dev) / 4
+	l.mean += (d - l.mean) / 8
+}
+
+// bound is what a receipt hardly ever exceeds.
+func (l *latency) bound() time.Duration { return min(l.mean+4*l.dev, maxSlack) }
 
 // sent notes that a fragment left, and when it is due again if no receipt
 // comes: total is the sum of all delays out and home.
@@ -45,7 +76,8 @@ func (f *inflight) sent(p piece, now time.Time, total time.Duration) {
 		f.byID[id] = fl
 	}
 	fl.tries++
-	fl.at = now.Add(time.Duration(ackFactor*float64(total)) + ackSlack)
+	fl.left, fl.total = now, total
+	fl.at = now.Add(time.Duration(ackFactor*float64(total)) + slack(fl.tries) + f.usual.bound())
 	if fl.index < 0 {
 		heap.Push(&f.timers, fl)
 	} else {
@@ -53,11 +85,16 @@ func (f *inflight) sent(p piece, now time.Time, total time.Duration) {
 	}
 }
 
-// acked takes an acknowledged fragment out; false: unknown or repeated.
-func (f *inflight) acked(id fragment.ID) (piece, bool) {
+// acked takes an acknowledged fragment out; false: unknown or repeated. Only
+// what was sent once tells how long receipts take: of a fragment sent again
+// nobody knows which packet the receipt is for (Karn, Partridge 1987).
+func (f *inflight) acked(id fragment.ID, now time.Time) (piece, bool) {
 	fl := f.byID[id]
 	if fl == nil {
 		return piece{}, false
+	}
+	if fl.tries == 1 {
+		f.usual.measured(now.Sub(fl.left) - fl.total)
 	}
 	f.forget(fl)
 	return fl.piece, true

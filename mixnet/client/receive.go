@@ -14,7 +14,7 @@ import (
 func (l *loop) receive(b []byte, now time.Time) {
 	l.c.count.received.Add(1)
 	if len(b) == surb.AckSize {
-		l.acked(b)
+		l.acked(b, now)
 		return
 	}
 	o, err := message.Open(b, l.c.enc, func(d surb.Digest) (keys.Reply, mixnet.SenderTag, bool) {
@@ -47,7 +47,7 @@ func (l *loop) receive(b []byte, now time.Time) {
 }
 
 // acked takes in a receipt.
-func (l *loop) acked(b []byte) {
+func (l *loop) acked(b []byte, now time.Time) {
 	l.c.count.acks.Add(1)
 	id, err := l.acks.Open(b)
 	if err != nil {
@@ -57,7 +57,7 @@ func (l *loop) acked(b []byte) {
 	if id.IsZero() {
 		return // of cover
 	}
-	p, ok := l.inflight.acked(id)
+	p, ok := l.inflight.acked(id, now)
 	if !ok {
 		return
 	}

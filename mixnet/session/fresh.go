@@ -94,7 +94,7 @@ func (f *fresh) register(first handshakePayload) (*Session, error) {
 	if err := say(octets{1}); err != nil {
 		return nil, err
 	}
-	s := f.session(o.client, sealer, negotiated, 0)
+	s := f.session(o.client, sealer, 0)
 	if err := f.cfg.Traffic.Claim(f.ctx, s); err != nil {
 		return nil, f.refuse(err)
 	}
@@ -172,7 +172,7 @@ func (f *fresh) authenticate(a authenticate) (*Session, error) {
 	if err := a.checkAccount(client, acc); err != nil {
 		return nil, f.refuse(err)
 	}
-	s := f.session(client, acc.Sealer, a.ProtocolVersion, a.RequestUnixTimestamp)
+	s := f.session(client, acc.Sealer, a.RequestUnixTimestamp)
 	if err := f.cfg.Traffic.Claim(f.ctx, s); err != nil {
 		return nil, f.refuse(err)
 	}
@@ -185,10 +185,12 @@ func (f *fresh) authenticate(a authenticate) (*Session, error) {
 	return s, nil
 }
 
-func (f *fresh) session(client keys.Identity, sealer *Sealer, negotiated uint8, at uint64) *Session {
+// session makes the live end of the connection. The version agreed on is the
+// client's business: both kinds of frames are read.
+func (f *fresh) session(client keys.Identity, sealer *Sealer, at uint64) *Session {
 	return &Session{
 		srv: f.Server, conn: f.conn, end: f.end,
-		client: client, sealer: sealer, negotiated: negotiated, at: at,
+		client: client, sealer: sealer, at: at,
 		out: newOutbox(f.cfg.Queue),
 	}
 }

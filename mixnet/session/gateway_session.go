@@ -25,16 +25,15 @@ var (
 // A Session is the gateway's end of one live connection. Its methods may be
 // called by any goroutine.
 type Session struct {
-	srv        *Server
-	conn       MessageConn
-	client     keys.Identity
-	sealer     *Sealer
-	negotiated uint8
-	at         uint64
-	end        context.CancelCauseFunc // makes the watchdog close conn
-	out        *outbox
-	online     atomic.Bool
-	malformed  int // owned by the reader
+	srv       *Server
+	conn      MessageConn
+	client    keys.Identity
+	sealer    *Sealer
+	at        uint64
+	end       context.CancelCauseFunc // makes the watchdog close conn
+	out       *outbox
+	online    atomic.Bool
+	malformed int // owned by the reader
 }
 
 // Client says whose session it is.

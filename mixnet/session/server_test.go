@@ -722,6 +722,29 @@ func (p *pingRecorder) recorded() []time.Time {
 	return slices.Clone(p.at)
 }
 
+// "Handshakes run in a bounded pool"
+func TestH23HandshakesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, func(c *ServerConfig) { c.Handshakes = 2 })
+		id, sealer := g.account()
+		g.server.turns <- struct{}{}
+		g.server.turns <- struct{}{}
+		p := clientPeer(t, g.connect(t.Context()))
+		p.send(makeAuthenticate(6, id, sealer, sealer.ownNonce(), time.Now()))
+		time.Sleep(2 * silencePatience) // it is not the client who is silent
+		if g.live[id.Public()] != nil {
+			t.Error("three handshakes at once, where two may be")
+		}
+		<-g.server.turns
+		p.want(authenticated{ProtocolVersion: 6, Status: true, BandwidthRemaining: freeBandwidth})
+		p.conn.Close(closeNormal, "")
+		g.wg.Wait()
+		if got := len(g.server.turns); got != 1 {
+			t.Errorf("%d turns taken, want the 1 of the test", got)
+		}
+	})
+}
+
 func TestServeEndsWithItsContext(t *testing.T) {
 	for name, say := range map[string]func(*peer, *keys.IdentityKey, *Sealer){
 		"fresh": func(p *peer, _ *keys.IdentityKey, _ *Sealer) {},

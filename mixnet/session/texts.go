@@ -287,7 +287,11 @@ func parseGatewayText(b []byte) (text, error) {
 	case "error":
 		return parseAs[errorText](b)
 	case "typedError":
-		return parseAs[typedError](b)
+		t, err := parseAs[typedError](b)
+		if err == nil && t.(typedError).Error == (gatewayError{}) {
+			return nil, fmt.Errorf("%w: typedError without an error", errMalformed)
+		}
+		return t, err
 	}
 	return nil, fmt.Errorf("%w: text of an unknown type", errMalformed)
 }

@@ -65,6 +65,8 @@ func TestMalformedTexts(t *testing.T) {
 		`{"type":"authenticateV2"}`,
 		`{"type":"typedError","error":{"other":1}}`,
 		`{"type":"typedError","error":3}`,
+		`{"type":"typedError","error":""}`,
+		`{"type":"typedError"}`,
 		`{"type":"bandwidth","available_total":9223372036854775808}`,
 		`{"type":"register","status":1}`,
 	} {

@@ -16,7 +16,7 @@
 // step.
 //
 // One goroutine serves a stream; connecting adds one per address tried, copying
-// adds one. All end with Run's context.
+// adds three. All end with Run's context.
 //
 // The package knows nothing of the mixnet, decides nothing about policy (that is
 // Allow's), keeps no DNS cache, and logs neither targets nor who asked; idle

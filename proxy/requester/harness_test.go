@@ -27,8 +27,8 @@ type wish struct {
 	target string
 	ctx    context.Context
 	giveUp context.CancelFunc
-	far    Stream // the requester's end, handed out by Accept
-	peer   Stream // our end
+	far    netStream  // the requester's end, handed out by Accept
+	peer   halfCloser // our end
 
 	answered chan struct{} // closed by Accept and Reject
 	accepted bool
@@ -166,7 +166,8 @@ func (w *world) ask(target string) *wish {
 	}
 	w.t.Cleanup(func() { a.Close(); b.Close() })
 	ctx, cancel := context.WithCancel(w.t.Context())
-	in := &wish{t: w.t, target: target, ctx: ctx, giveUp: cancel, far: b.(Stream), peer: a.(Stream), answered: make(chan struct{})}
+	far := netStream{b.(halfCloser), make(chan struct{})}
+	in := &wish{t: w.t, target: target, ctx: ctx, giveUp: cancel, far: far, peer: a.(halfCloser), answered: make(chan struct{})}
 	w.wishes <- in
 	return in
 }
@@ -203,6 +204,20 @@ func (w *world) attempts() []attempt {
 	defer w.mu.Unlock()
 	return append([]attempt(nil), w.dials...)
 }
+
+type halfCloser interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// A netStream makes a Stream of a connection. It is over when the test says so.
+type netStream struct {
+	halfCloser
+	done chan struct{}
+}
+
+func (s netStream) Done() <-chan struct{} { return s.done }
+func (s netStream) Abort()                { s.Close() }
 
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()

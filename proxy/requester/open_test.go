@@ -110,8 +110,9 @@ func TestConnectTimes(t *testing.T) {
 		if took := time.Since(start); took != 30*time.Second {
 			t.Errorf("gave up after %v, want 30s", took)
 		}
+		// At 30 s a fourth attempt may begin, and ends at once.
 		for i, want := range []time.Duration{0, 10 * time.Second, 20 * time.Second} {
-			if got := w.attempts(); len(got) != 3 || got[i].at != want {
+			if got := w.attempts(); len(got) < 3 || len(got) > 4 || got[i].at != want {
 				t.Fatalf("attempts %v, want one every 10s", got)
 			}
 		}

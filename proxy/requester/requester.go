@@ -18,13 +18,17 @@ import (
 type Stream interface {
 	net.Conn
 	CloseWrite() error
+	Done() <-chan struct{} // closed when nothing more can be sent nor will arrive
+	Abort()                // ends it at once, as a failure
 }
+
+var _ Stream = (*proxy.Conn)(nil)
 
 // An Incoming is somebody's wish for a stream, as *proxy.Incoming is. It is
 // answered with one of Accept and Reject, once.
 type Incoming interface {
 	Target() string           // "host:port" as it was sent
-	Context() context.Context // ends when the peer gave up, or the stream has ended
+	Context() context.Context // ends when the peer gave up
 	Accept() (Stream, error)
 	Reject(proxy.Reason) // does not wait for the peer
 }
@@ -179,7 +183,7 @@ func (r *Requester) serve(ctx context.Context, in Incoming) {
 		return
 	}
 	r.count.connected.Add(1)
-	splice(ctx, in.Context(), stream, conn)
+	splice(ctx, stream, conn)
 }
 
 // open opens the connection to a target. If it fails, why is what to tell.

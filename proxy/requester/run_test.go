@@ -104,11 +104,27 @@ func TestEndedStreamLetsTheTargetGo(t *testing.T) {
 		go func() {
 			io.WriteString(in.peer, data)
 			in.peer.CloseWrite()
-			in.giveUp()
+			close(in.far.done)
 		}()
 		if s := <-got; s != data {
 			t.Errorf("target got %d bytes, want %d", len(s), len(data))
 		}
+		synctest.Wait()
+		if n := w.req.Stats().Active; n != 0 {
+			t.Errorf("%d streams active", n)
+		}
+	})
+}
+
+// A silent target holds no stream that is over.
+func TestEndedStreamWithASilentTarget(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, "allow *", Config{})
+		w.service("93.184.216.34:80", func(c net.Conn) { io.Copy(io.Discard, c) })
+		in := w.ask("93.184.216.34:80")
+		in.wantAccepted()
+		in.peer.CloseWrite()
+		close(in.far.done)
 		synctest.Wait()
 		if n := w.req.Stats().Active; n != 0 {
 			t.Errorf("%d streams active", n)
@@ -125,8 +141,8 @@ func TestEndedStreamWithAStuckTarget(t *testing.T) {
 		in.wantAccepted()
 		go io.WriteString(in.peer, strings.Repeat("x", 1<<20))
 		synctest.Wait()
-		in.giveUp()
-		time.Sleep(lingerTimeout - time.Second)
+		close(in.far.done)
+		time.Sleep(drainTimeout - time.Second)
 		if n := w.req.Stats().Active; n != 1 {
 			t.Errorf("%d streams active within the limit, want 1", n)
 		}
@@ -247,7 +263,7 @@ func TestBrokenStreamResetsTheTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := []string{"half of it"}
-	stream := &fakeStream{fakeConn{
+	stream := &fakeStream{fakeConn: fakeConn{
 		read: func(b []byte) (int, error) {
 			if len(parts) == 0 {
 				return 0, errors.New("reset by peer")
@@ -258,15 +274,44 @@ func TestBrokenStreamResetsTheTarget(t *testing.T) {
 		},
 		write: func(b []byte) (int, error) { return len(b), nil },
 	}}
-	splice(t.Context(), t.Context(), stream, c)
+	splice(t.Context(), stream, c)
 	if err := <-got; !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("target got %v, want a reset", err)
 	}
 }
 
-type fakeStream struct{ fakeConn }
+// A target that breaks off must not look complete to the peer.
+func TestBrokenTargetAbortsTheStream(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		target := &fakeConn{
+			read:  func([]byte) (int, error) { return 0, syscall.ECONNRESET },
+			write: func(b []byte) (int, error) { return len(b), nil },
+		}
+		stop := make(chan struct{})
+		stream := &fakeStream{fakeConn: fakeConn{read: func([]byte) (int, error) { <-stop; return 0, io.EOF }}}
+		stream.stop = sync.OnceFunc(func() { close(stop) })
+		splice(t.Context(), stream, target)
+		if !stream.aborted {
+			t.Error("the stream was not aborted")
+		}
+	})
+}
 
-func (*fakeStream) CloseWrite() error { return nil }
+type fakeStream struct {
+	fakeConn
+	stop    func()
+	aborted bool
+}
+
+func (*fakeStream) CloseWrite() error     { return nil }
+func (*fakeStream) Done() <-chan struct{} { return nil }
+func (s *fakeStream) Abort()              { s.aborted = true }
+func (s *fakeStream) Close() error {
+	if s.stop != nil {
+		s.stop()
+	}
+	return nil
+}
 
 // hardening.md H38: nothing of the targets in logs, at trace level.
 func TestH38LogsNameNoTarget(t *testing.T) {
@@ -364,7 +409,7 @@ func TestTwoHundredAtOnce(t *testing.T) {
 	for i := range 200 {
 		peers.Go(func() {
 			near, far := tcpPair(t)
-			in := &wish{t: t, target: ln.Addr().String(), ctx: ctx, far: far, peer: near, answered: make(chan struct{})}
+			in := &wish{t: t, target: ln.Addr().String(), ctx: ctx, far: netStream{halfCloser: far}, peer: near, answered: make(chan struct{})}
 			wishes <- in
 			in.wantAccepted()
 			data := strings.Repeat(fmt.Sprint(i), 5000)
@@ -382,7 +427,7 @@ func TestTwoHundredAtOnce(t *testing.T) {
 }
 
 // tcpPair gives both ends of a TCP connection.
-func tcpPair(t *testing.T) (near, far Stream) {
+func tcpPair(t *testing.T) (near, far halfCloser) {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Error(err)
@@ -399,5 +444,5 @@ func tcpPair(t *testing.T) (near, far Stream) {
 		t.Error(err)
 		return
 	}
-	return a.(Stream), b.(Stream)
+	return a.(halfCloser), b.(halfCloser)
 }

@@ -2,75 +2,92 @@ package requester
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
 	"time"
 )
 
-// lingerTimeout is how long a target may take to accept what it is still owed by
-// a stream that has ended.
-const lingerTimeout = 30 * time.Second
+// drainTimeout is how long a target may take to accept what it is still owed by
+// a stream that is over.
+const drainTimeout = 30 * time.Second
 
 // splice copies between a stream and its target until both directions ended or
-// one side failed, then closes both. The end of one direction is passed on
-// (half-close). It returns when nothing copies any more.
+// one side failed, then closes both. It returns when nothing copies any more.
 //
 //	stream ──up──▶ target    at its end: target.CloseWrite
 //	stream ◀─down─ target    at its end: stream.CloseWrite
 //
-// When ctx ends, both are closed at once. When ended does, the stream has no use
-// for more from the target; what it received is still delivered.
-func splice(ctx, ended context.Context, stream Stream, target net.Conn) {
+// A direction whose receiver takes no more just ends; the other goes on. A side
+// that breaks off takes the other with it: the target sees a reset, the stream is
+// aborted. When the stream is over, nothing more is read from the target. When
+// ctx ends, both are closed at once.
+func splice(ctx context.Context, stream Stream, conn net.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(closed)
 		stream.Close()
-		target.Close()
+		conn.Close()
 	})
 	defer func() { cancel(); <-closed }()
 
-	linger := time.AfterFunc(time.Hour, cancel)
-	linger.Stop()
-	defer linger.Stop()
-	defer context.AfterFunc(ended, func() {
-		linger.Reset(lingerTimeout)
-		target.SetReadDeadline(time.Unix(1, 0)) // ends down
-	})()
-
-	var up sync.WaitGroup
-	up.Go(func() {
-		dst := &noting{w: target}
-		_, err := io.Copy(dst, stream)
+	to := &noting{conn: conn}
+	var wg sync.WaitGroup
+	wg.Go(func() { // up
+		_, err := io.Copy(struct{ io.Writer }{to}, stream)
 		switch {
-		case err != nil && dst.err == nil:
-			// The peer is gone. The target must not take what it got for the whole.
-			if c, ok := target.(interface{ SetLinger(sec int) error }); ok {
+		case err == nil:
+			closeWrite(conn)
+		case to.writeErr == nil: // the peer broke off: what the target has is not the whole
+			if c, ok := conn.(interface{ SetLinger(sec int) error }); ok {
 				c.SetLinger(0)
 			}
 			cancel()
-		case err == nil:
-			closeWrite(target)
 		}
-		// Otherwise the target takes no more; it may still have something to say.
 	})
-	_, err := copyTo(stream, target)
-	switch {
-	case err == nil:
-		stream.CloseWrite()
-	case ended.Err() == nil:
-		cancel() // the target broke off, or the stream takes no more
+	wg.Go(func() { // down
+		err := copyTo(stream, struct{ io.Reader }{to})
+		select {
+		case <-stream.Done():
+			return
+		default:
+		}
+		switch {
+		case err == nil:
+			stream.CloseWrite()
+		case to.readErr != nil:
+			stream.Abort()
+			cancel()
+		}
+	})
+	copied := make(chan struct{})
+	go func() { wg.Wait(); close(copied) }()
+	select {
+	case <-copied:
+		return
+	case <-stream.Done():
 	}
-	up.Wait()
+	conn.SetReadDeadline(time.Unix(1, 0)) // ends down
+	drain := time.NewTimer(drainTimeout)
+	defer drain.Stop()
+	select {
+	case <-copied:
+	case <-drain.C:
+		cancel() // ends up
+		<-copied
+	}
 }
 
 // copyTo copies to a stream, which may know better how.
-func copyTo(stream Stream, src io.Reader) (int64, error) {
+func copyTo(stream Stream, src io.Reader) (err error) {
 	if to, ok := stream.(io.ReaderFrom); ok {
-		return to.ReadFrom(src)
+		_, err = to.ReadFrom(src)
+	} else {
+		_, err = io.Copy(struct{ io.Writer }{stream}, src)
 	}
-	return io.Copy(struct{ io.Writer }{stream}, src)
+	return err
 }
 
 func closeWrite(c net.Conn) {
@@ -79,17 +96,25 @@ func closeWrite(c net.Conn) {
 	}
 }
 
-// noting remembers an error of the writer it wraps, to tell it from one of the
-// reader.
+// noting remembers the errors of the connection it wraps, to tell them from
+// those of the other side. One goroutine reads and one writes.
 type noting struct {
-	w   io.Writer
-	err error
+	conn              net.Conn
+	readErr, writeErr error
+}
+
+func (n *noting) Read(p []byte) (int, error) {
+	k, err := n.conn.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		n.readErr = err
+	}
+	return k, err
 }
 
 func (n *noting) Write(p []byte) (int, error) {
-	k, err := n.w.Write(p)
+	k, err := n.conn.Write(p)
 	if err != nil {
-		n.err = err
+		n.writeErr = err
 	}
 	return k, err
 }

@@ -23,6 +23,8 @@ type Stream interface {
 	Abort()                // ends it at once, as a failure
 }
 
+var _ Stream = (*proxy.Conn)(nil)
+
 // A DialFunc opens a stream to target: "host:port", IPv6 in brackets. It fails
 // with a *proxy.OpenError where the outcome is known, and honours ctx, which ends
 // no stream once opened.
