@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -23,15 +24,17 @@ const maxSealers = 1 << 16
 // It implements [session.Accounts].
 type clients struct {
 	accounts Accounts
+	inbox    Inbox
 
 	mu      sync.Mutex // guards the following; never held while something waits
 	live    map[keys.Identity]*session.Session
 	sealers map[keys.Identity]*session.Sealer
 }
 
-func newClients(a Accounts) *clients {
+func newClients(a Accounts, in Inbox) *clients {
 	return &clients{
 		accounts: a,
+		inbox:    in,
 		live:     make(map[keys.Identity]*session.Session),
 		sealers:  make(map[keys.Identity]*session.Sealer),
 	}
@@ -101,12 +104,16 @@ func (c *clients) Lookup(ctx context.Context, client keys.Identity) (session.Acc
 	return session.Account{Sealer: s, LastSeen: a.Seen}, nil
 }
 
-// Forget implements [session.Accounts].
+// Forget implements [session.Accounts]. The account goes first: nothing more is
+// stored for the client then.
 func (c *clients) Forget(ctx context.Context, client keys.Identity) error {
 	c.mu.Lock()
 	delete(c.sealers, client)
 	c.mu.Unlock()
-	return c.accounts.Forget(ctx, client)
+	if err := c.accounts.Forget(ctx, client); err != nil {
+		return err
+	}
+	return c.inbox.Delete(ctx, client, math.MaxUint64)
 }
 
 // claim makes s the one live session of its client, as [session.Traffic] says.

@@ -89,7 +89,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg:     cfg,
-		clients: newClients(cfg.Accounts),
+		clients: newClients(cfg.Accounts, cfg.Inbox),
 		log:     cfg.Log.With().Str("component", "gateway").Logger(),
 		drains:  make(map[*session.Session]*running),
 		conns:   make(map[netip.Prefix]int),
