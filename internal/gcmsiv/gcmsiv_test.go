@@ -175,7 +175,7 @@ func TestTwins(t *testing.T) {
 func TestAllocations(t *testing.T) {
 	a := New(new([KeySize]byte))
 	buf, nonce := make([]byte, frame, frame+Overhead), make([]byte, NonceSize)
-	most := 1.0
+	most := 4.0 // two key schedules, and the pool of blocks may be emptied meanwhile
 	if haveHard {
 		most = 0
 	}
@@ -185,8 +185,8 @@ func TestAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if got > 2*most+0.5 { // the pool of blocks may be emptied meanwhile
-		t.Errorf("%v allocations to seal and open, want at most %v", got, 2*most)
+	if got > most {
+		t.Errorf("%v allocations to seal and open, want at most %v", got, most)
 	}
 }
 

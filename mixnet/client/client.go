@@ -13,6 +13,7 @@ import (
 	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/message"
+	"nym-socks5/mixnet/sphinx"
 	"nym-socks5/mixnet/surb"
 	"nym-socks5/mixnet/topology"
 )
@@ -144,7 +145,7 @@ func (c *Client) Send(ctx context.Context, to mixnet.Recipient, body []byte, o m
 	m := message.Message{Kind: message.Plain, Body: body}
 	out := &outgoing{lane: o.Lane, to: to, done: o.Done}
 	if !o.As.IsZero() {
-		m.Kind, m.From = message.Data, o.As
+		m.Kind, m.From, m.Legacy = message.Data, o.As, c.legacyLists()
 		if o.SURBs > 0 {
 			surbs, err := c.mintNow(o.SURBs)
 			if err != nil {
@@ -156,6 +157,10 @@ func (c *Client) Send(ctx context.Context, to mixnet.Recipient, body []byte, o m
 	}
 	return c.offer(ctx, out, &m)
 }
+
+// legacyLists says that our SURBs go into lists of the first version: those
+// with full keys fit no others (sphinx.md §5.7).
+func (c *Client) legacyLists() bool { return c.traffic.Version == sphinx.Version258 }
 
 // Reply implements [mixnet.Messenger].
 func (c *Client) Reply(ctx context.Context, tag mixnet.SenderTag, body []byte, o mixnet.SendOptions) error {
@@ -232,7 +237,7 @@ func (c *Client) Stock(tag mixnet.SenderTag, want int) {
 // A minter makes reply SURBs; whoever needs some borrows one.
 type minter struct {
 	rng     *rand.Rand
-	builder builder
+	builder sphinx.Builder
 }
 
 // mintNow makes n reply SURBs that lead to us.

@@ -59,9 +59,16 @@ func TestMessageCrosses(t *testing.T) {
 }
 
 func TestAnonymousReply(t *testing.T) {
+	t.Run("259", func(t *testing.T) { anonymousReply(t, Fast()) })
+	old := Fast()
+	old.Version = sphinx.Version258
+	t.Run("258", func(t *testing.T) { anonymousReply(t, old) })
+}
+
+func anonymousReply(t *testing.T, traffic Traffic) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 2)
-		alice, bob := n.client(0, Config{Traffic: Fast(), SolicitedOnly: true}), n.client(1, Config{Traffic: Fast()})
+		alice, bob := n.client(0, Config{Traffic: traffic, SolicitedOnly: true}), n.client(1, Config{Traffic: traffic})
 		tag := mixnet.NewSenderTag()
 		alice.send(bob.Address(), []byte("who am I?"), mixnet.SendOptions{As: tag, SURBs: 15})
 		m := bob.want([]byte("who am I?"))

@@ -11,8 +11,6 @@ import (
 	"nym-socks5/mixnet/topology"
 )
 
-type builder = sphinx.Builder
-
 // A mintJob asks for reply SURBs to be made and sent.
 type mintJob struct {
 	tag mixnet.SenderTag
@@ -36,7 +34,7 @@ func (c *Client) grant(ctx context.Context) error {
 			j.n -= n
 			out := &outgoing{purpose: purposeGrant, to: j.to, tag: j.tag, counted: n}
 			surbs, err := c.mintNow(n)
-			m := message.Message{Kind: message.MoreSURBs, From: j.tag, SURBs: surbs}
+			m := message.Message{Kind: message.MoreSURBs, From: j.tag, SURBs: surbs, Legacy: c.legacyLists()}
 			if err == nil {
 				out.surbs = surbs
 				err = c.cut(out, &m)

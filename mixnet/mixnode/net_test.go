@@ -38,7 +38,8 @@ type testNet struct {
 	addrs  [places]mixnet.NodeAddr
 	keys   [places]*keys.SphinxKey
 	noise  [places]*keys.NoiseKey
-	topo   *topology.Network
+	topo   *topology.Network // of the moment
+	mu     sync.Mutex        // guards topo
 	client keys.Identity
 }
 
@@ -80,6 +81,18 @@ func (n *testNet) host(place int) simnet.Host {
 	return n.net.Host(n.addrs[place].AddrPort().Addr().String())
 }
 
+func (n *testNet) current() *topology.Network {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.topo
+}
+
+func (n *testNet) change(topo *topology.Network) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.topo = topo
+}
+
 // node makes and runs one node until stop is called.
 func (n *testNet) node(place int, change func(*Config)) (node *Node, stop func()) {
 	n.t.Helper()
@@ -87,7 +100,7 @@ func (n *testNet) node(place int, change func(*Config)) (node *Node, stop func()
 		Keys:     Keys{Primary: Key{NoRotation, n.keys[place]}},
 		Noise:    n.noise[place],
 		Addr:     n.addrs[place],
-		Topology: func() *topology.Network { return n.topo },
+		Topology: n.current,
 		Pool:     link.PoolConfig{Dial: n.host(place).DialContext},
 	}
 	if change != nil {

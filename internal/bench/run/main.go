@@ -1,0 +1,59 @@
+// Command run measures the project's figures, prints them as a table and writes
+// them as JSON. "make bench" starts it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+
+	"nym-socks5/internal/bench"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	choice := flag.String("run", ".", "measure only figures whose name matches this `regexp`")
+	out := flag.String("json", "", "write the rows to this `file` too")
+	child := flag.String("child", "", "for the program itself: run a part that is measured as a process of its own")
+	flag.Parse()
+	if *child != "" {
+		return bench.Child(ctx, *child, os.Stdin, os.Stdout)
+	}
+	if flag.NArg() > 0 {
+		return errors.New("bench: no arguments are taken; see -help")
+	}
+	cfg := bench.Config{Progress: os.Stderr, Child: func(mode string) ([]string, error) {
+		exe, err := os.Executable()
+		return []string{exe, "-child", mode}, err
+	}}
+	var err error
+	if cfg.Select, err = regexp.Compile(*choice); err != nil {
+		return err
+	}
+	rows, err := bench.Run(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr)
+	if err := bench.WriteTable(os.Stdout, rows); err != nil || *out == "" {
+		return err
+	}
+	f, err := os.Create(*out)
+	if err != nil {
+		return err
+	}
+	return errors.Join(bench.WriteJSON(f, rows), f.Close())
+}
