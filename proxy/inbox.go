@@ -156,7 +156,7 @@ func (b *inbox) pop() {
 	}
 }
 
-// drop forgets all data, and those to come.
+// drop forgets all data, and those to come; numbers still count.
 func (b *inbox) drop() {
 	b.deaf = true
 	b.ready, b.mine, b.size = nil, false, 0
@@ -164,4 +164,12 @@ func (b *inbox) drop() {
 		b.held[seq] = nil
 		b.size += messageCost
 	}
+}
+
+// settle forgets what is out of order, since nothing more will come.
+func (b *inbox) settle() {
+	for _, data := range b.held {
+		b.size -= len(data) + messageCost
+	}
+	b.held = nil
 }

@@ -211,7 +211,7 @@ func (c *Conn) depart() {
 	tell := c.tell && c.p.base.Err() == nil
 	c.over = true
 	c.tell = false
-	c.in.held = nil
+	c.in.settle()
 	if !c.settled {
 		c.settled = true
 		close(c.opened)

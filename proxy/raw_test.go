@@ -96,10 +96,10 @@ type rawRequester struct {
 }
 
 // inClient runs f in a bubble with our client and a raw requester.
-func inClient(t *testing.T, f func(*world, *rawRequester)) {
+func inClient(t *testing.T, f func(*testing.T, *world, *rawRequester)) {
 	t.Helper()
-	inWorld(t, smooth, Config{}, Config{}, nil, func(w *world) {
-		f(w, &rawRequester{world: w, v: protocol.CurrentVersions})
+	inWorld(t, smooth, Config{}, Config{}, nil, func(t *testing.T, w *world) {
+		f(t, w, &rawRequester{world: w, v: protocol.CurrentVersions})
 	})
 }
 

@@ -33,6 +33,9 @@ func (c *Conn) receive(now time.Time, m piece) {
 		if c.err != nil {
 			return
 		}
+		if c.outcome.phase == phaseClosed {
+			poke(c.wake) // the wait for the reason begins
+		}
 	}
 	verdict := accepted
 	if m.unnumbered {
@@ -99,8 +102,6 @@ func (c *Conn) settle(now time.Time) {
 		poke(c.wake)
 	case phaseFailed:
 		c.failLocked(&OpenError{c.outcome.reason}, c.outcome.reason == ReasonNoAnswer)
-	case phaseClosed:
-		poke(c.wake)
 	}
 }
 
@@ -176,7 +177,7 @@ func (c *Conn) failLocked(err error, tell bool) {
 	c.err, c.tell = err, tell
 	c.out.drop()
 	c.in.drop()
-	c.in.held, c.in.size = nil, 0
+	c.in.settle()
 	if !c.settled {
 		c.settled = true
 		close(c.opened)

@@ -28,7 +28,7 @@ func TestHalfCloseClientFirst(t *testing.T) {
 			t.Errorf("server: %v", err)
 		}
 	}
-	inWorld(t, rough, Config{}, Config{}, serve, func(w *world) {
+	inWorld(t, rough, Config{}, Config{}, serve, func(t *testing.T, w *world) {
 		c := w.dial(DialOptions{})
 		start := time.Now()
 		got, err := exchange(c, []byte("question"))
@@ -54,7 +54,7 @@ func TestHalfCloseServerFirst(t *testing.T) {
 		}
 		c.Close()
 	}
-	inWorld(t, smooth, Config{}, Config{}, serve, func(w *world) {
+	inWorld(t, smooth, Config{}, Config{}, serve, func(t *testing.T, w *world) {
 		c := w.dial(DialOptions{})
 		if b, err := io.ReadAll(c); len(b) != 0 || err != nil {
 			t.Errorf("read %q, %v, want the end", b, err)
@@ -73,7 +73,7 @@ func TestHalfCloseServerFirst(t *testing.T) {
 
 // socks.md §23: "24-h idle connection with keep-alives between our peers"
 func TestIdleForADay(t *testing.T) {
-	inWorld(t, smooth, Config{}, Config{}, echo(t), func(w *world) {
+	inWorld(t, smooth, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
 		c := w.dial(DialOptions{})
 		time.Sleep(24 * time.Hour)
 		if got, err := exchange(c, []byte("still there")); err != nil || string(got) != "still there" {
@@ -96,7 +96,7 @@ func TestLongDownload(t *testing.T) {
 		}
 		c.Close()
 	}
-	inWorld(t, rough, Config{}, Config{}, serve, func(w *world) {
+	inWorld(t, rough, Config{}, Config{}, serve, func(t *testing.T, w *world) {
 		c := w.dial(DialOptions{})
 		n, err := io.Copy(io.Discard, c)
 		if n != lines*1000 || err != nil {
@@ -108,7 +108,7 @@ func TestLongDownload(t *testing.T) {
 
 // socks.md §21.4: "Default limit 300 s without any sign of the peer"
 func TestSilentPeer(t *testing.T) {
-	inClient(t, func(w *world, nr *rawRequester) {
+	inClient(t, func(t *testing.T, w *world, nr *rawRequester) {
 		done := w.dialing(DialOptions{})
 		nr.connected()
 		c := (<-done).c
@@ -137,7 +137,7 @@ func TestStalledReader(t *testing.T) {
 		c.Close()
 	}
 	o := mixnettest.Options{Latency: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, CountSURBs: true}
-	inWorld(t, o, Config{}, Config{}, serve, func(w *world) {
+	inWorld(t, o, Config{}, Config{}, serve, func(t *testing.T, w *world) {
 		big := w.dial(DialOptions{})
 		big.Write([]byte("b"))
 		time.Sleep(time.Minute)
@@ -168,8 +168,8 @@ func TestStalledReader(t *testing.T) {
 // The same towards the target: uploads do not pile up at the requester.
 func TestStalledTarget(t *testing.T) {
 	const size = 10 << 20
-	resume := make(chan struct{})
-	got := make(chan int64, 1)
+	var resume chan struct{}
+	var got chan int64
 	serve := func(in *Incoming) {
 		c := accept(t, in)
 		<-resume
@@ -177,7 +177,9 @@ func TestStalledTarget(t *testing.T) {
 		got <- n
 		c.Close()
 	}
-	inWorld(t, smooth, Config{}, Config{}, serve, func(w *world) {
+	inWorld(t, smooth, Config{}, Config{}, serve, func(t *testing.T, w *world) {
+		resume = make(chan struct{})
+		got = make(chan int64, 1)
 		c := w.dial(DialOptions{})
 		go func() {
 			c.Write(noise(size))
@@ -202,7 +204,7 @@ func TestMemoryShed(t *testing.T) {
 		c.Write(noise(3 << 20))
 		<-c.Done()
 	}
-	inWorld(t, smooth, Config{Memory: 7 << 20}, Config{}, serve, func(w *world) {
+	inWorld(t, smooth, Config{Memory: 7 << 20}, Config{}, serve, func(t *testing.T, w *world) {
 		var streams []*Conn
 		for range 3 {
 			streams = append(streams, w.dial(DialOptions{}))
@@ -226,13 +228,14 @@ func TestMemoryShed(t *testing.T) {
 
 func TestReset(t *testing.T) {
 	t.Run("by the client", func(t *testing.T) {
-		ended := make(chan error, 1)
+		var ended chan error
 		serve := func(in *Incoming) {
 			c := accept(t, in)
 			_, err := io.ReadAll(c)
 			ended <- err
 		}
-		inWorld(t, rough, Config{}, Config{}, serve, func(w *world) {
+		inWorld(t, rough, Config{}, Config{}, serve, func(t *testing.T, w *world) {
+			ended = make(chan error, 1)
 			c := w.dial(DialOptions{})
 			time.Sleep(5 * time.Second)
 			c.Write(noise(100_000))
@@ -253,7 +256,7 @@ func TestReset(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			c.Abort()
 		}
-		inWorld(t, rough, Config{}, Config{}, serve, func(w *world) {
+		inWorld(t, rough, Config{}, Config{}, serve, func(t *testing.T, w *world) {
 			c := w.dial(DialOptions{})
 			if b, err := io.ReadAll(c); string(b) != "some" || !errors.Is(err, ErrReset) {
 				t.Errorf("got %q, %v, want some, %v", b, err, ErrReset)
@@ -266,8 +269,8 @@ func TestReset(t *testing.T) {
 // Who closes without having read to the end wants no more: the other end
 // learns it at once, and what was written before still arrives.
 func TestCloseStopsTheSender(t *testing.T) {
-	stopped := make(chan error, 1)
-	got := make(chan string, 1)
+	var stopped chan error
+	var got chan string
 	serve := func(in *Incoming) {
 		c := accept(t, in)
 		go func() {
@@ -284,7 +287,9 @@ func TestCloseStopsTheSender(t *testing.T) {
 		<-c.Done()
 		c.Close()
 	}
-	inWorld(t, smooth, Config{}, Config{}, serve, func(w *world) {
+	inWorld(t, smooth, Config{}, Config{}, serve, func(t *testing.T, w *world) {
+		stopped = make(chan error, 1)
+		got = make(chan string, 1)
 		c := w.dial(DialOptions{})
 		io.CopyN(io.Discard, c, 100_000)
 		c.Write([]byte("enough"))
@@ -301,10 +306,10 @@ func TestCloseStopsTheSender(t *testing.T) {
 
 // A message that the Messenger gave up is a hole: the stream fails, it does not hang.
 func TestLostMessage(t *testing.T) {
-	inWorld(t, mixnettest.Options{Latency: time.Millisecond, Vanish: 0.05, Seed: 3}, Config{}, Config{}, echo(t), func(w *world) {
+	inWorld(t, mixnettest.Options{Latency: time.Millisecond, Vanish: 0.05, Seed: 3}, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
 		failed := 0
 		for range 20 {
-			c, err := w.client.Dial(w.t.Context(), w.B.Address(), "target.test:80", DialOptions{})
+			c, err := w.client.Dial(t.Context(), w.B.Address(), "target.test:80", DialOptions{})
 			if err != nil {
 				failed++
 				continue
@@ -330,7 +335,7 @@ func TestDeadlines(t *testing.T) {
 		c := accept(t, in)
 		<-c.Done()
 	}
-	inWorld(t, smooth, Config{}, Config{}, serve, func(w *world) {
+	inWorld(t, smooth, Config{}, Config{}, serve, func(t *testing.T, w *world) {
 		c := w.dial(DialOptions{})
 		start := time.Now()
 		c.SetReadDeadline(start.Add(3 * time.Second))
@@ -379,7 +384,7 @@ func TestDeadlines(t *testing.T) {
 }
 
 func TestDialFailures(t *testing.T) {
-	inWorld(t, smooth, Config{}, Config{}, echo(t), func(w *world) {
+	inWorld(t, smooth, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
 		tests := []struct {
 			name string
 			dial func(context.Context) error
@@ -394,7 +399,7 @@ func TestDialFailures(t *testing.T) {
 		}
 		for _, tt := range tests {
 			start := time.Now()
-			err := tt.dial(w.t.Context())
+			err := tt.dial(t.Context())
 			var open *OpenError
 			if !errors.As(err, &open) || open.Reason != tt.want || time.Since(start) != tt.d {
 				t.Errorf("%s: %v after %v, want %v after %v", tt.name, err, time.Since(start), tt.want, tt.d)
@@ -402,12 +407,12 @@ func TestDialFailures(t *testing.T) {
 		}
 		// socks.md §6.1: "MUST reject targets whose text exceeds 255 + 6 bytes"
 		for _, target := range []string{"", "host", "a:b:c", string(bytes.Repeat([]byte{'a'}, 256)) + ":65535"} {
-			if _, err := w.client.Dial(w.t.Context(), w.B.Address(), target, DialOptions{}); err == nil {
+			if _, err := w.client.Dial(t.Context(), w.B.Address(), target, DialOptions{}); err == nil {
 				t.Errorf("dialed %q", target)
 			}
 		}
 		longest := string(bytes.Repeat([]byte{'a'}, 255)) + ":65535"
-		c, err := w.client.Dial(w.t.Context(), w.B.Address(), longest, DialOptions{})
+		c, err := w.client.Dial(t.Context(), w.B.Address(), longest, DialOptions{})
 		if err != nil {
 			t.Fatalf("name of 255 bytes: %v", err)
 		}
@@ -428,9 +433,9 @@ func TestRefusals(t *testing.T) {
 				time.Sleep(time.Second) // so that the hello has come
 				in.Reject(r)
 			}
-			inWorld(t, rough, Config{}, Config{}, serve, func(w *world) {
+			inWorld(t, rough, Config{}, Config{}, serve, func(t *testing.T, w *world) {
 				var open *OpenError
-				if _, err := w.client.Dial(w.t.Context(), w.B.Address(), "target.test:80", DialOptions{}); !errors.As(err, &open) || open.Reason != want {
+				if _, err := w.client.Dial(t.Context(), w.B.Address(), "target.test:80", DialOptions{}); !errors.As(err, &open) || open.Reason != want {
 					t.Errorf("strict: got %v, want %v", err, want)
 				}
 				c := w.dial(DialOptions{Optimistic: true})
@@ -459,7 +464,7 @@ func TestOptimistic(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		echo(t)(in)
 	}
-	inWorld(t, rough, Config{}, Config{}, serve, func(w *world) {
+	inWorld(t, rough, Config{}, Config{}, serve, func(t *testing.T, w *world) {
 		c := w.dial(DialOptions{Optimistic: true})
 		data := noise(2 << 20)
 		if got, err := exchange(c, data); err != nil || !bytes.Equal(got, data) {
@@ -471,8 +476,8 @@ func TestOptimistic(t *testing.T) {
 
 // An optimistic stream whose requester never answers ends, though late.
 func TestOptimisticNoAnswer(t *testing.T) {
-	inWorld(t, smooth, Config{}, Config{}, echo(t), func(w *world) {
-		c, err := w.client.Dial(w.t.Context(), w.A.Address(), "target.test:80", DialOptions{Optimistic: true})
+	inWorld(t, smooth, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
+		c, err := w.client.Dial(t.Context(), w.A.Address(), "target.test:80", DialOptions{Optimistic: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -487,7 +492,7 @@ func TestOptimisticNoAnswer(t *testing.T) {
 // An application that gives up while its stream is being opened is noticed by
 // the requester.
 func TestDialAbandoned(t *testing.T) {
-	gone := make(chan time.Time, 1)
+	var gone chan time.Time
 	serve := func(in *Incoming) {
 		<-in.Context().Done()
 		gone <- time.Now()
@@ -495,8 +500,9 @@ func TestDialAbandoned(t *testing.T) {
 			t.Error("accepted a stream that was given up")
 		}
 	}
-	inWorld(t, smooth, Config{}, Config{}, serve, func(w *world) {
-		ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+	inWorld(t, smooth, Config{}, Config{}, serve, func(t *testing.T, w *world) {
+		gone = make(chan time.Time, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		if _, err := w.client.Dial(ctx, w.B.Address(), "target.test:80", DialOptions{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
@@ -513,14 +519,15 @@ func TestDialAbandoned(t *testing.T) {
 func TestShutdown(t *testing.T) {
 	for _, side := range []string{"client", "requester"} {
 		t.Run(side, func(t *testing.T) {
-			ended := make(chan error, 50)
+			var ended chan error
 			serve := func(in *Incoming) {
 				c := accept(t, in)
 				_, err := io.ReadAll(c)
 				ended <- err
 				c.Close()
 			}
-			inWorld(t, smooth, Config{}, Config{}, serve, func(w *world) {
+			inWorld(t, smooth, Config{}, Config{}, serve, func(t *testing.T, w *world) {
+				ended = make(chan error, 50)
 				var streams []*Conn
 				for range 50 {
 					streams = append(streams, w.dial(DialOptions{}))
@@ -553,17 +560,15 @@ func TestShutdown(t *testing.T) {
 
 // The same with nobody at the other end: it is over after three seconds.
 func TestShutdownBounded(t *testing.T) {
-	inWorld(t, smooth, Config{}, Config{}, echo(t), func(w *world) {
-		w.dial(DialOptions{})
-		w.B.Close()
-		c, _ := w.client.Dial(w.t.Context(), w.A.Address(), "target.test:80", DialOptions{Optimistic: true})
+	inWorld(t, smooth, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
+		c, _ := w.client.Dial(t.Context(), w.A.Address(), "target.test:80", DialOptions{Optimistic: true})
 		start := time.Now()
 		w.stopClient()
 		<-c.Done()
 		if d := time.Since(start); d > 3*time.Second {
 			t.Errorf("took %v", d)
 		}
-		if _, err := w.client.Dial(w.t.Context(), w.B.Address(), "target.test:80", DialOptions{}); err == nil {
+		if _, err := w.client.Dial(t.Context(), w.B.Address(), "target.test:80", DialOptions{}); err == nil {
 			t.Error("dialed after the end")
 		}
 	})
@@ -593,7 +598,7 @@ func TestMessengerFails(t *testing.T) {
 }
 
 func TestStreamLimits(t *testing.T) {
-	inWorld(t, smooth, Config{}, Config{StreamsPerTag: 3, Streams: 5}, echo(t), func(w *world) {
+	inWorld(t, smooth, Config{}, Config{StreamsPerTag: 3, Streams: 5}, echo(t), func(t *testing.T, w *world) {
 		w.dial(DialOptions{Isolation: "a"})
 		time.Sleep(time.Second)
 		var open *OpenError
@@ -601,7 +606,7 @@ func TestStreamLimits(t *testing.T) {
 			isolation string
 			fails     bool
 		}{{"a", false}, {"a", false}, {"a", true}, {"b", false}, {"b", false}, {"c", true}} {
-			_, err := w.client.Dial(w.t.Context(), w.B.Address(), "target.test:80", DialOptions{Isolation: tt.isolation})
+			_, err := w.client.Dial(t.Context(), w.B.Address(), "target.test:80", DialOptions{Isolation: tt.isolation})
 			if tt.fails != (err != nil) || err != nil && !errors.As(err, &open) {
 				t.Errorf("stream %d: %v, want failure %v", i, err, tt.fails)
 			}

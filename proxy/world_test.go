@@ -35,7 +35,7 @@ type world struct {
 // inWorld runs f in a bubble with a running client and requester, whose
 // streams serve handles, each in its own goroutine. Without serve there is no
 // requester, only its end of the mixnet. Afterwards all must stop, and nothing may be left.
-func inWorld(t *testing.T, o mixnettest.Options, client, requester Config, serve func(*Incoming), f func(*world)) {
+func inWorld(t *testing.T, o mixnettest.Options, client, requester Config, serve func(*Incoming), f func(*testing.T, *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{Pair: mixnettest.NewPair(o), t: t}
@@ -46,18 +46,18 @@ func inWorld(t *testing.T, o mixnettest.Options, client, requester Config, serve
 		if serve != nil {
 			w.serve(requester, serve)
 		}
-		f(w)
+		f(t, w)
 		w.end()
 	})
 }
 
 // inServer is inWorld without the client.
-func inServer(t *testing.T, o mixnettest.Options, requester Config, serve func(*Incoming), f func(*world)) {
+func inServer(t *testing.T, o mixnettest.Options, requester Config, serve func(*Incoming), f func(*testing.T, *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{Pair: mixnettest.NewPair(o), t: t, stopClient: func() {}}
 		w.serve(requester, serve)
-		f(w)
+		f(t, w)
 		w.end()
 	})
 }
@@ -153,7 +153,7 @@ func noise(n int) []byte {
 }
 
 func TestEcho(t *testing.T) {
-	inWorld(t, smooth, Config{}, Config{}, echo(t), func(w *world) {
+	inWorld(t, smooth, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
 		c := w.dial(DialOptions{})
 		got, err := exchange(c, []byte("hello"))
 		if err != nil || string(got) != "hello" {
@@ -171,7 +171,7 @@ func TestMegabyteEachWay(t *testing.T) {
 		"slow":   {Latency: 100 * time.Millisecond, Jitter: 50 * time.Millisecond, Loss: 0.01, Rate: 500, CountSURBs: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, o, Config{}, Config{}, echo(t), func(w *world) {
+			inWorld(t, o, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
 				c := w.dial(DialOptions{})
 				start := time.Now()
 				data := noise(1 << 20)
@@ -187,7 +187,7 @@ func TestMegabyteEachWay(t *testing.T) {
 }
 
 func TestManyStreams(t *testing.T) {
-	inWorld(t, rough, Config{}, Config{}, echo(t), func(w *world) {
+	inWorld(t, rough, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
 		var wg sync.WaitGroup
 		for i := range 200 {
 			wg.Go(func() {

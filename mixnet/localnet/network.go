@@ -72,13 +72,19 @@ func (n *Network) Run(ctx context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	// The nodes outlive the endpoints, whose streams say goodbye through them.
+	nodes, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	n.mu.Lock()
-	n.run, n.ctx = g, ctx
+	n.run, n.ctx = g, nodes
 	for _, nd := range n.nodes {
 		nd.start()
 	}
 	n.mu.Unlock()
-	g.Go(func() error { return n.endpoints(ctx, front) })
+	g.Go(func() error {
+		defer stop()
+		return n.endpoints(ctx, front)
+	})
 	err = g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil

@@ -93,6 +93,8 @@ func lookup(_ context.Context, host string) ([]netip.Addr, error) {
 	switch host {
 	case "www.example.org":
 		return []netip.Addr{netip.MustParseAddr("93.184.216.34")}, nil
+	case "example.net":
+		return []netip.Addr{netip.MustParseAddr("198.41.0.4")}, nil
 	case "rebound.example.org":
 		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 	}

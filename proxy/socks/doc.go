@@ -16,7 +16,7 @@
 // # Who owns what
 //
 // A [Server] owns the connections it accepted; each has one goroutine, one
-// more while a stream is being opened, and two while bytes flow. A connection is
+// more while a stream is being opened, and three more while bytes flow. A connection is
 // first one of at most Config.MaxHandshakes (the oldest gives way when too many
 // come) and, once it has said where it wants to go, one of at most Config.MaxConns.
 // The stream that Dial returned owns idle and linger limits.

@@ -78,7 +78,7 @@ func TestDataBeforeTheReply(t *testing.T) {
 		}
 		early := string(pattern(100_000)) // more than is read ahead
 		a := w.app()
-		go a.send(opening + early)
+		go io.WriteString(a, opening+early)
 		a.want(reply + early)
 		a.send("late")
 		a.want("late")
