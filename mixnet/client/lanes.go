@@ -169,19 +169,34 @@ func (l *lanes) forget(ln *lane) {
 // waiting counts, over all lanes, the fragments of replies to a tag that wait
 // for a SURB.
 func (l *lanes) waiting(tag mixnet.SenderTag) (n int) {
+	l.eachWaiting(func(o *outgoing, fragments int) {
+		if o.tag == tag {
+			n += fragments
+		}
+	})
+	return n
+}
+
+// allWaiting is waiting for every tag with any.
+func (l *lanes) allWaiting() map[mixnet.SenderTag]int {
+	all := make(map[mixnet.SenderTag]int)
+	l.eachWaiting(func(o *outgoing, fragments int) { all[o.tag] += fragments })
+	return all
+}
+
+func (l *lanes) eachWaiting(do func(o *outgoing, fragments int)) {
 	for _, ln := range l.ring {
 		for _, o := range ln.queued {
-			if o.reply && !o.over && o.tag == tag {
-				n += o.frags.Len() - o.next
+			if o.reply && !o.over {
+				do(o, o.frags.Len()-o.next)
 			}
 		}
 	}
 	for _, p := range l.urgent[urgentAgain].items {
-		if p.out.reply && !p.out.over && p.out.tag == tag {
-			n++
+		if p.out.reply && !p.out.over {
+			do(p.out, 1)
 		}
 	}
-	return n
 }
 
 // abandon ends every message in the lanes for which is says yes, and frees its

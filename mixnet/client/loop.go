@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"nym-socks5/mixnet"
@@ -266,17 +267,18 @@ func (l *loop) due(now time.Time) {
 	for _, tag := range l.pools.expire(now, l.lanes.waiting) {
 		l.abandon(func(o *outgoing) bool { return o.reply && o.tag == tag }, mixnet.ErrGivenUp)
 	}
-	for tag := range l.pools.byTag {
-		l.ask(tag, now)
+	for tag, n := range l.lanes.allWaiting() {
+		l.ask(tag, n, now)
 	}
 }
 
 // maxRequestTries is how often a request for SURBs is sent at most (sphinx.md §6.5).
 const maxRequestTries = 10
 
-// ask requests SURBs from a stranger, if what waits needs more than we hold.
-func (l *loop) ask(tag mixnet.SenderTag, now time.Time) {
-	n := l.pools.ask(tag, l.lanes.waiting(tag), now)
+// ask requests SURBs from a stranger, if the fragments that wait need more than
+// we hold.
+func (l *loop) ask(tag mixnet.SenderTag, waiting int, now time.Time) {
+	n := l.pools.ask(tag, waiting, now)
 	if n == 0 {
 		return
 	}
@@ -339,13 +341,13 @@ func (l *loop) next(now time.Time) (piece, bool) {
 				return true
 			}
 			can := l.pools.can(o.tag, o.purpose == purposeRequest)
-			if !can {
+			if !can && !slices.Contains(low, o.tag) {
 				low = append(low, o.tag)
 			}
 			return can
 		})
 		for _, tag := range low {
-			l.ask(tag, now)
+			l.ask(tag, l.lanes.waiting(tag), now)
 		}
 		if !ok {
 			if len(low) > 0 && len(l.lanes.urgent[urgentRequest].items) > 0 {

@@ -83,6 +83,7 @@ func inSite(t *testing.T, cfg Config, test func(s *site)) {
 		cfg.Node = mixnode.Config{
 			Keys:     mixnode.Keys{Primary: mixnode.Key{Rotation: 1, Key: s.sphinx}},
 			Addr:     p.Nodes[3].Addr,
+			Workers:  1, // several do not keep the order of packets
 			Topology: func() *topology.Network { return s.nw },
 			Pool:     link.PoolConfig{Dial: s.net.Host("10.0.0.4").DialContext},
 		}

@@ -20,7 +20,7 @@ var (
 	ErrQueueFull   = errors.New("link: queue of the next hop is full")
 	ErrUnreachable = errors.New("link: next hop does not answer")
 	ErrTooMany     = errors.New("link: too many next hops")
-	ErrClosed      = errors.New("link: pool is not running")
+	ErrClosed      = errors.New("link: pool has ended")
 )
 
 // A PoolConfig configures a Pool.
@@ -90,8 +90,9 @@ type Pool struct {
 	sent, writes, lost, connects, failures atomic.Uint64
 
 	mu    sync.RWMutex
-	run   context.Context // that of Run; nil before and after
-	wg    sync.WaitGroup  // the peers' goroutines
+	run   context.Context // that of Run; nil before
+	ended bool
+	wg    sync.WaitGroup // the peers' goroutines
 	peers map[mixnet.NodeAddr]*peer
 }
 
@@ -116,15 +117,18 @@ func NewPool(cfg PoolConfig) *Pool {
 	return p
 }
 
-// Run lets the pool send until ctx ends, then gives the connections a moment
+// Run sends what is queued, now and from now on, until ctx ends, then gives the connections a moment
 // to take what is queued, closes them and returns nil.
 func (p *Pool) Run(ctx context.Context) error {
 	p.mu.Lock()
 	p.run = ctx
+	for _, pr := range p.peers {
+		p.wg.Go(func() { pr.run(ctx) })
+	}
 	p.mu.Unlock()
 	<-ctx.Done()
 	p.mu.Lock()
-	p.run = nil // no new peers from here on
+	p.ended = true // no new peers from here on
 	p.mu.Unlock()
 	p.wg.Wait()
 	return nil
@@ -207,9 +211,9 @@ func (p *Pool) push(next mixnet.NodeAddr, f wire.Frame) (pr *peer, wake bool, er
 // peer finds the next hop's peer, or starts one.
 func (p *Pool) peer(next mixnet.NodeAddr) (*peer, error) {
 	p.mu.RLock()
-	pr, running := p.peers[next], p.run != nil
+	pr, ended := p.peers[next], p.ended
 	p.mu.RUnlock()
-	if !running {
+	if ended {
 		return nil, ErrClosed
 	}
 	if pr != nil {
@@ -218,7 +222,7 @@ func (p *Pool) peer(next mixnet.NodeAddr) (*peer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.run == nil:
+	case p.ended:
 		return nil, ErrClosed
 	case p.peers[next] != nil:
 		return p.peers[next], nil
@@ -227,8 +231,9 @@ func (p *Pool) peer(next mixnet.NodeAddr) (*peer, error) {
 	}
 	pr = newPeer(p, next)
 	p.peers[next] = pr
-	ctx := p.run
-	p.wg.Go(func() { pr.run(ctx) })
+	if ctx := p.run; ctx != nil {
+		p.wg.Go(func() { pr.run(ctx) })
+	}
 	return pr, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,13 +86,29 @@ func TestAllQueuesTogetherAreBounded(t *testing.T) {
 	})
 }
 
-func TestSendRefuses(t *testing.T) {
+// What is sent before Run waits for it.
+func TestSendBeforeRun(t *testing.T) {
 	bubble(t, func(t *testing.T, n *simnet.Network) {
+		s, stopServer := runServer(t, n, ServerConfig{})
 		p := NewPool(PoolConfig{Dial: n.DialContext})
-		if err := p.Send(nextHop, ackFrame); err != ErrClosed {
-			t.Errorf("before Run: got %v, want ErrClosed", err)
+		for range 10 {
+			send(t, p, ackFrame)
+		}
+		if got := len(s.got()); got != 0 {
+			t.Errorf("got %d packets before Run", got)
 		}
 		stop := run(t, p.Run)
+		if got := len(s.got()); got != 10 {
+			t.Errorf("got %d packets, want 10", got)
+		}
+		stop()
+		stopServer()
+	})
+}
+
+func TestSendRefuses(t *testing.T) {
+	bubble(t, func(t *testing.T, n *simnet.Network) {
+		p, stop := runPool(t, n, PoolConfig{})
 		for _, f := range []wire.Frame{{}, {Packet: make([]byte, 385)}, {Rotation: 3, Packet: ackFrame.Packet}} {
 			if err := p.Send(nextHop, f); !errors.Is(err, wire.ErrMalformed) {
 				t.Errorf("%d bytes, %v: got %v, want wire.ErrMalformed", len(f.Packet), f.Rotation, err)
@@ -106,12 +124,21 @@ func TestSendRefuses(t *testing.T) {
 // dials counts and times the attempts of a pool.
 type dials struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	at   []time.Time // of one peer's goroutine
+	mu   sync.Mutex
+	at   []time.Time
 }
 
 func (d *dials) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	d.mu.Lock()
 	d.at = append(d.at, time.Now())
+	d.mu.Unlock()
 	return d.dial(ctx, network, addr)
+}
+
+func (d *dials) times() []time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.at)
 }
 
 // keepSending sends a packet every 10 ms.
@@ -129,14 +156,15 @@ func TestBackoffAfterTimeouts(t *testing.T) {
 		d := &dials{dial: n.DialContext}
 		p, stop := runPool(t, n, PoolConfig{Dial: d.DialContext})
 		keepSending(p, 5*time.Minute)
-		for i := 1; i < len(d.at); i++ {
+		at := d.times()
+		for i := 1; i < len(at); i++ {
 			most := min(500*time.Millisecond<<(i-1), 30*time.Second)
-			if got := d.at[i].Sub(d.at[i-1]) - handshakeTimeout; got < most*3/4 || got > most+20*time.Millisecond {
+			if got := at[i].Sub(at[i-1]) - handshakeTimeout; got < most*3/4 || got > most+20*time.Millisecond {
 				t.Errorf("pause %d: got %v, want %v to %v", i, got, most*3/4, most)
 			}
 		}
-		if len(d.at) < 10 || len(d.at) > 20 {
-			t.Errorf("%d attempts in five minutes", len(d.at))
+		if len(at) < 10 || len(at) > 20 {
+			t.Errorf("%d attempts in five minutes", len(at))
 		}
 		if err := p.Send(nextHop, ackFrame); err != ErrUnreachable && err != nil {
 			t.Errorf("got %v", err)
@@ -160,7 +188,7 @@ func TestRefusedIsRetriedSoon(t *testing.T) {
 		d := &dials{dial: n.DialContext}
 		p, stop := runPool(t, n, PoolConfig{Dial: d.DialContext})
 		keepSending(p, 10*time.Second)
-		if got := len(d.at); got < 50 || got > 100 {
+		if got := len(d.times()); got < 50 || got > 100 {
 			t.Errorf("%d attempts in ten seconds, want 50 to 100", got)
 		}
 		s, stopServer := runServer(t, n, ServerConfig{})
@@ -215,7 +243,7 @@ func TestNextHopThatHangsUp(t *testing.T) {
 		d := &dials{dial: n.DialContext}
 		p, stop := runPool(t, n, PoolConfig{Dial: d.DialContext})
 		keepSending(p, time.Minute)
-		if got := len(d.at); got > 10 {
+		if got := len(d.times()); got > 10 {
 			t.Errorf("%d attempts in a minute", got)
 		}
 		stop()
@@ -324,6 +352,10 @@ func TestBatchLeavesInOneWrite(t *testing.T) {
 		s, stopServer := runServer(t, n, ServerConfig{})
 		p, stop := runPool(t, n, PoolConfig{})
 		b := Batch{Pool: p}
+		send(t, p, ackFrame) // connects
+		if got := len(s.got()); got != 1 {
+			t.Fatalf("got %d packets, want 1", got)
+		}
 		for range 10 {
 			before := p.Stats().Writes
 			for range 20 {
@@ -418,8 +450,8 @@ func TestFailedHandshakes(t *testing.T) {
 				if got := s.got(); len(got) != 0 {
 					t.Errorf("%d packets arrived", len(got))
 				}
-				if len(d.at) < 3 || len(d.at) > 12 {
-					t.Errorf("%d attempts in a minute", len(d.at))
+				if got := len(d.times()); got < 3 || got > 12 {
+					t.Errorf("%d attempts in a minute", got)
 				}
 				stop()
 				if st := s.Stats(); st.Accepted != 0 || st.Open != 0 {
@@ -459,7 +491,6 @@ func TestSendDoesNotAllocate(t *testing.T) {
 	p := NewPool(PoolConfig{QueuePackets: 1 << 30, QueueBytes: 1 << 30, MaxBytes: 1 << 30})
 	pr := newPeer(p, nextHop) // no goroutine: nothing is taken out
 	p.peers[nextHop] = pr
-	p.run = context.Background()
 	f := frame(mixnet.Regular, 1, 1)
 	got := testing.AllocsPerRun(1000, func() {
 		if err := p.Send(nextHop, f); err != nil {

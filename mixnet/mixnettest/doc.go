@@ -1,9 +1,9 @@
 // Package mixnettest is for tests: two Messengers joined in memory, with the
 // vices of a mixnet and without its cryptography.
 //
-//	 A.Send ──▶ lane (bounded) ──▶ latency, jitter, loss, doubles ──▶ B.Receive
-//	 A.Done ◀──────────────── acknowledgement ◀──────────────────────┘
-//	 A.Receive ◀── latency … ◀── one reply SURB per packet ◀── B.Reply
+//	A.Send ──▶ lane (bounded) ──▶ latency, jitter, loss, doubles ──▶ B.Receive
+//	A.Done ◀──────────────── acknowledgement ◀──────────────────────┘
+//	A.Receive ◀── latency … ◀── one reply SURB per packet ◀── B.Reply
 //
 // A Pair keeps the promises of [mixnet.Messenger]: what was accepted arrives in
 // the end, in any order, unless the options say otherwise; what is lost on the

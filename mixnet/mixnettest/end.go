@@ -18,6 +18,8 @@ type End struct {
 	addr mixnet.Recipient
 
 	closed  bool
+	holding bool          // acknowledgements for us
+	held    []func()      // of them, those that came meanwhile
 	changed chan struct{} // closed and replaced whenever a waiting Send or Receive should look again
 	inbox   []mixnet.Message
 	lanes   map[mixnet.Lane]*lane
@@ -72,11 +74,11 @@ func (e *End) Address() mixnet.Recipient { return e.addr }
 // is never acknowledged.
 func (e *End) Send(ctx context.Context, to mixnet.Recipient, body []byte, o mixnet.SendOptions) error {
 	body = slices.Clone(body)
-	surbs := max(o.SURBs, 0)
+	surbs, overhead := max(o.SURBs, 0), anonymousOverhead
 	if o.As.IsZero() {
-		surbs = 0
+		surbs, overhead = 0, plainOverhead
 	}
-	n := e.pair.packets(len(body), surbs)
+	n := e.pair.packets(len(body) + overhead + surbs*surbSize)
 	f, err := e.admit(ctx, body, n, o)
 	if err != nil {
 		return err
@@ -107,7 +109,7 @@ func (e *End) Reply(ctx context.Context, tag mixnet.SenderTag, body []byte, o mi
 		return mixnet.ErrUnknownTag
 	}
 	body = slices.Clone(body)
-	n := p.packets(len(body), 0)
+	n := p.packets(len(body) + replyOverhead)
 	f, err := e.admit(ctx, body, n, o)
 	if err != nil {
 		return err
@@ -120,8 +122,9 @@ func (e *End) Reply(ctx context.Context, tag mixnet.SenderTag, body []byte, o mi
 	p.mu.Lock()
 	f.left = n
 	pl.waiting = append(pl.waiting, f)
-	ready := pl.serve()
+	ready, spent := pl.serve()
 	p.mu.Unlock()
+	e.spend(tag, spent)
 	e.depart(ready...)
 	return nil
 }
@@ -204,16 +207,16 @@ func (e *End) fly(f *flight, m mixnet.Message, surbs int) {
 		return
 	}
 	after(there, func() {
-		e.far.arrive(m, surbs, f.packets)
-		after(back, func() { e.finish(f, nil) })
+		e.far.arrive(m, surbs)
+		after(back, func() { e.acknowledge(f) })
 	})
 	if again >= 0 {
-		after(again, func() { e.far.arrive(m, 0, 0) })
+		after(again, func() { e.far.arrive(m, 0) })
 	}
 }
 
 // arrive takes a message in, its SURBs first.
-func (e *End) arrive(m mixnet.Message, surbs, packets int) {
+func (e *End) arrive(m mixnet.Message, surbs int) {
 	p := e.pair
 	p.mu.Lock()
 	if e.closed {
@@ -221,22 +224,39 @@ func (e *End) arrive(m mixnet.Message, surbs, packets int) {
 		return
 	}
 	var ready []*flight
+	var spent int
 	if !m.From.IsZero() {
-		ready = e.stockUp(m.From, surbs)
+		ready, spent = e.stockUp(m.From, surbs)
 	}
 	m.Body = slices.Clone(m.Body)
 	e.inbox = append(e.inbox, m)
 	e.wake()
-	if g := e.mine[m.To]; g != nil && packets > 0 {
-		g.out = max(g.out-packets, 0)
-	}
 	p.mu.Unlock()
+	e.spend(m.From, spent)
 	e.depart(ready...)
-	e.topUp(m.To)
 }
 
-// stockUp adds SURBs to a stranger's pool and returns the replies that can leave now.
-func (e *End) stockUp(tag mixnet.SenderTag, surbs int) []*flight {
+// spend lets the owner of a tag know, when the packets arrive, that SURBs are gone.
+func (e *End) spend(tag mixnet.SenderTag, n int) {
+	if n == 0 {
+		return
+	}
+	p := e.pair
+	p.mu.Lock()
+	d := p.travel(n)
+	p.mu.Unlock()
+	after(d, func() {
+		p.mu.Lock()
+		g := e.far.grantOf(tag)
+		g.out = max(g.out-n, 0)
+		p.mu.Unlock()
+		e.far.topUp(tag)
+	})
+}
+
+// stockUp adds SURBs to a stranger's pool and returns the replies that can
+// leave now, and how many SURBs were spent on them and others.
+func (e *End) stockUp(tag mixnet.SenderTag, surbs int) (ready []*flight, spent int) {
 	pl := e.pools[tag]
 	if pl == nil {
 		pl = &pool{}
@@ -247,7 +267,7 @@ func (e *End) stockUp(tag mixnet.SenderTag, surbs int) []*flight {
 }
 
 // serve spends SURBs on waiting replies, oldest first.
-func (pl *pool) serve() (ready []*flight) {
+func (pl *pool) serve() (ready []*flight, spent int) {
 	for len(pl.waiting) > 0 {
 		f := pl.waiting[0]
 		n := min(f.left, pl.surbs-Reserve)
@@ -257,14 +277,15 @@ func (pl *pool) serve() (ready []*flight) {
 		if n > 0 {
 			pl.surbs -= n
 			f.left -= n
+			spent += n
 		}
 		if f.left > 0 {
-			return ready
+			return ready, spent
 		}
 		pl.waiting = pl.waiting[1:]
 		ready = append(ready, f)
 	}
-	return ready
+	return ready, spent
 }
 
 // topUp grants SURBs until the far end holds as many as Stock wants.
@@ -278,14 +299,54 @@ func (e *End) topUp(tag mixnet.SenderTag) {
 	}
 	n := g.want - g.out
 	g.out = g.want
-	d := p.travel(p.packets(0, n))
+	d := p.travel(p.packets(anonymousOverhead + n*surbSize))
 	p.mu.Unlock()
 	after(d, func() {
 		p.mu.Lock()
-		ready := e.far.stockUp(tag, n)
+		ready, spent := e.far.stockUp(tag, n)
 		p.mu.Unlock()
+		e.far.spend(tag, spent)
 		e.far.depart(ready...)
 	})
+}
+
+// acknowledge ends a flight well, unless acknowledgements are held back.
+func (e *End) acknowledge(f *flight) {
+	p := e.pair
+	p.mu.Lock()
+	holding := e.holding
+	if holding {
+		e.held = append(e.held, func() { e.finish(f, nil) })
+	}
+	p.mu.Unlock()
+	if !holding {
+		e.finish(f, nil)
+	}
+}
+
+// HoldAcks holds back the acknowledgements of what this end sends, or lets
+// those that were held back through.
+func (e *End) HoldAcks(hold bool) {
+	p := e.pair
+	p.mu.Lock()
+	e.holding = hold
+	held := e.held
+	if hold {
+		held = nil
+	} else {
+		e.held = nil
+	}
+	p.mu.Unlock()
+	for _, finish := range held {
+		finish()
+	}
+}
+
+// Waiting counts the messages that have arrived and were not received.
+func (e *End) Waiting() int {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	return len(e.inbox)
 }
 
 // finish ends a flight once.
@@ -428,4 +489,15 @@ func (e *End) grantOf(tag mixnet.SenderTag) *grant {
 		e.mine[tag] = g
 	}
 	return g
+}
+
+// Pool says how many SURBs of a stranger this end holds, and how many replies
+// wait for more.
+func (e *End) Pool(tag mixnet.SenderTag) (surbs, waiting int) {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	if pl := e.pools[tag]; pl != nil {
+		return pl.surbs, len(pl.waiting)
+	}
+	return 0, 0
 }

@@ -87,12 +87,20 @@ func address(n uint64) mixnet.Recipient {
 	return mixnet.Recipient{Identity: key(0), Encryption: keys.Encryption(key(1)), Gateway: key(2)}
 }
 
-// packets counts the packets that a message of size bytes fills. What the
-// envelope adds is a few bytes and taken as 24.
-func (p *Pair) packets(size, surbs int) int {
-	const fragmentHeader, envelope, surb = 7, 24, 460
+// What the kinds of message add to their body, with the byte that ends it,
+// and what a reply SURB takes, in bytes (sphinx.md §5.5 to §5.8).
+const (
+	plainOverhead     = 2
+	replyOverhead     = 3
+	anonymousOverhead = 23
+	surbSize          = 460
+)
+
+// packets counts the packets that size bytes fill.
+func (p *Pair) packets(size int) int {
+	const fragmentHeader = 7
 	room := p.o.Packet.Fragment() - fragmentHeader
-	return (size + envelope + surb*max(surbs, 0) + room - 1) / room
+	return (size + room - 1) / room
 }
 
 // travel draws how long n packets take until the last has arrived.

@@ -521,3 +521,41 @@ func TestRunEndsWithItsListener(t *testing.T) {
 		}
 	})
 }
+
+// H17: "Strangers share one small budget": one queue for all of them. Whoever
+// is in the topology has its own, from the moment it is there.
+func TestH17StrangersShareOneQueue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := newTestNet(t, false)
+		topo := n.current()
+		n.change(nil)
+		node, stop := n.node(mix1, func(c *Config) { c.DelayQuota = 3 * mixnet.AckSize.Total() })
+		next, stopNext := n.sink(mix2)
+		known := n.link(n.host(entry), mix1)
+		known.send(wire.V8, odd(n.packet(mixnet.AckSize, 0, mix1, mix2, mix3, exit)))
+		if got := len(next.take(time.Second)); got != 0 {
+			t.Fatalf("%d packets passed without a topology", got)
+		}
+		n.change(topo)
+		var strangers []*sender
+		for i := range 3 {
+			l := n.link(n.net.Host(fmt.Sprintf("198.51.100.%d", i+1)), mix1)
+			strangers = append(strangers, l)
+			for range 3 {
+				l.send(wire.V8, odd(n.packet(mixnet.AckSize, time.Second, mix1, mix2, mix3, exit)))
+			}
+		}
+		for range 3 {
+			known.send(wire.V8, odd(n.packet(mixnet.AckSize, time.Second, mix1, mix2, mix3, exit)))
+		}
+		if got := len(next.take(3 * time.Second)); got != 6 {
+			t.Errorf("%d packets passed, want three of a node and three of all strangers", got)
+		}
+		wantDrops(t, node, map[DropReason]uint64{DropUnknownNext: 1, DropDelayQuota: 6})
+		for _, l := range append(strangers, known) {
+			l.c.Close()
+		}
+		stop()
+		stopNext()
+	})
+}

@@ -14,6 +14,7 @@ type buffer struct {
 	size     mixnet.PacketSize
 	rotation mixnet.Rotation
 	from     *inbound        // the link it came on
+	source   *source         // in whose queue it waited, and whose quota it uses
 	next     mixnet.NodeAddr // set while it waits
 	deadline time.Duration   // when it may leave, on the wheel's clock
 	link     *buffer         // the next in the same list
@@ -26,18 +27,18 @@ type buffers struct {
 }
 
 // get gives a buffer with a copy of packet, which must have one of the five sizes.
-func (p *buffers) get(packet []byte, rotation mixnet.Rotation, from *inbound) *buffer {
+func (p *buffers) get(packet []byte, rotation mixnet.Rotation) *buffer {
 	size, _ := mixnet.PacketSizeOf(len(packet))
 	b, ok := p.pools[size].Get().(*buffer)
 	if !ok {
 		b = &buffer{data: make([]byte, size.Total()), size: size}
 	}
 	copy(b.data, packet)
-	b.rotation, b.from, b.link = rotation, from, nil
+	b.rotation = rotation
 	return b
 }
 
 func (p *buffers) put(b *buffer) {
-	b.from, b.link = nil, nil
+	b.from, b.source, b.link = nil, nil, nil
 	p.pools[b.size].Put(b)
 }

@@ -16,7 +16,7 @@ const fullPause = 2 * time.Millisecond
 type inbound struct {
 	peer    link.Peer
 	close   func()
-	source  *source                 // shared by all strangers
+	own     source                  // its queue, unless it is a stranger's
 	checked atomic.Pointer[checked] // whether it is of a layer that may send to us
 
 	// What its packets were like lately; guarded by the scheduler.
@@ -42,10 +42,7 @@ func (l *inbound) passes(p *picture) bool {
 
 // serve reads one link until it ends.
 func (n *Node) serve(ctx context.Context, in *link.Inbound) {
-	l := &inbound{peer: in.Peer(), close: in.Close, source: new(source)}
-	if l.peer.Stranger {
-		l.source = &n.strangers
-	}
+	l := &inbound{peer: in.Peer(), close: in.Close}
 	var bufs []*buffer
 	for {
 		frames, err := in.Read()
@@ -54,14 +51,20 @@ func (n *Node) serve(ctx context.Context, in *link.Inbound) {
 		}
 		n.received.Add(uint64(len(frames)))
 		bufs = bufs[:0]
-		room := n.sched.room(l.source)
+		src := &l.own
+		if n.pictures.get().stranger(l.peer.Addr.Addr()) {
+			src = &n.strangers
+		}
+		room := n.sched.room(src)
 		for _, f := range frames {
 			if room -= len(f.Packet); room < 0 {
 				break
 			}
-			bufs = append(bufs, n.buffers.get(f.Packet, f.Rotation, l))
+			b := n.buffers.get(f.Packet, f.Rotation)
+			b.from, b.source = l, src
+			bufs = append(bufs, b)
 		}
-		taken := n.sched.push(l.source, bufs)
+		taken := n.sched.push(src, bufs)
 		for i, b := range bufs {
 			if i >= taken {
 				n.buffers.put(b)

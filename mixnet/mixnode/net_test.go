@@ -147,7 +147,7 @@ func (s *sender) send(v wire.FrameVersion, frames ...wire.Frame) {
 	for _, f := range frames {
 		var err error
 		if b, err = wire.AppendFrame(b, v, f); err != nil {
-			s.t.Fatal(err)
+			s.t.Error(err)
 		}
 	}
 	if _, err := s.c.Write(b); err != nil {

@@ -44,7 +44,6 @@ func New(cfg Config) (*Node, error) {
 	cfg.fill()
 	n := &Node{cfg: cfg, sched: newScheduler(cfg.QueueBytes, cfg.QueueTotal)}
 	n.pictures = pictures{topology: cfg.Topology, self: cfg.Addr, gateway: cfg.Deliver != nil, strict: cfg.StrictLayers}
-	n.strangers.shared = true
 	n.ring.newFilter = func() *filter { return newFilter(cfg.ReplayBytes) }
 	if err := n.ring.set(cfg.Keys); err != nil {
 		return nil, err
@@ -125,7 +124,7 @@ func (n *Node) Forward(next mixnet.NodeAddr, rotation mixnet.Rotation, packet []
 // Stats count since the start, save those marked as of now.
 type Stats struct {
 	Received  uint64 // packets read from links
-	Forwarded uint64 // packets passed on
+	Forwarded uint64 // packets passed on; Pool.Lost counts those that never left
 	Delivered uint64 // packets that ended here, at a gateway
 	Injected  uint64 // packets passed to Forward and sent
 	Dropped   [numReasons]uint64

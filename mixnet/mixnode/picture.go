@@ -129,13 +129,16 @@ func (p *picture) from(peer link.Peer) bool {
 	return at == 0 || p.in&at != 0
 }
 
+// stranger reports whether no node of the network is known at an IP.
+func (p *picture) stranger(ip netip.Addr) bool { return p.at[ip] == 0 }
+
 // standing is what the link server asks about an IP.
 func (p *picture) standing(ip netip.Addr) link.Standing {
 	if p.net == nil {
 		return link.Standing{Stranger: true}
 	}
 	return link.Standing{
-		Stranger: p.at[ip] == 0,
+		Stranger: p.stranger(ip),
 		Noise:    p.allNoise || len(p.net.NoiseKeysAt(ip)) > 0,
 	}
 }

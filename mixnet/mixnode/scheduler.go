@@ -20,8 +20,6 @@ const (
 // A source is what the scheduler serves in turn: a link, or all links of
 // strangers together. Its queue is bounded; when full, the reader drops.
 type source struct {
-	shared bool // of strangers
-
 	// Guarded by the scheduler.
 	head, tail *buffer
 	bytes      int
@@ -215,9 +213,7 @@ func (s *scheduler) judge(l *inbound, bad bool) bool {
 	if l.good+l.bad > recordSpan {
 		l.good, l.bad = l.good/2, l.bad/2
 	}
-	if !l.source.shared {
-		l.source.last = l.bad >= suspectAfter && l.bad > l.good
-	}
+	l.own.last = l.bad >= suspectAfter && l.bad > l.good // says nothing of other strangers
 	if l.bad >= closeAfter && l.bad > 9*l.good && !l.closing {
 		l.closing = true
 		return true

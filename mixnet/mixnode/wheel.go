@@ -45,7 +45,7 @@ func (w *wheel) push(b *buffer, now time.Duration) (why DropReason, ok bool) {
 	if w.bytes+n > w.max {
 		return DropDelayFull, false
 	}
-	if b.from.source.waiting+n > w.quota {
+	if b.source.waiting+n > w.quota {
 		return DropDelayQuota, false
 	}
 	// The first tick that is not before the deadline, nor already over.
@@ -61,7 +61,7 @@ func (w *wheel) push(b *buffer, now time.Duration) (why DropReason, ok bool) {
 	w.full[i/64] |= 1 << (i % 64)
 	w.held++
 	w.bytes += n
-	b.from.source.waiting += n
+	b.source.waiting += n
 	return 0, true
 }
 
@@ -100,7 +100,7 @@ func (w *wheel) empty(i int64, out []*buffer) []*buffer {
 		b.link = nil
 		w.held--
 		w.bytes -= len(b.data)
-		b.from.source.waiting -= len(b.data)
+		b.source.waiting -= len(b.data)
 		out = append(out, b)
 		b = next
 	}

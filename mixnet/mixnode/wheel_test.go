@@ -14,10 +14,10 @@ func newWheel(max, quota int) *wheel {
 }
 
 func waiting(deadline time.Duration, from *inbound) *buffer {
-	return &buffer{data: make([]byte, mixnet.AckSize.Total()), size: mixnet.AckSize, deadline: deadline, from: from}
+	return &buffer{data: make([]byte, mixnet.AckSize.Total()), size: mixnet.AckSize, deadline: deadline, from: from, source: &from.own}
 }
 
-func someLink() *inbound { return &inbound{source: new(source)} }
+func someLink() *inbound { return new(inbound) }
 
 // H16: "A packet never leaves before its deadline". Many deadlines, and a clock
 // that jumps by all kinds of steps.
@@ -58,8 +58,8 @@ func TestH16WheelIsNeverEarly(t *testing.T) {
 			}
 		}
 	}
-	if in != out || w.held != 0 || w.bytes != 0 || from.source.waiting != 0 {
-		t.Errorf("%d in, %d out; %d held, %d bytes, %d of the link", in, out, w.held, w.bytes, from.source.waiting)
+	if in != out || w.held != 0 || w.bytes != 0 || from.own.waiting != 0 {
+		t.Errorf("%d in, %d out; %d held, %d bytes, %d of the link", in, out, w.held, w.bytes, from.own.waiting)
 	}
 }
 
