@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"nym-socks5/internal/socksclient"
 )
@@ -64,6 +65,7 @@ func (c curl) run(ctx context.Context, v socksclient.Version, in io.Reader, out 
 	args = append([]string{"--disable", "--silent", "--show-error", "--fail", "--no-buffer", option, c.socks}, args...)
 	cmd := exec.CommandContext(ctx, c.path, args...)
 	cmd.Env = withoutProxies(os.Environ())
+	cmd.WaitDelay = time.Second
 	var said bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, &said
 	err := cmd.Run()

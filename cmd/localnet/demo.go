@@ -19,6 +19,7 @@ import (
 	"nym-socks5/allowlist"
 	"nym-socks5/internal/socksclient"
 	"nym-socks5/mixnet/localnet"
+	"nym-socks5/mixnet/topology"
 )
 
 // maxBytes bounds --bytes: the demo holds them in memory.
@@ -88,7 +89,10 @@ func (d *demonstration) run(ctx, limited context.Context) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var g errgroup.Group
-	g.Go(func() error { return d.target.run(ctx) })
+	g.Go(func() error {
+		defer stop()
+		return d.target.run(ctx)
+	})
 	g.Go(func() error {
 		defer stop()
 		over := false
@@ -105,8 +109,7 @@ func (d *demonstration) run(ctx, limited context.Context) (err error) {
 			}
 			return nil
 		})
-		switch {
-		case err == nil && !over, errors.Is(err, context.Canceled):
+		if !over && (err == nil || errors.Is(err, context.Canceled)) {
 			return errors.New("interrupted before the demo was over")
 		}
 		return err
@@ -142,7 +145,7 @@ func (d *demonstration) show(ctx context.Context, n *localnet.Network, began tim
 		}
 	}
 	fmt.Fprintf(d.out, "\nPackets that each node took a layer off, cover and receipts included:\n\n")
-	return d.mixed(n)
+	return d.mixed(n.Nodes())
 }
 
 // causeOf is why ctx ended or, if it has not, err.
@@ -274,19 +277,19 @@ func (d *demonstration) refusal(ctx context.Context, r refusal) error {
 }
 
 // mixed prints what each node did. In each layer somebody must have done something.
-func (d *demonstration) mixed(n *localnet.Network) error {
-	perRole := make(map[string]uint64)
-	for _, nd := range n.Nodes() {
+func (d *demonstration) mixed(nodes []localnet.NodeInfo) error {
+	perRole := make(map[topology.Role]uint64)
+	for _, nd := range nodes {
 		fmt.Fprintf(d.out, "  %-26s %6d", nd.Name, nd.Mixed)
 		if nd.Dropped > 0 {
 			fmt.Fprintf(d.out, "  (and dropped %d)", nd.Dropped)
 		}
 		fmt.Fprintln(d.out)
-		perRole[nd.Role.String()] += nd.Mixed
+		perRole[nd.Role] += nd.Mixed
 	}
 	for role, mixed := range perRole {
 		if mixed == 0 {
-			return fmt.Errorf("no packet went through a node of %s", role)
+			return fmt.Errorf("no packet went through a node of role %v", role)
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -101,11 +100,3 @@ func newLog(w io.Writer, terminal bool, level string) (zerolog.Logger, error) {
 }
 
 func isTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
-
-// count says how many there are of something.
-func count(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}

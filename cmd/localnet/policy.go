@@ -85,8 +85,9 @@ func nodeAddrs(t *topology.Network) map[netip.Addr]bool {
 	return addrs
 }
 
-// sampleURL gives something to fetch that the list allows: the first name it
-// allows as such, or else example.org.
+// sampleURL gives something to fetch that the list allows, as far as that can be
+// told: what its first line about a name or an IPv4 address allows, or else
+// example.org.
 func sampleURL(l *allowlist.List) string {
 	for line := range strings.Lines(l.String()) {
 		rule, ok := strings.CutPrefix(strings.TrimSpace(line), "allow ")
@@ -94,10 +95,10 @@ func sampleURL(l *allowlist.List) string {
 			continue
 		}
 		host, ports, _ := strings.Cut(rule, ":")
-		if strings.HasPrefix(host, "[") {
-			continue
+		if below, ok := strings.CutPrefix(host, "*."); ok {
+			host = "www." + below
 		}
-		if addr, err := netip.ParseAddr(host); strings.ContainsAny(host, "*/") || (err == nil && !addr.Is4()) {
+		if strings.ContainsAny(host, "*/[") {
 			continue
 		}
 		port, _, _ := strings.Cut(ports, ",")

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// buildFlags are those of the program that the scripts run.
+var buildFlags []string
+
+// TestMain builds the program and puts it where the scripts find it.
+func TestMain(m *testing.M) {
+	dir, err := buildProgram()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
+
+func buildProgram() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "localnet-test-"); err != nil {
+		return "", err
+	}
+	args := append([]string{"build"}, buildFlags...)
+	args = append(args, "-o", dir+string(filepath.Separator), ".")
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		os.RemoveAll(dir)
+		return "", fmt.Errorf("go %v: %w\n%s", args, err, out)
+	}
+	return dir, os.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+}

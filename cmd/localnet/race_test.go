@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// The program under test is built as this test is.
+func init() { buildFlags = append(buildFlags, "-race") }
