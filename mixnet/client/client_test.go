@@ -12,7 +12,9 @@ import (
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/sphinx"
+	"nym-socks5/mixnet/topology"
 	"nym-socks5/mixnet/wire"
 )
 
@@ -287,7 +289,7 @@ func TestH01H02RateDoesNotFollowLoad(t *testing.T) {
 				}
 			}
 		})
-		const span = 60 * time.Second
+		const span = 30 * time.Second
 		time.Sleep(span)
 		mu.Lock()
 		defer mu.Unlock()
@@ -312,8 +314,82 @@ func TestH01H02RateDoesNotFollowLoad(t *testing.T) {
 		if s.SentData < 95*s.Sent/100 {
 			t.Errorf("%d of %d packets carried data though data always waited", s.SentData, s.Sent)
 		}
-		if idle.Stats().SentData != 0 || idle.Stats().SentCover < 2000 {
+		if idle.Stats().SentData != 0 || idle.Stats().SentCover < 1000 {
 			t.Errorf("the idle client: %+v", idle.Stats())
+		}
+	})
+}
+
+// hardening.md H01: "Prebuilt cover dies with its topology or rotation."
+func TestH01CoverDiesWithItsTopology(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		// The other half of the mixes is in the next picture only.
+		var before, after topology.Picture
+		before.Rotation, after.Rotation = 7, 8
+		for _, f := range n.nodes {
+			if f.Role == topology.RoleGateway || f.ID <= 3 {
+				before.Nodes = append(before.Nodes, f.Node)
+			}
+			if f.Role == topology.RoleGateway || f.ID > 3 {
+				after.Nodes = append(after.Nodes, f.Node)
+			}
+		}
+		pictures := make([]*topology.Network, 2)
+		for i, p := range []topology.Picture{before, after} {
+			nw, err := topology.New(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pictures[i] = nw
+		}
+		var changed time.Time
+		var mu sync.Mutex
+		old, sent := 0, 0
+		n.seen = func(_ keys.Identity, p wire.MixPacket, at time.Time) {
+			mu.Lock()
+			defer mu.Unlock()
+			if changed.IsZero() || at.Equal(changed) {
+				return
+			}
+			sent++
+			if _, ok := pictures[1].Role(p.Next); !ok || p.Rotation != mixnet.RotationEven {
+				old++
+			}
+		}
+		asked := 0
+		c, err := New(Config{
+			Gateway: n.nw.Gateways()[0].Identity, Dial: n.dial, Refresh: time.Minute,
+			Traffic: Traffic{SendEvery: 200 * time.Millisecond, CoverEvery: 300 * time.Millisecond},
+			Topology: func(context.Context) (*topology.Network, error) {
+				asked++
+				if asked == 1 {
+					return pictures[0], nil
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if changed.IsZero() {
+					changed = time.Now()
+				}
+				return pictures[1], nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner, stop := context.WithCancel(ctx)
+		ended := make(chan error)
+		go func() { ended <- c.Run(inner) }()
+		time.Sleep(3 * time.Minute)
+		stop()
+		<-ended
+		mu.Lock()
+		defer mu.Unlock()
+		if old != 0 || sent < 500 {
+			t.Errorf("%d of %d packets after the change were cover of the old picture", old, sent)
+		}
+		if s := c.Stats(); s.MissedTicks != 0 {
+			t.Errorf("%d ticks missed", s.MissedTicks)
 		}
 	})
 }
@@ -412,5 +488,78 @@ func TestEndTellsEverybody(t *testing.T) {
 			t.Errorf("after the end: %v", err)
 		}
 		c.CloseLane(1)
+	})
+}
+
+// hardening.md H05: "Keep-alives and refreshes are jittered."
+func TestH05RefreshIsJittered(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		var asked []time.Time
+		c, err := New(Config{
+			Traffic: Fast(), Gateway: n.nw.Gateways()[0].Identity, Dial: n.dial, Refresh: 10 * time.Minute,
+			Topology: func(context.Context) (*topology.Network, error) {
+				asked = append(asked, time.Now())
+				return n.nw, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner, stop := context.WithCancel(ctx)
+		ended := make(chan error)
+		go func() { ended <- c.Run(inner) }()
+		time.Sleep(10 * time.Hour)
+		stop()
+		<-ended
+		if len(asked) < 45 || len(asked) > 80 { // mean 61, beyond 5σ
+			t.Fatalf("asked %d times in ten hours, want about 60", len(asked))
+		}
+		gaps := map[time.Duration]bool{}
+		for i := 1; i < len(asked); i++ {
+			gap := asked[i].Sub(asked[i-1])
+			if gap < 5*time.Minute || gap > 15*time.Minute {
+				t.Errorf("asked again after %v", gap)
+			}
+			gaps[gap] = true
+		}
+		if len(gaps) < len(asked)/2 {
+			t.Errorf("only %d different pauses", len(gaps))
+		}
+	})
+}
+
+// The directory and the gateway may be away for as long as they like.
+func TestWaitsForTheNetwork(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		began := time.Now()
+		c, err := New(Config{
+			Traffic: Fast(), Gateway: n.nw.Gateways()[0].Identity,
+			Topology: func(context.Context) (*topology.Network, error) {
+				if time.Since(began) < time.Hour {
+					return nil, errors.New("away")
+				}
+				return n.nw, nil
+			},
+			Dial: func(ctx context.Context, url string) (session.MessageConn, error) {
+				if time.Since(began) < 2*time.Hour {
+					return nil, errors.New("away")
+				}
+				return n.dial(ctx, url)
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner, stop := context.WithCancel(ctx)
+		ended := make(chan error)
+		go func() { ended <- c.Run(inner) }()
+		<-c.Ready()
+		if took := time.Since(began); took > 2*time.Hour+time.Minute {
+			t.Errorf("connected %v after the start, want within a minute of two hours", took)
+		}
+		stop()
+		<-ended
 	})
 }

@@ -28,8 +28,6 @@ type loop struct {
 	networks chan *topology.Network
 	main     *stream
 	cover    *stream // nil: there is none
-	credits  int     // frames the main stream wants
-	covers   int     // frames the cover stream wants
 
 	rng    *rand.Rand
 	sealer *message.Sealer
@@ -98,9 +96,9 @@ func (l *loop) run(ctx context.Context) {
 		case do := <-l.c.orders:
 			do(l)
 		case <-l.main.credits:
-			l.credits++
+			l.main.credit++
 		case <-coverCredits:
-			l.covers++
+			l.cover.credit++
 		case nw := <-l.networks:
 			l.adopt(nw)
 		case <-l.c.inbox.room:
@@ -215,29 +213,19 @@ func (l *loop) grant(tag mixnet.SenderTag, to mixnet.Recipient, n int) {
 	}
 }
 
-// adopt takes a new picture of the network. Prebuilt cover of the old one is
-// thrown away (H01), prebuilt data is sent by the new one.
+// adopt takes a new picture of the network. Cover of the old one that waits for
+// its tick is replaced (H01); data is not: the nodes know both keys for a while.
 func (l *loop) adopt(nw *topology.Network) {
 	if nw == l.network {
 		return
 	}
 	l.network = nw
 	for _, s := range []*stream{l.main, l.cover} {
-		if s == nil {
+		if s == nil || s.credit > 0 || !s.cover {
 			continue
 		}
-		select {
-		case f := <-s.ready:
-			if !f.cover {
-				l.lanes.again(f.piece)
-			}
-			l.c.buffers.put(f.packet.Packet)
-			if s == l.main {
-				l.credits++
-			} else {
-				l.covers++
-			}
-		default:
+		if f := l.buildCover(); f != nil {
+			s.give(f) // and so owes a credit until the old one is thrown away or sent
 		}
 	}
 }
@@ -296,25 +284,23 @@ func (l *loop) fill(now time.Time) bool {
 	if l.network == nil {
 		return false
 	}
-	if l.covers > 0 {
+	if l.cover != nil && l.cover.credit > 0 {
 		if f := l.buildCover(); f != nil {
-			l.covers--
-			l.cover.ready <- f
+			l.cover.give(f)
 			return true
 		}
 	}
-	if l.credits == 0 {
+	if l.main.credit <= 0 {
 		return false
 	}
 	f := l.buildData(now)
-	if f == nil && l.main.pacer.mean > 0 {
+	if f == nil && l.main.paced() {
 		f = l.buildCover()
 	}
 	if f == nil {
 		return false
 	}
-	l.credits--
-	l.main.ready <- f
+	l.main.give(f)
 	return true
 }
 

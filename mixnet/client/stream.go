@@ -18,7 +18,7 @@ type frame struct {
 
 // A stream sends packets one by one when its pacer says so, or, without one, as
 // they come. It never chooses: the loop gives it a frame for each credit that
-// it returns.
+// it returns, and may replace a cover that waits for its tick.
 //
 //	loop ──frame──▶ ready ──▶ seal ──▶ (tick) ──▶ write
 //	  ▲                                            │
@@ -27,6 +27,10 @@ type stream struct {
 	pacer   pacer
 	ready   chan *frame   // bounded by the credits: never blocks the loop
 	credits chan struct{} // likewise never blocks the stream
+
+	// Owned by the loop.
+	credit int  // frames the stream wants
+	cover  bool // the last frame given was cover
 }
 
 // unpacedCredits is how many frames a stream without pacing has ready, so that
@@ -38,54 +42,79 @@ func newStream(p pacer) *stream {
 	if p.mean == 0 {
 		n = unpacedCredits
 	}
-	s := &stream{pacer: p, ready: make(chan *frame, n), credits: make(chan struct{}, n)}
-	for range n {
-		s.credits <- struct{}{}
+	return &stream{
+		pacer: p, credit: n,
+		ready:   make(chan *frame, n+1), // and a replacement
+		credits: make(chan struct{}, n+1),
 	}
-	return s
+}
+
+func (s *stream) paced() bool { return s.pacer.mean > 0 }
+
+// give hands over a frame. Only the loop calls it.
+func (s *stream) give(f *frame) {
+	s.credit--
+	s.cover = f.cover
+	s.ready <- f
 }
 
 // run sends what the loop has ready until ctx ends.
 func (s *stream) run(ctx context.Context, c *Client) {
-	if s.pacer.mean > 0 {
+	if s.paced() {
 		s.pacer.start(time.Now())
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		var f *frame
 		select {
-		case f = <-s.ready:
+		case f := <-s.ready:
+			if !s.send(ctx, c, timer, f) {
+				return
+			}
 		case <-ctx.Done():
 			return
 		}
-		live, ok := c.link.wait(ctx)
-		if !ok {
-			return
+	}
+}
+
+// send seals a frame, waits for the tick, and writes; false: ctx ended.
+func (s *stream) send(ctx context.Context, c *Client, timer *time.Timer, f *frame) bool {
+	live, ok := c.link.wait(ctx)
+	if !ok {
+		return false
+	}
+	buf := c.buffers.sealed()
+	sealed, err := live.AppendFrame(buf, f.packet)
+	if s.paced() {
+		now := time.Now()
+		if s.pacer.next.Before(now.Add(-lateness)) {
+			c.count.missed.Add(1 + uint64(s.pacer.tick(now)))
 		}
-		sealed, err := live.AppendFrame(c.buffers.sealed(), f.packet)
-		if s.pacer.mean > 0 {
-			now := time.Now()
-			if s.pacer.next.Before(now.Add(-lateness)) {
-				c.count.missed.Add(1 + uint64(s.pacer.tick(now)))
-			}
-			timer.Reset(time.Until(s.pacer.next))
+		timer.Reset(time.Until(s.pacer.next))
+		for ticked := false; !ticked; {
 			select {
 			case <-timer.C:
+				ticked = true
+			case newer := <-s.ready: // a cover of a newer picture of the network
+				c.buffers.put(f.packet.Packet)
+				s.credits <- struct{}{}
+				f = newer
+				sealed, err = live.AppendFrame(buf, f.packet)
 			case <-ctx.Done():
-				return
+				return false
 			}
 		}
-		if err == nil && live.WriteFrame(ctx, sealed) == nil {
-			c.count.sent.Add(1)
-		}
-		if s.pacer.mean > 0 {
-			c.count.missed.Add(uint64(s.pacer.tick(time.Now())))
-		}
-		c.buffers.put(f.packet.Packet)
-		c.buffers.putSealed(sealed)
-		s.credits <- struct{}{}
 	}
+	if err == nil && live.WriteFrame(ctx, sealed) == nil {
+		c.count.sent.Add(1)
+	}
+	if s.paced() {
+		c.count.missed.Add(uint64(s.pacer.tick(time.Now())))
+	}
+	c.buffers.put(f.packet.Packet)
+	c.buffers.putSealed(sealed)
+	s.credits <- struct{}{}
+	return true
 }
 
 // buffers lends memory for packets of one size, so that a busy client makes no

@@ -7,7 +7,8 @@
 //
 // A Pair keeps the promises of [mixnet.Messenger]: what was accepted arrives in
 // the end, in any order, unless the options say otherwise; what is lost on the
-// way costs time, since it is sent again. It starts no goroutine of its own and
+// way costs time, since it is sent again. Without jitter and loss the order is
+// kept. It starts no goroutine of its own and
 // uses the clock only through timers, so it works inside a testing/synctest
 // bubble.
 //

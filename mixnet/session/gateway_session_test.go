@@ -301,4 +301,3 @@ func (p *pingRecorder) recorded() []time.Time {
 	defer p.mu.Unlock()
 	return slices.Clone(p.at)
 }
-
