@@ -3,6 +3,7 @@
 GO       ?= go
 FUZZTIME ?= 10s
 BENCH    ?= .
+DEMO     ?=
 
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
@@ -16,8 +17,8 @@ build: ## Build all programs into bin/
 	@mkdir -p bin
 	$(GO) build -trimpath -o bin/ ./cmd/...
 
-demo: ## Start a whole mixnet in one process and fetch a page through it
-	$(GO) run ./cmd/localnet demo
+demo: ## Fetch and send 1 MB through a whole mixnet in one process (DEMO=--profile=fast hurries)
+	$(GO) run ./cmd/localnet demo $(DEMO)
 
 test: ## Run all tests; needs only Go
 	$(GO) test ./...
@@ -29,8 +30,9 @@ race: ## Run all tests under the race detector; needs a C compiler too
 		exit 1; }
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
-bench: ## Run the benchmarks (BENCH=regexp chooses)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+bench: ## Measure the figures that have goals into docs/benchmarks.json (BENCH=regexp: a few, into the terminal only)
+	@mkdir -p docs
+	$(GO) run ./internal/bench/run -run '$(BENCH)' $(if $(filter .,$(BENCH)),-json docs/benchmarks.json)
 
 fuzz: ## Fuzz every target for FUZZTIME each (10s)
 	./internal/tools/fuzz.sh $(FUZZTIME)

@@ -71,7 +71,8 @@ type Conn struct {
 	greet   bool   // the "connected" signal is to be sent
 	refusal []byte // or this failure message
 	cut     bool   // the application may write no more, since the peer closed
-	stopped bool   // since the peer reads no more
+	halted  bool   // the peer reads no more: writers wait until all it sent was read
+	stopped bool   // and then fail
 
 	limit    uint64 // data bytes the peer lets us send, if it is ours
 	promised uint64 // data bytes we let the peer send
@@ -196,7 +197,7 @@ func (c *Conn) Write(b []byte) (total int, err error) {
 		now := time.Now()
 		c.mu.Lock()
 		err := c.writeError()
-		if err == nil {
+		if err == nil && !c.halted {
 			idle := c.out.empty()
 			full := len(c.out.full)
 			n := c.out.write(b, now)
@@ -257,7 +258,7 @@ func (c *Conn) offer(msg []byte) bool {
 	defer c.writing.take().release()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.writeError() != nil || !c.out.offer(msg) {
+	if c.writeError() != nil || c.halted || !c.out.offer(msg) {
 		return false
 	}
 	c.idle.written(time.Now())
@@ -270,7 +271,7 @@ func (c *Conn) awaitRoom() error {
 	defer c.writing.take().release()
 	for {
 		c.mu.Lock()
-		err, room, by := c.writeError(), c.out.room(), c.writeBy
+		err, room, by := c.writeError(), c.out.room() && !c.halted, c.writeBy
 		c.mu.Unlock()
 		if err != nil || room {
 			return err
@@ -290,14 +291,25 @@ func (c *Conn) writeError() error {
 		return c.err
 	case c.stopped:
 		return ErrReset
+	case c.halted:
 	case c.cut || c.over:
 		return io.ErrClosedPipe
 	case c.end.localClosed:
 		return net.ErrClosed
-	case passed(c.writeBy):
+	}
+	if passed(c.writeBy) {
 		return os.ErrDeadlineExceeded
 	}
 	return nil
+}
+
+// halt ends writing because the peer reads no more. A dialing application is
+// not told before it has read to the end, since relays drop what is unread when
+// a write fails. The lock is held.
+func (c *Conn) halt(now time.Time) {
+	c.halted, c.stopped = c.peer.dialing, !c.peer.dialing
+	c.out.drop()
+	c.closeLocal(now)
 }
 
 // CloseWrite says that nothing more will be written; what was is still sent.

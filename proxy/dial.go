@@ -41,12 +41,12 @@ func (p *Proxy) Dial(ctx context.Context, requester mixnet.Recipient, target str
 	if err != nil {
 		return nil, err
 	}
-	p.restock(c.ident, func() { c.ident.active++ })
 	if err := p.connect(ctx, c, target); err != nil {
 		c.fail(err, false)
 		p.remove(c)
 		return nil, err
 	}
+	p.restock(c.ident, nil) // behind the Connect, whose SURBs count
 	p.hello(time.Now(), c.ident)
 	if !p.pump(c) {
 		c.fail(ErrClosed, false)
@@ -98,7 +98,7 @@ func (p *Proxy) open(requester mixnet.Recipient, o DialOptions) (*Conn, error) {
 // connect sends the Connect.
 func (p *Proxy) connect(ctx context.Context, c *Conn, target string) error {
 	msg := protocol.Connect{ID: c.key.id, Target: target}
-	surbs := connectSURBs
+	surbs := c.ident.join()
 	if p.cfg.RevealAddress {
 		msg.Return, surbs = p.m.Address(), -1
 	}
@@ -106,8 +106,10 @@ func (p *Proxy) connect(ctx context.Context, c *Conn, target string) error {
 	if err != nil {
 		return fmt.Errorf("proxy: dial: %w", err)
 	}
+	limited, cancel := context.WithTimeout(ctx, p.cfg.DialTimeout)
+	defer cancel()
 	sent := time.Now()
-	err = c.peer.send(ctx, body, c.lane, surbs, func(err error) {
+	err = c.peer.send(limited, body, c.lane, surbs, func(err error) {
 		if err != nil {
 			c.fail(&OpenError{ReasonNoAnswer}, false)
 			return
@@ -119,6 +121,8 @@ func (p *Proxy) connect(ctx context.Context, c *Conn, target string) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case limited.Err() != nil:
+		return &OpenError{ReasonNoAnswer}
 	}
 	return &OpenError{ReasonNoNetwork}
 }

@@ -35,7 +35,8 @@
 //   - Either side may have 4 MiB of a stream underway that the other application
 //     has not read; notes raise the limit. So nobody has to drop data or stop
 //     granting SURBs because one application does not read.
-//   - An abandoned or reset stream is known as such at once.
+//   - An abandoned or reset stream is known as such at once: a note says that
+//     nobody reads any more, or that both directions have ended.
 //
 // Towards others the rules of socks.md §21.4 hold: one close, as the last
 // number; a client's close is held back while the response flows; and where the

@@ -96,6 +96,9 @@ func (c *Conn) next(now time.Time) step {
 
 	c.end.ours = c.kin.get() == kinOurs
 	c.end.flushed, c.end.drained = c.out.empty(), c.win.drained()
+	if c.end.dialing && c.end.remoteClosed && len(c.in.ready) > 0 {
+		c.end.remoteAt = now // the application has not come to the end yet
+	}
 	do, at := c.end.next(now)
 	wait.at = earlier(wait.at, at)
 	switch do {

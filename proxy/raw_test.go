@@ -90,9 +90,10 @@ func silence(t *testing.T, e *mixnettest.End, d time.Duration) {
 // rawRequester speaks raw bytes to our client, as requesters of others do.
 type rawRequester struct {
 	*world
-	v   protocol.Versions
-	tag mixnet.SenderTag
-	id  protocol.StreamID
+	v     protocol.Versions
+	tag   mixnet.SenderTag
+	id    protocol.StreamID
+	asked int // control requests passed over
 }
 
 // inClient runs f in a bubble with our client and a raw requester.
@@ -116,6 +117,7 @@ func (r *rawRequester) hear() protocol.RequestBody {
 			r.t.Fatal(err)
 		}
 		if _, ok := q.Body.(protocol.Control); ok {
+			r.asked++
 			continue
 		}
 		if q.Versions != protocol.CurrentVersions {

@@ -132,13 +132,11 @@ func (c *Conn) noted(n protocol.Note) {
 	case protocol.NoteReset:
 		c.failLocked(ErrReset, false)
 	case protocol.NoteStop:
-		if c.early {
+		if c.early && len(c.in.ready) == 0 && len(c.in.held) == 0 {
 			c.failLocked(errGone, false)
 			return
 		}
-		c.stopped = true
-		c.out.drop()
-		c.closeLocal(time.Now())
+		c.halt(time.Now())
 	}
 }
 
@@ -224,6 +222,10 @@ func (c *Conn) unlock() {
 		c.stalled, stall = true, 1
 	case c.stalled && c.in.size <= stallMark/2:
 		c.stalled, stall = false, -1
+	}
+	if c.halted && c.in.ended && len(c.in.ready) == 0 {
+		c.halted, c.stopped = false, true
+		poke(c.writable)
 	}
 	grant := c.grantDue(protocol.Window / 4)
 	orphan := c.err != nil && !c.pumping

@@ -4,7 +4,8 @@ import "time"
 
 // Bounds of what the supply of reply SURBs is reckoned with.
 const (
-	connectSURBs = 20 // with each Connect (socks.md §21.5)
+	connectSURBs = 20 // with the Connect of a tag's first stream (socks.md §21.5)
+	furtherSURBs = 8  // with the Connect of each further one
 	querySURBs   = 15 // with a lone control request (socks.md §5)
 	minStock     = 20
 	reserveSURBs = 10 // which a requester keeps for asking for more (socks.md §12)

@@ -133,3 +133,41 @@ func TestChunkFillsPackets(t *testing.T) {
 		}
 	}
 }
+
+// Streams of one tag share its stock; each adds a little, none if nobody reads.
+func TestIdentityWant(t *testing.T) {
+	id := &identity{kin: &kin{}, supply: supply{most: 800}}
+	if got := id.want(at(0)); got != 0 {
+		t.Errorf("without streams: %d", got)
+	}
+	tests := []struct {
+		surbs   int // with its Connect
+		stalled int
+		kin     kinship
+		want    int
+	}{
+		{20, 0, kinUnknown, 20},
+		{8, 0, kinUnknown, 28},
+		{8, 1, kinUnknown, 36}, // the others go on
+		{8, 4, kinUnknown, 0},  // socks.md §21.5: "A client whose app does not read SHOULD stop granting SURBs"
+		{8, 5, kinOther, 0},
+		{8, 6, kinOurs, 20}, // which keeps to the window, and needs them for notes and keep-alives
+	}
+	for i, tt := range tests {
+		if got := id.join(); got != tt.surbs {
+			t.Errorf("stream %d: %d SURBs with its Connect, want %d", i, got, tt.surbs)
+		}
+		id.stalled = tt.stalled
+		id.kin.set(tt.kin)
+		if got := id.want(at(0)); got != tt.want {
+			t.Errorf("%d streams, %d stalled: want %d, want %d", i+1, tt.stalled, got, tt.want)
+		}
+	}
+	for range 500 {
+		id.join()
+	}
+	id.stalled = 0
+	if got := id.want(at(0)); got != 200 {
+		t.Errorf("500 idle streams want %d, want a quarter of the most", got)
+	}
+}

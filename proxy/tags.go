@@ -184,6 +184,16 @@ func (p *Proxy) wakeKin(k *kin) {
 	}
 }
 
+// join counts a new stream and says how many SURBs its Connect carries.
+func (id *identity) join() int {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	if id.active++; id.active == 1 {
+		return connectSURBs
+	}
+	return furtherSURBs
+}
+
 // restock tells the Messenger how many reply SURBs the requester should hold,
 // if that has changed by enough. change is applied first.
 func (p *Proxy) restock(id *identity, change func()) {
@@ -216,7 +226,8 @@ func (id *identity) want(now time.Time) int {
 	case id.active == 0:
 		return 0
 	case id.stalled < id.active:
-		return id.supply.want(now)
+		idle := min(minStock+furtherSURBs*(id.active-1), id.supply.most/4)
+		return max(id.supply.want(now), idle)
 	case id.kin.get() == kinOurs:
 		return minStock
 	}

@@ -65,8 +65,11 @@ func TestH29Isolation(t *testing.T) {
 		c5.Abort()
 		<-c5.Done()
 		time.Sleep(11 * time.Minute)
-		if n := len(w.client.identities) + len(w.client.byTag); n != 0 {
-			t.Errorf("%d identities are kept", n)
+		w.client.mu.RLock()
+		identities := len(w.client.identities) + len(w.client.byTag)
+		w.client.mu.RUnlock()
+		if identities != 0 {
+			t.Errorf("%d identities are kept", identities)
 		}
 		for w.B.Waiting() > 0 {
 			w.B.Receive(t.Context())
@@ -114,6 +117,7 @@ func TestKinship(t *testing.T) {
 	inWorld(t, smooth, Config{}, Config{}, nil, func(t *testing.T, w *world) {
 		nr := &rawRequester{world: w, v: current}
 		questions := func() (n int) {
+			n, nr.asked = nr.asked, 0
 			for w.B.Waiting() > 0 {
 				m, _ := w.B.Receive(t.Context())
 				if r, err := protocol.ParseRequest(m.Body); err == nil {

@@ -38,6 +38,7 @@ internal/socksclient:
 internal/cli:      config mixnet mixnet/keys internal/ops
 internal/fleet:    config mixnet/localnet mixnet/keys
 internal/bench:    anything but cmd
+internal/bench/run: internal/bench
 cmd/*:             anything
 `
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"nym-socks5/mixnet"
-	"nym-socks5/mixnet/keys"
 )
 
 // Options say how the mixnet between the two ends behaves. The zero value is
@@ -76,15 +75,14 @@ func NewPair(o Options) *Pair {
 }
 
 // address makes the nth address, the same in every run.
-func address(n uint64) mixnet.Recipient {
-	key := func(part uint64) (id keys.Identity) {
+func address(n uint64) (r mixnet.Recipient) {
+	for part, key := range [][]byte{r.Identity[:], r.Encryption[:], r.Gateway[:]} {
 		var seed [ed25519.SeedSize]byte
 		binary.BigEndian.PutUint64(seed[:], n)
-		binary.BigEndian.PutUint64(seed[8:], part)
-		copy(id[:], ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
-		return id
+		seed[8] = byte(part)
+		copy(key, ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
 	}
-	return mixnet.Recipient{Identity: key(0), Encryption: keys.Encryption(key(1)), Gateway: key(2)}
+	return r
 }
 
 // What the kinds of message add to their body, with the byte that ends it,

@@ -37,12 +37,12 @@ func TestTags(t *testing.T) {
 			t.Errorf("reply to a stranger never heard of: %v", err)
 		}
 		start := time.Now()
-		var acked time.Duration
+		acked := make(chan time.Duration, 1)
 		send(t, p, 1, mixnet.SendOptions{As: tag, Done: func(err error) {
 			if err != nil {
 				t.Errorf("done with %v", err)
 			}
-			acked = time.Since(start)
+			acked <- time.Since(start)
 		}})
 		if m := receive(t, p.B); m.From != tag || !m.To.IsZero() || m.Body[0] != 1 || time.Since(start) != time.Second {
 			t.Errorf("got %+v after %v", m, time.Since(start))
@@ -57,8 +57,8 @@ func TestTags(t *testing.T) {
 		if m := receive(t, p.B); !m.From.IsZero() || !m.To.IsZero() {
 			t.Errorf("plain message with tags: %+v", m)
 		}
-		if acked != 2*time.Second {
-			t.Errorf("acknowledged after %v, want there and back", acked)
+		if d := <-acked; d != 2*time.Second {
+			t.Errorf("acknowledged after %v, want there and back", d)
 		}
 		if p.A.Address() == p.B.Address() || p.A.Address().IsZero() {
 			t.Error("addresses are not two")
@@ -101,8 +101,8 @@ func TestOrderKeptOrNot(t *testing.T) {
 func TestLanes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPair(Options{Latency: time.Second, LaneSize: 10, Rate: 5})
-		var results []error
-		done := func(err error) { results = append(results, err) }
+		results := make(chan error, 20)
+		done := func(err error) { results <- err }
 		for b := range byte(10) {
 			send(t, p, b, mixnet.SendOptions{Lane: 1, Done: done})
 		}
