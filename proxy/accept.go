@@ -62,6 +62,18 @@ func (in *Incoming) Accept() (*Conn, error) {
 	return c, nil
 }
 
+// kinPatience is how long a refusal waits for the note that tells a client of
+// ours apart: its first Connect may overtake it.
+const kinPatience = time.Second
+
+// refuse makes the message that names the reason; the close follows it. The
+// lock is held.
+func (c *Conn) refuse(now time.Time, r Reason) {
+	c.reason = ReasonUnknown
+	c.refusal, _ = protocol.Response{Versions: c.peer.versions, Body: protocol.Failure{ID: c.key.id, Text: r.failureText()}}.AppendBinary(nil)
+	c.end.notBefore = now.Add(closeAfterFailure)
+}
+
 // Reject tells the peer that the stream cannot be opened, and why. Peers of
 // others learn the reason only if it is not one of TCP's.
 func (in *Incoming) Reject(r Reason) {
@@ -74,9 +86,11 @@ func (in *Incoming) Reject(r Reason) {
 		c.in.drop()
 		c.end.localClosed, c.end.fullClosed, c.end.localClosedAt = true, true, now
 		c.idle.start(now)
-		if c.kin.get() == kinOurs || r.policy() {
-			c.refusal, _ = protocol.Response{Versions: c.peer.versions, Body: protocol.Failure{ID: c.key.id, Text: r.failureText()}}.AppendBinary(nil)
-			c.end.notBefore = now.Add(closeAfterFailure)
+		switch {
+		case c.kin.get() == kinOurs || r.policy():
+			c.refuse(now, r)
+		case c.kin.get() == kinUnknown:
+			c.reason, c.end.notBefore = r, now.Add(kinPatience)
 		}
 	}
 	c.unlock()

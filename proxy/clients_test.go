@@ -210,6 +210,27 @@ func TestRefusalsToOthers(t *testing.T) {
 	}
 }
 
+// The Connect of a client's first stream may overtake the note that says that
+// the client is ours. It learns the reason all the same (socks.md §21.2).
+func TestRefusalWaitsForTheNote(t *testing.T) {
+	serve := func(in *Incoming) { in.Reject(ReasonRefused) }
+	inServer(t, smooth, Config{}, serve, func(t *testing.T, w *world) {
+		c := w.rawClient(current, tagA)
+		c.connect()
+		time.Sleep(kinPatience / 2)
+		hello, err := protocol.Note{Op: protocol.NoteHello}.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.say(protocol.Control{Kind: protocol.ControlHealth, Extra: hello})
+		f, ok := c.hear().(protocol.Failure)
+		if _, code := protocol.SplitCode(f.Text); !ok || code != "refused" {
+			t.Errorf("got %+v, want code refused", f)
+		}
+		c.want(0, "", true)
+	})
+}
+
 // socks.md §23: "Data before Connect, Connect twice, Send with foreign tag,
 // Send after close."
 func TestStrangeOrders(t *testing.T) {

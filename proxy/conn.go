@@ -70,6 +70,7 @@ type Conn struct {
 	arrived int    // messages received until then
 	greet   bool   // the "connected" signal is to be sent
 	refusal []byte // or this failure message
+	reason  Reason // or what that says, should the peer turn out to be ours
 	cut     bool   // the application may write no more, since the peer closed
 	halted  bool   // the peer reads no more: writers wait until all it sent was read
 	stopped bool   // and then fail

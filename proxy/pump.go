@@ -73,6 +73,9 @@ func (c *Conn) next(now time.Time) step {
 	if c.err != nil || c.over || c.ctx.Err() != nil {
 		return step{move: moveStop}
 	}
+	if c.reason != ReasonUnknown && c.kin.get() == kinOurs {
+		c.refuse(now, c.reason)
+	}
 	if c.refusal != nil {
 		s := step{move: moveRefuse, body: c.refusal}
 		c.refusal = nil
