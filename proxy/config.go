@@ -29,7 +29,7 @@ type Config struct {
 	// HalfCloseQuiet is how long a response must have been silent before a
 	// half-close is passed on to a requester that takes it for the end. If zero, it is 20 seconds.
 	HalfCloseQuiet time.Duration
-	// Coalesce is how long small writes wait for more. If zero, it is 3 milliseconds.
+	// Coalesce is how long a small write waits for more behind another message. If zero, it is 3 milliseconds.
 	Coalesce time.Duration
 	// TagLifetime is how long a sender tag is kept after its last use. If zero, it is 10 minutes.
 	TagLifetime time.Duration

@@ -201,7 +201,7 @@ func (c *Conn) Write(b []byte) (total int, err error) {
 		if err == nil && !c.halted {
 			idle := c.out.empty()
 			full := len(c.out.full)
-			n := c.out.write(b, now)
+			n := c.out.write(b)
 			b, total = b[n:], total+n
 			if n > 0 {
 				c.idle.written(now)

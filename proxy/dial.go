@@ -98,7 +98,7 @@ func (p *Proxy) open(requester mixnet.Recipient, o DialOptions) (*Conn, error) {
 // connect sends the Connect.
 func (p *Proxy) connect(ctx context.Context, c *Conn, target string) error {
 	msg := protocol.Connect{ID: c.key.id, Target: target}
-	surbs := c.ident.join()
+	surbs := c.ident.join(time.Now())
 	if p.cfg.RevealAddress {
 		msg.Return, surbs = p.m.Address(), -1
 	}

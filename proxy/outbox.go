@@ -8,16 +8,19 @@ const maxFull = 4
 // outbox gathers what the application writes into messages that fill whole
 // packets. Its stream's lock guards it.
 //
-//	Write ──▶ cur (not full yet, leaves after a few ms) ──▶ full ──▶ sent
+//	Write ──▶ cur (not full yet) ──▶ full ──▶ sent
 //
-// Each message has room for its header in front.
+// A message that is not full leaves at once if the stream was quiet, so that a
+// question or an answer does not wait; behind another it waits a few
+// milliseconds for more (socks.md §21.4). Each message has room for its header
+// in front.
 type outbox struct {
 	head  int // bytes kept free in front of the data of each message
 	chunk int // data bytes of a full message
 
 	full   [][]byte
 	cur    []byte    // nil, or a message with some data
-	since  time.Time // when cur got its first data
+	left   time.Time // when the last message left
 	sent   uint64    // data bytes that left, counted from the beginning
 	hasten bool      // nothing more will be written: cur leaves at once
 }
@@ -26,11 +29,10 @@ type outbox struct {
 func (o *outbox) room() bool { return len(o.full) < maxFull }
 
 // write takes as much of p as there is room for.
-func (o *outbox) write(p []byte, now time.Time) (n int) {
+func (o *outbox) write(p []byte) (n int) {
 	for len(p) > 0 && o.room() {
 		if o.cur == nil {
 			o.cur = make([]byte, o.head, o.head+min(max(len(p), 512), o.chunk))
-			o.since = now
 		}
 		m := min(len(p), o.head+o.chunk-len(o.cur))
 		o.cur = append(o.cur, p[:m]...)
@@ -65,11 +67,12 @@ func (o *outbox) next(now time.Time, delay time.Duration, allowance uint64) (msg
 		o.full = o.full[1:]
 	case len(o.full) > 0 || o.cur == nil || !fits(o.cur):
 		return nil, time.Time{}
-	case o.hasten || !now.Before(o.since.Add(delay)):
+	case o.hasten || !now.Before(o.left.Add(delay)):
 		msg, o.cur = o.cur, nil
 	default:
-		return nil, o.since.Add(delay)
+		return nil, o.left.Add(delay)
 	}
+	o.left = now
 	o.sent += uint64(len(msg) - o.head)
 	return msg, time.Time{}
 }

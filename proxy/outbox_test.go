@@ -31,29 +31,31 @@ func TestOutboxCoalesces(t *testing.T) {
 		}
 	}
 	want("", -1)(next(0, 99)) // nothing there
-	o.write([]byte("ab"), now)
-	want("", delay)(next(0, 99)) // waits for more
-	o.write([]byte("cdefg"), now.Add(time.Millisecond))
+	o.write([]byte("?"))
+	want("?", 0)(next(0, 99)) // the stream was quiet
+	o.write([]byte("ab"))
+	want("", delay)(next(time.Millisecond, 99)) // waits for more
+	o.write([]byte("cdefg"))
 	want("abcde", 0)(next(time.Millisecond, 99)) // full
 	want("", 4*time.Millisecond)(next(time.Millisecond, 99))
 	want("", -1)(next(4*time.Millisecond, 1)) // not allowed
 	want("fg", 0)(next(4*time.Millisecond, 2))
-	o.write([]byte("h"), now)
+	o.write([]byte("h"))
 	o.hasten = true
-	want("h", 0)(next(0, 99)) // nothing more will come
-	if o.sent != 8 || !o.empty() {
-		t.Errorf("sent %d, empty %v, want 8, true", o.sent, o.empty())
+	want("h", 0)(next(5*time.Millisecond, 99)) // nothing more will come
+	if o.sent != 9 || !o.empty() {
+		t.Errorf("sent %d, empty %v, want 9, true", o.sent, o.empty())
 	}
 }
 
 // What waits is bounded; what does not fit is not taken.
 func TestOutboxBounded(t *testing.T) {
 	o := outbox{head: 1, chunk: 10}
-	n := o.write(noise(1000), time.Time{})
+	n := o.write(noise(1000))
 	if n != 10*maxFull || o.room() {
 		t.Errorf("took %d, want %d", n, 10*maxFull)
 	}
-	if n := o.write([]byte("x"), time.Time{}); n != 0 {
+	if n := o.write([]byte("x")); n != 0 {
 		t.Errorf("took %d more", n)
 	}
 	if _, _ = o.next(time.Time{}, 0, math.MaxUint64); !o.room() {
@@ -63,7 +65,7 @@ func TestOutboxBounded(t *testing.T) {
 		t.Error("offer takes what is not full, refuses what is, or goes beyond the bound")
 	}
 	o.drop()
-	o.write([]byte("x"), time.Time{})
+	o.write([]byte("x"))
 	if o.offer(noise(11)) {
 		t.Error("a message overtook data")
 	}

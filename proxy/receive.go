@@ -261,6 +261,7 @@ func (c *Conn) leave() {
 	c.mu.Unlock()
 	c.p.restock(c.ident, func() {
 		c.ident.active--
+		c.ident.left = time.Now()
 		c.ident.stalled -= stalled
 	})
 }

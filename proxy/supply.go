@@ -5,10 +5,14 @@ import "time"
 // Bounds of what the supply of reply SURBs is reckoned with.
 const (
 	connectSURBs = 20 // with the Connect of a tag's first stream (socks.md §21.5)
-	furtherSURBs = 8  // with the Connect of each further one
+	furtherSURBs = 8  // with the Connect of each further one beside it
+	warmSURBs    = 3  // with one soon after the last ended: what one packet holds
 	querySURBs   = 15 // with a lone control request (socks.md §5)
 	minStock     = 20
 	reserveSURBs = 10 // which a requester keeps for asking for more (socks.md §12)
+
+	// warmFor is how long a requester is believed to hold what a stream left there.
+	warmFor = time.Minute
 
 	minRoundTrip = 100 * time.Millisecond
 	maxRoundTrip = 5 * time.Second

@@ -154,7 +154,7 @@ func TestIdentityWant(t *testing.T) {
 		{8, 6, kinOurs, 20}, // which keeps to the window, and needs them for notes and keep-alives
 	}
 	for i, tt := range tests {
-		if got := id.join(); got != tt.surbs {
+		if got := id.join(at(0)); got != tt.surbs {
 			t.Errorf("stream %d: %d SURBs with its Connect, want %d", i, got, tt.surbs)
 		}
 		id.stalled = tt.stalled
@@ -164,10 +164,19 @@ func TestIdentityWant(t *testing.T) {
 		}
 	}
 	for range 500 {
-		id.join()
+		id.join(at(0))
 	}
 	id.stalled = 0
 	if got := id.want(at(0)); got != 200 {
 		t.Errorf("500 idle streams want %d, want a quarter of the most", got)
+	}
+	// What a stream leaves at the requester serves the next one, for a while.
+	id.active, id.left = 0, at(0)
+	if got := id.join(at(warmFor.Seconds() - 1)); got != 3 {
+		t.Errorf("%d SURBs with a Connect soon after, want 3", got)
+	}
+	id.active = 0
+	if got := id.join(at(warmFor.Seconds())); got != 20 {
+		t.Errorf("%d SURBs with a Connect long after, want 20", got)
 	}
 }

@@ -28,9 +28,10 @@ type identity struct {
 
 	mu      sync.Mutex // guards the following
 	supply  supply
-	active  int // streams
-	stalled int // of them, those whose application does not read
-	stocked int // what the Messenger was told last
+	active  int       // streams
+	left    time.Time // when the last stream ended
+	stalled int       // of them, those whose application does not read
+	stocked int       // what the Messenger was told last
 	asking  bool
 }
 
@@ -185,13 +186,17 @@ func (p *Proxy) wakeKin(k *kin) {
 }
 
 // join counts a new stream and says how many SURBs its Connect carries.
-func (id *identity) join() int {
+func (id *identity) join(now time.Time) int {
 	id.mu.Lock()
 	defer id.mu.Unlock()
-	if id.active++; id.active == 1 {
-		return connectSURBs
+	warm := !id.left.IsZero() && now.Sub(id.left) < warmFor
+	switch id.active++; {
+	case id.active > 1:
+		return furtherSURBs
+	case warm:
+		return warmSURBs
 	}
-	return furtherSURBs
+	return connectSURBs
 }
 
 // restock tells the Messenger how many reply SURBs the requester should hold,

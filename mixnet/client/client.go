@@ -65,6 +65,9 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Ack == nil {
 		cfg.Ack = keys.NewAck()
 	}
+	if cfg.Store == nil {
+		cfg.Store = NewMemoryStore()
+	}
 	if cfg.LaneRoom == 0 {
 		cfg.LaneRoom = DefaultLaneRoom
 	}

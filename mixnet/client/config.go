@@ -79,6 +79,9 @@ type Config struct {
 
 	// Gateway is the one the client is reached through. It must be in the topology.
 	Gateway keys.Identity
+	// Store keeps what the gateway knows the client by, so that one with the
+	// same keys need not register again. If nil, it is in memory.
+	Store Store
 	// Topology gives the current picture of the network. It is asked at the
 	// start and then again and again.
 	Topology func(context.Context) (*topology.Network, error)

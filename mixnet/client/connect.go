@@ -146,9 +146,10 @@ func (c *Client) connect(ctx context.Context) error {
 
 // A login is what is kept from one session to the next.
 type login struct {
-	sealer  *session.Sealer // nil: not registered
-	last    time.Time       // of the last authentication: each must be a later second
-	refused int             // since one was accepted
+	loaded  bool            // the store was asked
+	grant   Registration    // what the store has, or should have
+	sealer  *session.Sealer // of its key; nil: not registered
+	refused int             // since an authentication was accepted
 }
 
 // maxRefusals is how often a gateway may refuse an authentication before the
@@ -186,19 +187,27 @@ func (c *Client) session(ctx context.Context, l *login) error {
 // login registers or authenticates.
 func (c *Client) login(ctx context.Context, conn session.MessageConn, l *login) (*session.Client, error) {
 	receive := func(b []byte) { c.push(ctx, b) }
+	if err := c.load(ctx, l); err != nil {
+		return nil, err
+	}
 	if l.sealer == nil {
 		key, version, err := session.Register(ctx, conn, c.identity, c.cfg.Gateway)
 		if err != nil {
 			return nil, err
 		}
 		l.sealer, l.refused = session.NewSealer(key), 0
+		l.grant = Registration{Key: key}
+		c.save(ctx, l)
 		return session.NewClient(conn, l.sealer, version, receive), nil
 	}
+	// Each time is a later second than the last, also across restarts and when
+	// the clock goes back. It is kept before it is used.
 	now := time.Now()
-	if now.Unix() <= l.last.Unix() {
-		now = l.last.Add(time.Second)
+	if now.Unix() <= l.grant.Last.Unix() {
+		now = l.grant.Last.Add(time.Second)
 	}
-	l.last = now
+	l.grant.Last = now.Truncate(time.Second)
+	c.save(ctx, l)
 	live, err := session.Authenticate(ctx, conn, c.identity, l.sealer, now, receive)
 	var refusal *session.RefusedError
 	if errors.As(err, &refusal) {
@@ -212,6 +221,30 @@ func (c *Client) login(ctx context.Context, conn session.MessageConn, l *login) 
 		l.refused = 0
 	}
 	return live, err
+}
+
+// load asks the store, once, whether the gateway knows us.
+func (c *Client) load(ctx context.Context, l *login) error {
+	if l.loaded {
+		return nil
+	}
+	r, ok, err := c.cfg.Store.Load(ctx, c.self.Identity, c.self.Gateway)
+	if err != nil {
+		return fmt.Errorf("client: load registration: %w", err)
+	}
+	l.loaded = true
+	if ok {
+		l.grant, l.sealer = r, session.NewSealer(r.Key)
+	}
+	return nil
+}
+
+// save has the store keep what is known of the gateway. If it does not, this
+// session is no worse for it: the next start registers anew.
+func (c *Client) save(ctx context.Context, l *login) {
+	if err := c.cfg.Store.Save(ctx, c.self.Identity, c.self.Gateway, l.grant); err != nil && ctx.Err() == nil {
+		c.cfg.Log.Error().Err(err).Msg("registration cannot be kept")
+	}
 }
 
 // push hands the loop what the gateway pushed. While the loop is behind, the

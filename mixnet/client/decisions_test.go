@@ -124,11 +124,35 @@ func TestLanesOrderOfUrgency(t *testing.T) {
 	l.offer(grant)
 	first, _ := l.pop(always) // the grant
 	l.offer(request)
-	l.again(first)
+	l.sendAgain(first)
 	for i, want := range []*outgoing{request, grant, data} {
 		if p, ok := l.pop(always); !ok || p.out != want {
 			t.Fatalf("turn %d: wrong message", i)
 		}
+	}
+}
+
+// A download, whose grants never end, must not keep another stream from beginning.
+func TestGrantsLeaveRoomForLanes(t *testing.T) {
+	l := newLanes(100)
+	data, grants := offered(t, 1, 5), offered(t, 0, 8)
+	grants.purpose = purposeGrant
+	l.offer(data)
+	l.offer(grants)
+	got := ""
+	for {
+		p, ok := l.pop(always)
+		if !ok {
+			break
+		}
+		if p.out == data {
+			got += "d"
+		} else {
+			got += "g"
+		}
+	}
+	if want := "gdgdgdgdgdggg"; got != want {
+		t.Errorf("order %s, want %s", got, want)
 	}
 }
 
@@ -213,7 +237,7 @@ func TestBlockedRepliesAreSkipped(t *testing.T) {
 		t.Errorf("%d fragments wait, want 2", got)
 	}
 	p, _ := l.pop(always)
-	l.again(p)
+	l.sendAgain(p)
 	if got := l.waiting(reply.tag); got != 2 {
 		t.Errorf("%d fragments wait with one to be sent again, want 2", got)
 	}

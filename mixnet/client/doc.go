@@ -19,7 +19,8 @@
 // A fragment whose receipt does not come is sent again on another route, for as
 // long as somebody may want it.
 //
-// The package keeps nothing on disk: keys are handed in, and whoever wants a
-// stable address hands in the same. It does not order messages, does not know
+// The package touches no disk: keys are handed in, and whoever wants a stable
+// address hands in the same; what a gateway knows the client by is kept in the
+// [Store] that is handed in. It does not order messages, does not know
 // what they mean, and does not hide from the gateway that its client is online.
 package client

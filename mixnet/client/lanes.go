@@ -7,28 +7,24 @@ import (
 // lanes holds what waits to be sent. The loop owns it.
 //
 //	requests        ┐
-//	sent again      ├─ in this order, before
-//	grants          ┘
-//	lane a  ▒▒▒▒    ┐
-//	lane b  ▒       ├─ a packet of each in turn
-//	lane c  ▒▒▒▒▒▒  ┘
+//	sent again      ┴─ in this order, before
+//	grants          ┐
+//	lane a  ▒▒▒▒    ┐  every other packet is a grant, if there is one:
+//	lane b  ▒       ├─ a download must not keep another stream from beginning
+//	lane c  ▒▒▒▒▒▒  ┘  a packet of each lane in turn
 //
 // A lane has room for a number of packets, queued or not yet acknowledged;
 // messages beyond it are kept with their senders, who wait.
 type lanes struct {
-	room   int // packets in a lane
-	urgent [3]queue
-	lanes  map[mixnet.Lane]*lane
-	ring   []*lane // those with something queued, in turn
-	turn   int
+	room    int // packets in a lane
+	request queue
+	again   queue
+	grant   queue
+	granted bool // the last packet that was not urgent was a grant
+	lanes   map[mixnet.Lane]*lane
+	ring    []*lane // those with something queued, in turn
+	turn    int
 }
-
-// The urgent queues, in the order in which they are served.
-const (
-	urgentRequest = iota
-	urgentAgain
-	urgentGrant
-)
 
 type lane struct {
 	id     mixnet.Lane
@@ -87,9 +83,9 @@ func (l *lanes) accept(ln *lane, o *outgoing) {
 	o.left = o.frags.Len()
 	switch {
 	case o.purpose == purposeRequest:
-		l.urgent[urgentRequest].pushAll(o)
+		l.request.pushAll(o)
 	case o.purpose == purposeGrant:
-		l.urgent[urgentGrant].pushAll(o)
+		l.grant.pushAll(o)
 	default:
 		ln.load += o.left
 		ln.queued = append(ln.queued, o)
@@ -100,19 +96,35 @@ func (l *lanes) accept(ln *lane, o *outgoing) {
 	}
 }
 
-// again queues a fragment that is to be sent once more.
-func (l *lanes) again(p piece) {
+// sendAgain queues a fragment that is to be sent once more.
+func (l *lanes) sendAgain(p piece) {
 	p.again = true
-	l.urgent[urgentAgain].push(p)
+	l.again.push(p)
 }
 
 // pop takes the next fragment for which can says yes: replies need a SURB.
 func (l *lanes) pop(can func(*outgoing) bool) (piece, bool) {
-	for i := range l.urgent {
-		if p, ok := l.urgent[i].pop(can); ok {
+	if p, ok := l.request.pop(can); ok {
+		return p, true
+	}
+	if p, ok := l.again.pop(can); ok {
+		return p, true
+	}
+	if !l.granted {
+		if p, ok := l.grant.pop(can); ok {
+			l.granted = true
 			return p, true
 		}
 	}
+	l.granted = false
+	if p, ok := l.popLane(can); ok {
+		return p, true
+	}
+	return l.grant.pop(can)
+}
+
+// popLane takes the next fragment of the lanes.
+func (l *lanes) popLane(can func(*outgoing) bool) (piece, bool) {
 	for range len(l.ring) {
 		if l.turn >= len(l.ring) {
 			l.turn = 0
@@ -192,7 +204,7 @@ func (l *lanes) eachWaiting(do func(o *outgoing, fragments int)) {
 			}
 		}
 	}
-	for _, p := range l.urgent[urgentAgain].items {
+	for _, p := range l.again.items {
 		if p.out.reply && !p.out.over {
 			do(p.out, 1)
 		}

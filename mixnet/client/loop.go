@@ -241,7 +241,7 @@ func (l *loop) due(now time.Time) {
 			l.abandon(func(o *outgoing) bool { return o == p.out }, mixnet.ErrGivenUp)
 			continue
 		}
-		l.lanes.again(p)
+		l.lanes.sendAgain(p)
 	}
 	if now.Before(l.chores) {
 		return
@@ -336,7 +336,7 @@ func (l *loop) next(now time.Time) (piece, bool) {
 			l.ask(tag, l.lanes.waiting(tag), now)
 		}
 		if !ok {
-			if len(low) > 0 && len(l.lanes.urgent[urgentRequest].items) > 0 {
+			if len(low) > 0 && len(l.lanes.request.items) > 0 {
 				p, ok = l.lanes.pop(func(o *outgoing) bool { // the request just made
 					return o.purpose == purposeRequest && l.pools.can(o.tag, true)
 				})
