@@ -8,7 +8,7 @@ DEMO     ?=
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench fuzz lint cover wasm size clean
+.PHONY: help build demo test race bench fuzz lint cover wasm interop size clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ cover: ## Measure test coverage into cover.out
 
 wasm: ## Build what runs in a browser
 	GOOS=js GOARCH=wasm $(GO) build ./mixnet/client
+
+interop: ## Run the clients that Nym publishes against our network; needs Node and npm
+	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }
+	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -count=1 -timeout 5m ./...
 
 size: ## Count lines of Go, and bytes of the programs in bin/
 	@find . -name '*.go' ! -name '*_test.go' -exec cat {} + | wc -l | xargs echo "lines of Go:"

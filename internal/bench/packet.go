@@ -71,10 +71,10 @@ type packetCosts struct {
 
 // packetCosts measures the packets of one size, once.
 func (l *Lab) packetCosts(size mixnet.PacketSize) (*packetCosts, error) {
-	return once(l, "packet costs "+size.String(), func() (*packetCosts, error) { return measurePackets(size) })
+	return once(l, "packet costs "+size.String(), func() (*packetCosts, error) { return measurePackets(size, sliceRounds) })
 }
 
-func measurePackets(size mixnet.PacketSize) (*packetCosts, error) {
+func measurePackets(size mixnet.PacketSize, rounds int) (*packetCosts, error) {
 	s, err := newSpecimen(size)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func measurePackets(size mixnet.PacketSize) (*packetCosts, error) {
 	if size != mixnet.AckSize {
 		add(&c.yardOpen, s.yardOpen())
 	}
-	for i, k := range interleave(ops) {
+	for i, k := range interleave(rounds, ops) {
 		*to[i] = k
 	}
 	for _, k := range []*cost{&c.unwrapBatch, &c.buildBatch} {

@@ -16,7 +16,7 @@ const (
 // A cost is what one operation takes.
 type cost struct {
 	CPU    time.Duration // median over the slices
-	Allocs float64
+	Allocs float64       // of memory, per operation
 }
 
 // micros gives the CPU time in microseconds.
@@ -28,7 +28,7 @@ type operation func(n int)
 // interleave measures operations in short slices, all in turn, by the CPU time
 // of the running thread: a noisy neighbour hits all of them alike, and the
 // median forgets the slices it hit.
-func interleave(ops []operation) []cost {
+func interleave(rounds int, ops []operation) []cost {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
@@ -41,10 +41,10 @@ func interleave(ops []operation) []cost {
 		runtime.ReadMemStats(&before)
 		op(times[i])
 		runtime.ReadMemStats(&after)
-		costs[i].Allocs = float64(after.Mallocs-before.Mallocs) / float64(times[i])
+		costs[i].Allocs = float64((after.Mallocs - before.Mallocs) / uint64(times[i])) // whole ones: the runtime makes a few of its own
 	}
 	samples := make([][]time.Duration, len(ops))
-	for range sliceRounds {
+	for range rounds {
 		for i, op := range ops {
 			began := threadCPU()
 			op(times[i])

@@ -398,6 +398,39 @@ func TestManyStreams(t *testing.T) {
 	})
 }
 
+// Downloads that take all there is, at Nym's pace, do not keep another stream
+// from beginning.
+func TestNewStreamBesideDownloads(t *testing.T) {
+	inWorld(t, Spec{}, func(w *world) {
+		w.serve(80, func(c net.Conn) {
+			for chunk := make([]byte, 16<<10); ; {
+				if _, err := c.Write(chunk); err != nil {
+					return
+				}
+			}
+		})
+		w.serve(7, echo)
+		ctx, stop := context.WithCancel(w.ctx)
+		var wg sync.WaitGroup
+		for range 6 {
+			c := w.mustDial(80)
+			context.AfterFunc(ctx, func() { c.Close() })
+			wg.Go(func() { io.Copy(io.Discard, c) })
+		}
+		time.Sleep(20 * time.Second)
+		for range 3 {
+			began := time.Now()
+			c := w.mustDial(7)
+			w.exchange(c, []byte("hello"))
+			if took := time.Since(began); took > 15*time.Second {
+				t.Errorf("an exchange beside six downloads took %v", took)
+			}
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
 // A server that answers only after the end of input, a minute later; and a
 // client that goes on sending after the server has finished.
 func TestHalfClose(t *testing.T) {

@@ -1,0 +1,75 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/link"
+	"nym-socks5/mixnet/mixnode"
+	"nym-socks5/mixnet/topology"
+)
+
+// relayChild is a mix node as the program has it, and answers questions about
+// what it has used.
+func relayChild(ctx context.Context, p *pipe) error {
+	var spec relaySpec
+	if err := p.receive(&spec); err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	addr := ln.Addr().(*net.TCPAddr).AddrPort()
+	picture, err := spec.topology(addr)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	cfg := mixnode.Config{
+		Keys:     mixnode.Keys{Primary: mixnode.Key{Rotation: relayRotation, Key: keys.SphinxKeyFromBytes(spec.Sphinx)}},
+		Addr:     mixnet.NodeAddrFrom(addr),
+		Topology: func() *topology.Network { return picture },
+		Server:   link.ServerConfig{ExemptLoopback: true},
+	}
+	if spec.Noise != [keys.Size]byte{} {
+		cfg.Noise = keys.NoiseKeyFromBytes(spec.Noise)
+	}
+	node, err := mixnode.New(cfg)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return node.Run(ctx, ln) })
+	err = relayReports(p, node, relayReport{Addr: addr})
+	cancel()
+	return errors.Join(err, g.Wait())
+}
+
+// relayReports answers until the parent is gone.
+func relayReports(p *pipe, node *mixnode.Node, hello relayReport) error {
+	report := hello
+	for {
+		if err := p.send(report); err != nil {
+			return err
+		}
+		var question string
+		if err := p.receive(&question); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		s := node.Stats()
+		report = relayReport{CPU: processCPU(), Forwarded: s.Forwarded}
+		for _, d := range s.Dropped {
+			report.Dropped += d
+		}
+	}
+}
