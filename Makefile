@@ -30,9 +30,9 @@ race: ## Run all tests under the race detector; needs a C compiler too
 		exit 1; }
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
-bench: ## Measure the figures that have goals into docs/benchmarks.json (BENCH=regexp: a few, into the terminal only)
+bench: ## Measure the figures that have goals into docs/benchmarks.md and .json (BENCH=regexp: a few, into the terminal only)
 	@mkdir -p docs
-	$(GO) run ./internal/bench/run -run '$(BENCH)' $(if $(filter .,$(BENCH)),-json docs/benchmarks.json)
+	$(GO) run ./internal/bench/run -run '$(BENCH)' $(if $(filter .,$(BENCH)),-json docs/benchmarks.json -md docs/benchmarks.md)
 
 fuzz: ## Fuzz every target for FUZZTIME each (10s)
 	./internal/tools/fuzz.sh $(FUZZTIME)

@@ -68,6 +68,27 @@ throughput  -        15384     packets/s  -          -      -
 	}
 }
 
+func TestMarkdown(t *testing.T) {
+	var got strings.Builder
+	m := Machine{CPU: "A fast one", Cores: 2, OS: "linux", Arch: "amd64", GoVersion: "go1.26"}
+	if err := WriteMarkdown(&got, sampleRows(), m); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"Measured on A fast one, 2 cores, linux/amd64, go1.26.\n",
+		"| unwrap | <= 1.1x | 66.0 | us | 60.0 | 1.10 | yes |\n",
+		"| first byte | <= 10 | 12.3 | ms | - | - | NO |\n",
+		"| throughput | - | 15384 | packets/s | - | - | - |\n",
+	} {
+		if !strings.Contains(got.String(), want) {
+			t.Errorf("the page lacks %q:\n%s", want, got.String())
+		}
+	}
+	if ThisMachine().Cores < 1 || ThisMachine().CPU == "" {
+		t.Errorf("this machine: %+v", ThisMachine())
+	}
+}
+
 func TestJSONRoundTrip(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteJSON(&b, sampleRows()); err != nil {

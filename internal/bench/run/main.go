@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"regexp"
@@ -27,6 +28,7 @@ func main() {
 func run(ctx context.Context) error {
 	choice := flag.String("run", ".", "measure only figures whose name matches this `regexp`")
 	out := flag.String("json", "", "write the rows to this `file` too")
+	page := flag.String("md", "", "write them, and what they were measured on, to this `file` as a page")
 	child := flag.String("child", "", "for the program itself: run a part that is measured as a process of its own")
 	flag.Parse()
 	if *child != "" {
@@ -48,12 +50,23 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(os.Stderr)
-	if err := bench.WriteTable(os.Stdout, rows); err != nil || *out == "" {
+	if err := bench.WriteTable(os.Stdout, rows); err != nil {
 		return err
 	}
-	f, err := os.Create(*out)
+	if err := create(*out, func(w io.Writer) error { return bench.WriteJSON(w, rows) }); err != nil {
+		return err
+	}
+	return create(*page, func(w io.Writer) error { return bench.WriteMarkdown(w, rows, bench.ThisMachine()) })
+}
+
+// create writes a file, if it has a name.
+func create(name string, write func(io.Writer) error) error {
+	if name == "" {
+		return nil
+	}
+	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	return errors.Join(bench.WriteJSON(f, rows), f.Close())
+	return errors.Join(write(f), f.Close())
 }
