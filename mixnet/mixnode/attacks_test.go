@@ -87,7 +87,7 @@ func TestH08Copies(t *testing.T) {
 				n := newTestNet(t, false)
 				other := keys.NewSphinxKey()
 				node, stop := n.node(mix1, func(c *Config) {
-					c.Keys = Keys{Primary: Key{7, n.keys[mix1]}, Secondary: Key{6, other}}
+					c.Keys = Keys{Primary: Key{Rotation: 7, Key: n.keys[mix1]}, Secondary: Key{Rotation: 6, Key: other}}
 				})
 				next, stopNext := n.sink(mix2)
 				l := n.link(n.host(entry), mix1)
@@ -123,7 +123,7 @@ func TestRotationOfKeys(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := newTestNet(t, false)
 		k7, k8, k9 := n.keys[mix1], keys.NewSphinxKey(), keys.NewSphinxKey()
-		node, stop := n.node(mix1, func(c *Config) { c.Keys = Keys{Primary: Key{7, k7}} })
+		node, stop := n.node(mix1, func(c *Config) { c.Keys = Keys{Primary: Key{Rotation: 7, Key: k7}} })
 		next, stopNext := n.sink(mix2)
 		l := n.link(n.host(entry), mix1)
 		under := func(k *keys.SphinxKey) []byte {
@@ -151,19 +151,19 @@ func TestRotationOfKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		set(Keys{Primary: Key{7, k7}, Secondary: Key{8, k8}}) // 8 pre-announced
+		set(Keys{Primary: Key{Rotation: 7, Key: k7}, Secondary: Key{Rotation: 8, Key: k8}}) // 8 pre-announced
 		first8 := under(k8)
 		try("8 pre-announced as even", first8, even, true)
 		try("8 pre-announced as unknown", under(k8), unknown, true)
 		try("7 again", old, odd, false)
 
-		set(Keys{Primary: Key{8, k8}, Secondary: Key{7, k7}}) // 8 current, 7 in overlap
+		set(Keys{Primary: Key{Rotation: 8, Key: k8}, Secondary: Key{Rotation: 7, Key: k7}}) // 8 current, 7 in overlap
 		try("7 in overlap", under(k7), odd, true)
 		try("7 again in overlap", old, odd, false)
 		try("7 again in overlap as unknown", old, unknown, false)
 		try("8 again", first8, even, false)
 
-		set(Keys{Primary: Key{8, k8}, Secondary: Key{9, k9}}) // 7 is gone
+		set(Keys{Primary: Key{Rotation: 8, Key: k8}, Secondary: Key{Rotation: 9, Key: k9}}) // 7 is gone
 		k7.Wipe()
 		try("7 after its end", under(keys.NewSphinxKey()), odd, false)
 		try("9 as odd", under(k9), odd, true)
@@ -171,7 +171,7 @@ func TestRotationOfKeys(t *testing.T) {
 		if got := node.Stats().ReplayTags; got != 3 {
 			t.Errorf("%d tags remembered, want the three under keys still held", got)
 		}
-		if err := node.SetKeys(Keys{Secondary: Key{8, k8}}); err == nil {
+		if err := node.SetKeys(Keys{Secondary: Key{Rotation: 8, Key: k8}}); err == nil {
 			t.Error("took keys without a primary one")
 		}
 		l.c.Close()
@@ -507,7 +507,7 @@ func TestTopologyChanges(t *testing.T) {
 func TestRunEndsWithItsListener(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := newTestNet(t, false)
-		node, err := New(Config{Keys: Keys{Primary: Key{NoRotation, n.keys[mix1]}}, Topology: n.current})
+		node, err := New(Config{Keys: Keys{Primary: Key{Rotation: NoRotation, Key: n.keys[mix1]}}, Topology: n.current})
 		if err != nil {
 			t.Fatal(err)
 		}

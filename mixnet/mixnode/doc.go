@@ -15,8 +15,9 @@
 // hostile peer neither delays nor crowds out another. Packets live in buffers
 // of their own size and are worked on in place.
 //
-// The node keeps its replay filters in memory, one for each Sphinx key. It
-// makes no keys and fetches no topology: both are handed in, and may change
+// The node keeps its replay filters in memory, one for each Sphinx key. If a key
+// comes with a [ReplayLog], packets wait until their tags are in it too. It makes
+// no keys and fetches no topology: both are handed in, and may change
 // while it runs. What a delivered message contains is the gateway's business.
 // Nothing that could tell who talks to whom is logged or counted apart.
 package mixnode

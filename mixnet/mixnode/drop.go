@@ -20,6 +20,7 @@ const (
 	DropMAC                             // its header's MAC is wrong
 	DropReplayed                        // it was seen before
 	DropReplayFull                      // the replay filter is at its cap: needs the operator
+	DropReplayLog                       // its replay tag could not be written to disk: needs the operator
 	DropVersion                         // it has a legacy version, and those are off
 	DropHeader                          // its routing block makes no sense
 	DropPayload                         // final hop: its payload was damaged
@@ -37,7 +38,7 @@ const (
 
 var reasonNames = [numReasons]string{
 	"inbound full", "inbound layer", "expired", "low order", "mac", "replayed", "replay filter full",
-	"version", "header", "payload", "final hop", "forward hop", "unknown next hop", "outbound layer",
+	"replay log", "version", "header", "payload", "final hop", "forward hop", "unknown next hop", "outbound layer",
 	"delay full", "delay quota", "outbound full", "unreachable", "shutdown",
 }
 

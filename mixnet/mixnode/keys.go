@@ -16,6 +16,10 @@ const NoRotation uint32 = 1<<32 - 1
 type Key struct {
 	Rotation uint32
 	Key      *keys.SphinxKey
+	// Log keeps the tags of packets seen under the key (H18). If nil, they are
+	// in memory only, and the key must not be used again after a restart. Whoever
+	// hands the log in closes it: when the key is retired or the node has ended.
+	Log ReplayLog
 }
 
 // Keys are a node's Sphinx keys (sphinx.md §7.3).
@@ -40,15 +44,23 @@ type slot struct {
 // keyring holds the keys in use. Workers hold its lock while they use them, so
 // that a key taken out can be wiped at once.
 type keyring struct {
-	mu        sync.RWMutex
-	slots     [2]slot // primary, secondary; a nil key is none
 	newFilter func() *filter
+	setting   sync.Mutex // held while keys are replaced
+
+	mu    sync.RWMutex
+	slots [2]slot // primary, secondary; a nil key is none
 }
 
-// set replaces the keys. Filters of keys that stay are kept.
+// set replaces the keys. Filters of keys that stay are kept, with their logs.
 func (r *keyring) set(k Keys) error {
 	if k.Primary.Key == nil {
 		return errNoKey
+	}
+	r.setting.Lock()
+	defer r.setting.Unlock()
+	loaded, err := r.load(k) // may take a while: without the workers' lock
+	if err != nil {
+		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,18 +70,44 @@ func (r *keyring) set(k Keys) error {
 		if key.Key == nil {
 			continue
 		}
-		s := slot{Key: key}
+		s := slot{Key: key, seen: loaded[i]}
 		for _, o := range append(old[:], r.slots[0]) {
 			if o.Key.Key != nil && o.Key.Key.Equal(key.Key) {
 				s.seen = o.seen
 			}
 		}
-		if s.seen == nil {
-			s.seen = r.newFilter()
-		}
 		r.slots[i] = s
 	}
 	return nil
+}
+
+// load makes the filters of keys that are not held yet, and fills them from
+// their logs.
+func (r *keyring) load(k Keys) (loaded [2]*filter, err error) {
+	for i, key := range []Key{k.Primary, k.Secondary} {
+		if key.Key == nil || r.holds(key.Key) || i == 1 && key.Key.Equal(k.Primary.Key) {
+			continue
+		}
+		loaded[i] = r.newFilter()
+		if key.Log == nil {
+			continue
+		}
+		if err := loaded[i].load(key.Log); err != nil {
+			return loaded, err
+		}
+	}
+	return loaded, nil
+}
+
+func (r *keyring) holds(key *keys.SphinxKey) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, s := range r.slots {
+		if s.Key.Key != nil && s.Key.Key.Equal(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // choose gives the keys to try for a packet (nodes.md §3.4): those whose own

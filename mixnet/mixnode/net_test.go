@@ -97,7 +97,7 @@ func (n *testNet) change(topo *topology.Network) {
 func (n *testNet) node(place int, change func(*Config)) (node *Node, stop func()) {
 	n.t.Helper()
 	cfg := Config{
-		Keys:     Keys{Primary: Key{NoRotation, n.keys[place]}},
+		Keys:     Keys{Primary: Key{Rotation: NoRotation, Key: n.keys[place]}},
 		Noise:    n.noise[place],
 		Addr:     n.addrs[place],
 		Topology: n.current,

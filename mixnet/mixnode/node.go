@@ -25,6 +25,7 @@ type Node struct {
 	ring     keyring
 	buffers  buffers
 	sched    *scheduler
+	recorder *recorder
 	delay    *delayer
 	server   *link.Server
 	pool     *link.Pool
@@ -33,7 +34,7 @@ type Node struct {
 
 	received, forwarded, delivered, injected atomic.Uint64
 	dropped                                  [numReasons]atomic.Uint64
-	alarmed                                  atomic.Int64 // when the full replay filter was last logged, Unix seconds
+	alarmed                                  atomic.Int64 // when it was last logged that replays cannot be told, Unix seconds
 }
 
 // New checks the configuration and makes a Node.
@@ -48,6 +49,7 @@ func New(cfg Config) (*Node, error) {
 	if err := n.ring.set(cfg.Keys); err != nil {
 		return nil, err
 	}
+	n.recorder = &recorder{node: n, wake: make(chan struct{}, 1)}
 	var seed [32]byte
 	crand.Read(seed[:])
 	n.delay = &delayer{
@@ -74,7 +76,7 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) Run(ctx context.Context, ln net.Listener) error {
 	// What comes later on a packet's way ends later.
 	poolCtx, endPool := context.WithCancel(context.WithoutCancel(ctx))
-	var pool, delay, workers sync.WaitGroup
+	var pool, delay, recorder, workers sync.WaitGroup
 	pool.Go(func() { n.pool.Run(poolCtx) })
 
 	n.delay.mu.Lock()
@@ -82,6 +84,8 @@ func (n *Node) Run(ctx context.Context, ln net.Listener) error {
 	n.delay.mu.Unlock()
 	stopDelay := make(chan struct{})
 	delay.Go(func() { n.delay.run(stopDelay) })
+	stopRecorder := make(chan struct{})
+	recorder.Go(func() { n.recorder.run(stopRecorder) })
 	for range n.cfg.Workers {
 		workers.Go(newWorker(n).run)
 	}
@@ -89,6 +93,8 @@ func (n *Node) Run(ctx context.Context, ln net.Listener) error {
 	err := n.server.Run(ctx, ln)
 	n.sched.close()
 	workers.Wait()
+	close(stopRecorder)
+	recorder.Wait()
 	close(stopDelay)
 	delay.Wait()
 	endPool()
@@ -97,7 +103,9 @@ func (n *Node) Run(ctx context.Context, ln net.Listener) error {
 }
 
 // SetKeys changes the Sphinx keys. When it returns, no key that was left out is
-// in use any more, and what was known of packets under it is forgotten.
+// in use any more, and what was known of packets under it is forgotten; its
+// replay log may be removed. It fails, and changes nothing, with [ErrTagsLost]
+// if the log of a key is not clean.
 func (n *Node) SetKeys(k Keys) error { return n.ring.set(k) }
 
 // Forward sends a packet of one of the gateway's clients, or a SURB-ACK, to its
@@ -152,11 +160,11 @@ func (n *Node) Stats() Stats {
 	return s
 }
 
-// alarm says, at most once a minute, that packets are refused because the
-// replay filter is full: the operator must give it more room.
-func (n *Node) alarm() {
+// alarm says, at most once a minute, that packets are refused because the node
+// could not tell if they came again: the operator must give it more room.
+func (n *Node) alarm(what string, err error) {
 	now := time.Now().Unix()
 	if last := n.alarmed.Load(); now-last >= 60 && n.alarmed.CompareAndSwap(last, now) {
-		n.cfg.Log.Error().Msg("replay filter full, packets are refused")
+		n.cfg.Log.Error().Err(err).Msg(what)
 	}
 }

@@ -363,7 +363,7 @@ func TestDropReasonNames(t *testing.T) {
 		}
 		seen[r.String()] = true
 	}
-	if got := numReasons.String(); got != "DropReason(19)" {
+	if got := numReasons.String(); got != "DropReason(20)" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -521,7 +521,7 @@ func TestNewRefuses(t *testing.T) {
 	if _, err := New(Config{Topology: topo}); err == nil {
 		t.Error("made a node without a key")
 	}
-	if _, err := New(Config{Keys: Keys{Primary: Key{1, keys.NewSphinxKey()}}}); err == nil {
+	if _, err := New(Config{Keys: Keys{Primary: Key{Rotation: 1, Key: keys.NewSphinxKey()}}}); err == nil {
 		t.Error("made a node without a topology")
 	}
 }

@@ -162,7 +162,7 @@ func benchRelay(b *testing.B, packets int, mean time.Duration) {
 	for b.Loop() {
 		unwrap += unwrapAlone(b, plain, key)
 		node, err := New(Config{
-			Keys: Keys{Primary: Key{NoRotation, key}}, Addr: self,
+			Keys: Keys{Primary: Key{Rotation: NoRotation, Key: key}}, Addr: self,
 			Topology:   func() *topology.Network { return topo },
 			QueueBytes: 256 << 20, DelayQuota: 256 << 20,
 			Pool: link.PoolConfig{

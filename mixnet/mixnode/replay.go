@@ -1,6 +1,7 @@
 package mixnode
 
 import (
+	"fmt"
 	"hash/maphash"
 	"math/bits"
 	"sync"
@@ -24,17 +25,19 @@ const (
 )
 
 // A filter remembers the replay tags of the packets opened under one key
-// (nodes.md §3.5). It keeps 64 bits of a keyed hash of each tag in open
-// addressing, so with 10^9 tags a fresh packet is refused with a probability
-// of 10^9/2^64. There is no way to take a tag out: the filter goes with its key.
+// (nodes.md §3.5). It keeps 64 bits of a keyed hash of what a [ReplayTag] has of
+// each tag, in open addressing, so with 10^9 tags a fresh packet is refused with
+// a probability of 2·10^9/2^64. There is no way to take a tag out: the filter
+// goes with its key.
 //
-//	tag (32) ─▶ keyed hash (64 bits) ─▶ shard (8 bits) ─▶ [ · f · f f · · ]
+//	tag (32, 8 of them used) ─▶ keyed hash (64 bits) ─▶ shard (8 bits) ─▶ [ · f · f f · · ]
 //
 // It is cut into shards that grow apart from each other, so that growing never
 // takes long. It begins with 128 KiB and ends at its cap.
 type filter struct {
 	seed maphash.Seed
-	max  int // bytes of all tables together
+	max  int       // bytes of all tables together
+	log  ReplayLog // where the tags are kept too; may be nil
 
 	mu     sync.Mutex
 	bytes  int // of the tables
@@ -62,7 +65,7 @@ func newFilter(max int) *filter {
 func (f *filter) see(tags []*[sphinx.TagSize]byte, out *[sphinx.BatchSize]verdict) {
 	var hs [sphinx.BatchSize]uint64
 	for i, t := range tags {
-		hs[i] = max(maphash.Bytes(f.seed, t[:]), 1)
+		hs[i] = f.hash(t[:ReplayTagSize])
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -75,6 +78,32 @@ func (f *filter) see(tags []*[sphinx.TagSize]byte, out *[sphinx.BatchSize]verdic
 		out[i] = f.note(h)
 	}
 }
+
+// load remembers all tags in a log, which it keeps from then on.
+func (f *filter) load(log ReplayLog) error {
+	if !log.Clean() {
+		return ErrTagsLost
+	}
+	f.log = log
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	left := 0
+	err := log.Load(func(t ReplayTag) {
+		if f.note(f.hash(t[:])) == refused {
+			left++
+		}
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("mixnode: load replay log: %w", err)
+	case left > 0:
+		return fmt.Errorf("mixnode: load replay log: %d tags more than the replay filter has room for", left)
+	}
+	return nil
+}
+
+// hash is never zero.
+func (f *filter) hash(tag []byte) uint64 { return max(maphash.Bytes(f.seed, tag), 1) }
 
 func (f *filter) note(h uint64) verdict {
 	s := &f.shards[h>>56]

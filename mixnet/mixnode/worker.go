@@ -19,8 +19,10 @@ type worker struct {
 	packets [sphinx.BatchSize]sphinx.Packet
 	place   [sphinx.BatchSize]int // of packets[i] in the batch
 	tags    []*[sphinx.TagSize]byte
+	seen    [2]*filter // of the keys that packets were opened with
 	out     link.Batch
 	delayed []*buffer
+	held    []held
 	closing []*inbound
 
 	dropped              [numReasons]uint64 // since the last report
@@ -61,6 +63,7 @@ func (w *worker) process() {
 		w.packets[i] = sphinx.Packet{}
 		w.batch.packets[at] = nil
 	}
+	w.node.recorder.push(w)
 	w.node.delay.push(w)
 	w.out.Flush()
 	w.report()
@@ -96,6 +99,7 @@ func (w *worker) unwrap(pic *picture) (k int) {
 		w.batch.bad[w.place[i]] = errors.Is(err, sphinx.ErrMAC) || errors.Is(err, sphinx.ErrLowOrder)
 	}
 	for i, s := range ring.slots {
+		w.seen[i] = s.seen
 		if s.seen != nil {
 			w.refuseReplays(w.packets[:k], i, s.seen)
 		}
@@ -136,16 +140,20 @@ func (w *worker) route(pic *picture, b *buffer, p *sphinx.Packet) {
 	case p.Err != nil:
 		w.drop(b, reasonOf(p.Err))
 		if p.Err == errReplayFull {
-			n.alarm()
+			n.alarm("replay filter full, packets are refused", nil)
 		}
 	case p.Final && n.cfg.Deliver == nil:
 		w.drop(b, DropFinal)
 	case p.Final:
-		w.delivered++
-		n.cfg.Deliver(Delivered{
+		d := Delivered{
 			Dest: p.Dest, Message: p.Message, Size: b.size, Rotation: b.rotation,
 			buffer: b, pool: &n.buffers,
-		})
+		}
+		if w.logged(p) {
+			w.hold(b, p, d)
+		} else {
+			w.deliver(d)
+		}
 	case n.cfg.Deliver != nil:
 		w.drop(b, DropForward)
 	default:
@@ -154,13 +162,30 @@ func (w *worker) route(pic *picture, b *buffer, p *sphinx.Packet) {
 			return
 		}
 		b.next = p.Next
-		if p.Delay == 0 {
-			w.send(b)
-			return
-		}
 		b.deadline = min(p.Delay, n.cfg.MaxDelay)
-		w.delayed = append(w.delayed, b)
+		switch {
+		case w.logged(p):
+			w.hold(b, p, Delivered{})
+		case b.deadline == 0:
+			w.send(b)
+		default:
+			w.delayed = append(w.delayed, b)
+		}
 	}
+}
+
+// logged reports whether a packet's key has a replay log.
+func (w *worker) logged(p *sphinx.Packet) bool { return w.seen[p.Key].log != nil }
+
+// hold keeps a packet until its tag is on disk.
+func (w *worker) hold(b *buffer, p *sphinx.Packet, final Delivered) {
+	w.held = append(w.held, held{b: b, seen: w.seen[p.Key], tag: replayTag(&p.Tag), final: final})
+}
+
+// deliver hands over a packet that ends here.
+func (w *worker) deliver(d Delivered) {
+	w.delivered++
+	w.node.cfg.Deliver(d)
 }
 
 // send hands a packet to the link of its next hop.
