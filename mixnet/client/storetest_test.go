@@ -1,3 +1,7 @@
+//go:build !js
+
+// The suite knows the gateway too, which is not for browsers.
+
 package client_test
 
 import (
