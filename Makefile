@@ -54,7 +54,7 @@ wasm: ## Build what runs in a browser
 
 interop: ## Run the clients that Nym publishes against our network; needs Node and npm
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }
-	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -count=1 -timeout 5m ./...
+	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 5m ./...
 
 size: ## Count lines of Go, and bytes of the programs in bin/
 	@find . -name '*.go' ! -name '*_test.go' -exec cat {} + | wc -l | xargs echo "lines of Go:"

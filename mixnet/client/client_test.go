@@ -52,6 +52,7 @@ func TestMessageCrosses(t *testing.T) {
 						t.Errorf("fate of a message of %d bytes: %v", size, err)
 					}
 				}
+				synctest.Wait() // the loop publishes at the end of its turn
 				if n := alice.LaneLen(0); n != 0 {
 					t.Errorf("%d packets in the lane after all were acknowledged", n)
 				}

@@ -146,7 +146,7 @@ func (n *fakeNet) deliver(p *sphinx.Packet) {
 	if s == nil {
 		return
 	}
-	msg := p.Message
+	msg, receipt := p.Message, func() {}
 	if len(msg) != surb.AckSize {
 		first, packet, err := surb.ParseAck(msg[:mixnet.AckPrefixSize])
 		if err != nil {
@@ -154,13 +154,14 @@ func (n *fakeNet) deliver(p *sphinx.Packet) {
 			return
 		}
 		msg = msg[mixnet.AckPrefixSize:]
-		defer n.forward(first, append([]byte(nil), packet...))
+		receipt = func() { n.forward(first, append([]byte(nil), packet...)) }
 	}
 	for range copies {
 		if _, err := s.DeliverWait(n.ctx, msg); err != nil {
-			return
+			return // it is not online yet, or any more: the sender tries again
 		}
 	}
+	receipt()
 }
 
 func (n *fakeNet) Admit(context.Context, keys.Identity) error { return n.refuse }

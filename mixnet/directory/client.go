@@ -1,0 +1,433 @@
+package directory
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/topology"
+)
+
+// DefaultRefresh is the mean time between two looks at a directory that does not
+// say when it publishes.
+const DefaultRefresh = 5 * time.Minute
+
+// ClientConfig is what a [Client] is made of.
+type ClientConfig struct {
+	// URLs are those of the network's directories, which all say the same; with
+	// or without /api at the end. At least one.
+	URLs []string
+	// Key is the directory's key, pinned. If zero, the directory is any that
+	// speaks to Nym's clients, and whoever controls it or the way to it controls
+	// all routes.
+	Key keys.Identity
+	// Network is the network's name, checked where Key is set; empty for any.
+	Network string
+	// Seen is the head this client saw last in an earlier life; older documents
+	// are refused. The zero Head is none.
+	Seen Head
+	// Noise asks for the nodes' Noise keys where Key is zero; nodes need them.
+	Noise bool
+	// Refresh is the mean time between two looks at a directory that does not
+	// say when it publishes. If zero, it is 5 minutes.
+	Refresh time.Duration
+	// HTTP makes the requests. If nil, it is one of our own; its Jar and
+	// CheckRedirect are not used.
+	HTTP *http.Client
+	// Log receives the client's log. The zero Logger drops everything.
+	Log zerolog.Logger
+}
+
+// A Client keeps a picture of the network fresh.
+//
+//	directory ──▶ verify ──▶ chain: [current][next] ──▶ Network, Current
+//
+// A directory that is down changes nothing: what is known is kept.
+type Client struct {
+	cfg   ClientConfig
+	fetch *fetcher
+	rng   *rand.Rand // of the loop
+
+	shown   atomic.Pointer[shown]
+	ready   chan struct{} // closed when there is a first picture
+	stopped chan struct{} // closed when Run has ended
+	forks   chan struct{} // room for one: a fork was found by comparing heads
+
+	mu    sync.Mutex
+	chain *chain
+	err   error // why Run ended
+}
+
+// shown is what others see.
+type shown struct {
+	view *View
+	net  *topology.Network
+}
+
+// NewClient checks the configuration and makes a Client. It asks nothing; see
+// [Client.Run].
+func NewClient(cfg ClientConfig) (*Client, error) {
+	f, err := newFetcher(cfg.URLs, cfg.HTTP)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Refresh < 0 {
+		return nil, errors.New("directory: negative refresh")
+	}
+	if cfg.Refresh == 0 {
+		cfg.Refresh = DefaultRefresh
+	}
+	cfg.Log = cfg.Log.With().Str("component", "directory-client").Logger()
+	return &Client{
+		cfg: cfg, fetch: f, rng: newRand(), chain: newChain(cfg.Seen),
+		ready: make(chan struct{}), stopped: make(chan struct{}), forks: make(chan struct{}, 1),
+	}, nil
+}
+
+func newRand() *rand.Rand {
+	var seed [32]byte
+	crand.Read(seed[:])
+	return rand.New(rand.NewChaCha8(seed))
+}
+
+// Network waits for the first picture and gives the current one. It fails when
+// ctx ends or the client has stopped, and with [ErrFork] for ever once the
+// directory was found lying. It may be used as a client's source of topologies.
+func (c *Client) Network(ctx context.Context) (*topology.Network, error) {
+	select {
+	case <-c.ready:
+	default:
+		select {
+		case <-c.ready:
+		case <-c.stopped:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	c.mu.Lock()
+	err := errors.Join(c.chain.forked, c.err)
+	c.mu.Unlock()
+	if s := c.shown.Load(); s != nil && err == nil {
+		return s.net, nil
+	}
+	if err == nil {
+		err = errors.New("directory: stopped before there was a picture of the network")
+	}
+	return nil, err
+}
+
+// Current gives the current picture; nil while there is none.
+func (c *Client) Current() *topology.Network {
+	if s := c.shown.Load(); s != nil {
+		return s.net
+	}
+	return nil
+}
+
+// View gives all that the directory says of the network; nil while nothing is
+// known. The caller must not change it.
+func (c *Client) View() *View {
+	if s := c.shown.Load(); s != nil {
+		return s.view
+	}
+	return nil
+}
+
+// Head names the newest document seen, without a signature; to be kept, and
+// given as Seen to the next Client. It is zero without a pinned key.
+func (c *Client) Head() Head {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.chain.newest == 0 {
+		return Head{}
+	}
+	return Head{Network: c.cfg.Network, Sequence: c.chain.newest, Topology: c.chain.known[c.chain.newest]}
+}
+
+// Compare holds a head that somebody else states against what we saw. It fails
+// with [ErrFork] if the directory showed us something else, and then Run ends
+// too; with [ErrSignature] if the head is not the directory's.
+func (c *Client) Compare(h Head) error {
+	if c.cfg.Key.IsZero() {
+		return nil
+	}
+	c.mu.Lock()
+	err := c.chain.compare(h, c.cfg.Key)
+	c.mu.Unlock()
+	if errors.Is(err, ErrFork) {
+		select {
+		case c.forks <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+// Run keeps the picture fresh until ctx ends, then returns nil. It fails only
+// with [ErrFork].
+func (c *Client) Run(ctx context.Context) error {
+	defer close(c.stopped)
+	defer c.fetch.http.CloseIdleConnections()
+	look := c.lookNym
+	if !c.cfg.Key.IsZero() {
+		look = c.lookSigned
+	}
+	err := look(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrFork):
+		c.err = err
+		c.cfg.Log.Error().Msg("the directory signed two different histories")
+		return err
+	case ctx.Err() != nil:
+		return nil
+	}
+	return err
+}
+
+// sleep waits until at; false: ctx ended. It ends early for a fork.
+func (c *Client) sleep(ctx context.Context, at time.Time) bool {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.forks:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// lookSigned follows a directory whose key is pinned.
+func (c *Client) lookSigned(ctx context.Context) error {
+	failed, asked := 0, false
+	var boundary *picture // that asked belongs to
+	for {
+		now := time.Now()
+		c.mu.Lock()
+		if c.chain.forked != nil {
+			defer c.mu.Unlock()
+			return c.chain.forked
+		}
+		if c.chain.current != boundary {
+			asked, boundary = false, c.chain.current
+		}
+		what, at := c.chain.plan(now, asked, c.cfg.Refresh, c.rng)
+		c.mu.Unlock()
+		if failed > 0 {
+			at = now.Add(backoff(failed, c.rng))
+		}
+		if !c.sleep(ctx, at) {
+			return nil
+		}
+		var err error
+		switch what {
+		case stepFetch:
+			err = c.fetchTopology(ctx, pathTopology)
+			asked = asked && err != nil
+		case stepNext:
+			asked = true
+			if err = c.fetchTopology(ctx, pathNext); !errors.Is(err, ErrFork) {
+				err = nil // the document in force will be asked for
+			}
+		case stepSwitch:
+			c.mu.Lock()
+			c.chain.advance(time.Now())
+			c.mu.Unlock()
+			c.show()
+		}
+		switch {
+		case errors.Is(err, ErrFork):
+			return err
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			failed++
+			c.complain(err, failed)
+		default:
+			failed = 0
+		}
+	}
+}
+
+// complain logs a failure, the first of a row and then ever fewer.
+func (c *Client) complain(err error, failed int) {
+	if failed&(failed-1) == 0 {
+		c.cfg.Log.Warn().Str("reason", reason(err)).Int("n", failed).Bool("known", c.shown.Load() != nil).Msg("directory not read")
+	}
+}
+
+// reason names the class of an error: errors of package net name hosts.
+func reason(err error) string {
+	for _, known := range []error{ErrFork, ErrSignature, ErrRollback, ErrTime, ErrMalformed, errMixed, errNotFound, errNotSaved, topology.ErrInsufficient} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "no answer"
+}
+
+// fetchTopology asks for a topology document and takes it into the chain.
+func (c *Client) fetchTopology(ctx context.Context, path string) error {
+	c.mu.Lock()
+	base := c.chain.current
+	c.mu.Unlock()
+	var have Hash
+	if base != nil {
+		have = base.hash
+	}
+	return c.fetch.each(ctx, func(url string) error {
+		a, err := c.fetch.get(ctx, url, path, have)
+		if err != nil {
+			return err
+		}
+		p, err := c.open(a, base)
+		if err != nil {
+			return err
+		}
+		return c.take(p, path == pathTopology)
+	})
+}
+
+// open verifies an answer and reads it, or takes over what was read of the same
+// body before.
+func (c *Client) open(a *answer, before *picture) (*picture, error) {
+	seal, err := ParseSeal(a.seal)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	if !seal.Verify(c.cfg.Key, a.uri, a.hash) && !seal.Verify(c.cfg.Key, a.path, a.hash) {
+		return nil, ErrSignature
+	}
+	p := &picture{seal: *seal, hash: a.hash}
+	if a.body == nil {
+		p.view, p.net = before.view, before.net
+		return p, nil
+	}
+	if p.view, err = ParseFile(a.body); err != nil {
+		return nil, err
+	}
+	if c.cfg.Network != "" && p.view.Network != c.cfg.Network || p.view.Epoch != seal.Epoch {
+		return nil, fmt.Errorf("%w: document of another network or epoch", ErrMalformed)
+	}
+	p.net, err = p.view.Topology()
+	if err != nil && !errors.Is(err, topology.ErrInsufficient) {
+		return nil, err
+	}
+	return p, nil // without a net where packets cannot cross the network
+}
+
+func (c *Client) take(p *picture, inForce bool) error {
+	c.mu.Lock()
+	err := c.chain.check(&p.seal, p.hash, inForce, time.Now())
+	if err == nil {
+		c.chain.take(p, inForce)
+	}
+	c.mu.Unlock()
+	if err == nil && inForce {
+		c.show()
+	}
+	return err
+}
+
+// show lets others see the picture in force, if it is one to route by.
+func (c *Client) show() {
+	c.mu.Lock()
+	p := c.chain.current
+	c.mu.Unlock()
+	if p.net == nil {
+		c.cfg.Log.Warn().Str("reason", topology.ErrInsufficient.Error()).Bool("known", c.shown.Load() != nil).Msg("topology not used")
+		return
+	}
+	c.install(p.view, p.net)
+}
+
+func (c *Client) install(v *View, n *topology.Network) {
+	if c.shown.Swap(&shown{v, n}) == nil {
+		close(c.ready)
+	}
+}
+
+// lookNym follows a directory that speaks to Nym's clients.
+func (c *Client) lookNym(ctx context.Context) error {
+	held := make(map[string]*answer)
+	failed := 0
+	for {
+		err := c.fetch.each(ctx, func(base string) error {
+			err := c.fetchNym(ctx, base, held)
+			if errors.Is(err, errMixed) { // it changed between two answers
+				err = c.fetchNym(ctx, base, held)
+			}
+			return err
+		})
+		wait := jitter(c.cfg.Refresh, c.rng)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			failed++
+			c.complain(err, failed)
+			wait = backoff(failed, c.rng)
+		default:
+			failed = 0
+		}
+		if !c.sleep(ctx, time.Now().Add(wait)) {
+			return nil
+		}
+	}
+}
+
+// fetchNym asks for all lists of one moment. held keeps bodies for when the
+// directory says that they are the same.
+func (c *Client) fetchNym(ctx context.Context, base string, held map[string]*answer) error {
+	var lists nymAnswers
+	for _, l := range []struct {
+		path string
+		to   *[]byte
+		want bool
+	}{
+		{pathRewardedSet, &lists.rewarded, true},
+		{pathMixnodes + "?page=0", &lists.mixnodes, true},
+		{pathGateways + "?page=0", &lists.gateways, true},
+		{pathRotation, &lists.rotation, true},
+		{pathSemiSkimmed + "?page=0", &lists.semi, c.cfg.Noise},
+	} {
+		if !l.want {
+			continue
+		}
+		key, have := base+l.path, Hash{}
+		if h := held[key]; h != nil {
+			have = h.hash
+		}
+		a, err := c.fetch.get(ctx, base, l.path, have)
+		switch {
+		case errors.Is(err, errNotFound) && l.path == pathRotation:
+			continue // only says when the next rotation comes
+		case err != nil:
+			return err
+		case a.body != nil:
+			held[key] = a
+		}
+		*l.to = held[key].body
+	}
+	v, err := lists.view()
+	if err != nil {
+		return err
+	}
+	n, err := v.Topology()
+	if err != nil {
+		return err
+	}
+	c.install(v, n)
+	return nil
+}

@@ -1,0 +1,181 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// storeRetry is how long the loop waits after the store failed.
+const storeRetry = time.Second
+
+// probeTimeout bounds how long one node is waited for.
+const probeTimeout = 5 * time.Second
+
+// An offer is an announcement on its way from a handler to the loop.
+type offer struct {
+	said   *Announcement
+	signed []byte
+	probed bool
+	answer chan<- verdict // room for one
+}
+
+// A verdict is the loop's answer.
+type verdict struct {
+	lease      leaseJSON
+	needsProbe bool
+	err        error
+}
+
+// leaseJSON is what a directory answers to an announcement.
+type leaseJSON struct {
+	Seconds float64 `json:"lease_seconds"`
+	Layer   uint8   `json:"layer,omitempty"`
+	Head    Head    `json:"head"`
+}
+
+// announce answers one announcement.
+func (s *Server) announce(ctx context.Context, body []byte) (any, error) {
+	said, err := OpenAnnouncement(body)
+	if err != nil {
+		s.counters.refused.Add(1)
+		return nil, &Refusal{Code: CodeMalformed, Message: "the announcement is malformed or not signed by its identity"}
+	}
+	v := s.offer(ctx, offer{said: said, signed: body})
+	if v.needsProbe {
+		if err := s.probe(ctx, said); err != nil {
+			v = verdict{err: err}
+		} else {
+			v = s.offer(ctx, offer{said: said, signed: body, probed: true})
+		}
+	}
+	if v.err != nil {
+		s.counters.refused.Add(1)
+		return nil, v.err
+	}
+	s.counters.accepted.Add(1)
+	return v.lease, nil
+}
+
+func (s *Server) offer(ctx context.Context, o offer) verdict {
+	answer := make(chan verdict, 1)
+	o.answer = answer
+	busy := verdict{err: &Refusal{Code: CodeBusy, Message: "the directory is stopping"}}
+	select {
+	case s.offers <- o:
+	case <-s.ended:
+		return busy
+	case <-ctx.Done():
+		return busy
+	}
+	select {
+	case v := <-answer:
+		return v
+	case <-s.ended:
+		return busy
+	}
+}
+
+func (s *Server) probe(ctx context.Context, a *Announcement) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	if err := s.cfg.Probe(ctx, a.addr(), a.Noise); err != nil {
+		return &Refusal{Code: CodeUnreachable, Message: "nobody answers at the announced address with the announced Noise key"}
+	}
+	return nil
+}
+
+// Run publishes until ctx ends, then returns nil. It can be called once.
+func (s *Server) Run(ctx context.Context) error {
+	defer close(s.ended)
+	reg := newRegistry(&s.cfg)
+	records, err := s.cfg.Store.Records(ctx)
+	if err != nil {
+		return fmt.Errorf("directory: stored records: %w", err)
+	}
+	reg.load(records, time.Now())
+	p := &press{cadence: cadence{s.cfg.Period, s.cfg.Lead}, schedule: s.cfg.Schedule, validity: s.cfg.ValidFor}
+	if p.last, err = s.cfg.Store.Head(ctx); err != nil {
+		return fmt.Errorf("directory: stored head: %w", err)
+	}
+	if err := s.publish(ctx, reg, p); err != nil {
+		return err
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		wait := p.due(now).Sub(now)
+		if wait <= 0 { // what is due could not be done
+			wait = storeRetry
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case o := <-s.offers:
+			o.answer <- s.take(ctx, reg, p, o)
+		case <-timer.C:
+		}
+		if err := s.publish(ctx, reg, p); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Error().Err(err).Msg("nothing published")
+		}
+	}
+}
+
+// take decides about one offer and stores what was accepted.
+func (s *Server) take(ctx context.Context, reg *registry, p *press, o offer) verdict {
+	rec, needsProbe, err := reg.judge(o.said, o.signed, time.Now())
+	switch {
+	case err != nil:
+		return verdict{err: err}
+	case needsProbe && !o.probed:
+		return verdict{needsProbe: true}
+	}
+	if err := s.cfg.Store.PutRecord(ctx, rec); err != nil {
+		s.cfg.Log.Error().Err(err).Msg("record not stored")
+		return verdict{err: &Refusal{Code: CodeBusy, Message: "the directory cannot store the announcement"}}
+	}
+	reg.put(rec, o.said)
+	return verdict{lease: leaseJSON{s.cfg.Lease.Seconds(), rec.Layer, p.last}}
+}
+
+// publish does what is due: brings a snapshot into force, issues the next.
+func (s *Server) publish(ctx context.Context, reg *registry, p *press) error {
+	now := time.Now()
+	p.advance(now)
+	defer func() {
+		if p.current != nil {
+			s.front.Store(&front{p.current, p.next})
+		}
+	}()
+	at, ok := p.wants(now, p.current != nil && !p.current.routable && reg.view(now, now).routable())
+	if !ok {
+		return nil
+	}
+	for {
+		rec, ok := reg.thin(now)
+		if !ok {
+			break
+		}
+		if err := s.cfg.Store.PutRecord(ctx, rec); err != nil {
+			return fmt.Errorf("directory: store: %w", err)
+		}
+		reg.put(rec, reg.members[rec.Identity].said)
+	}
+	v := reg.view(now, at)
+	v.Refreshed = p.refreshed(v, at)
+	snap, err := newSnapshot(v, p.seal(now, at, v.Epoch), s.cfg.Key, s.cfg.Legacy)
+	if err != nil {
+		return err
+	}
+	// On disk before anybody sees it: a directory never says two things under
+	// one sequence number.
+	if err := s.cfg.Store.PutHead(ctx, snap.head); err != nil {
+		return fmt.Errorf("directory: store: %w", err)
+	}
+	p.issue(snap, now)
+	s.cfg.Log.Info().Uint64("sequence", snap.head.Sequence).Uint32("epoch", v.Epoch).
+		Int("nodes", len(v.Nodes)).Int("requesters", len(v.Requesters)).Bool("routable", snap.routable).Msg("topology issued")
+	return nil
+}
