@@ -8,19 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
-	"net/netip"
-	"net/url"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/localnet"
 	"nym-socks5/mixnet/topology"
@@ -40,6 +34,7 @@ type world struct {
 
 func newWorld(t *testing.T, spec localnet.Spec) *world {
 	t.Helper()
+	spec.Directory = "127.0.0.1:0"
 	n, err := localnet.New(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -51,8 +46,7 @@ func newWorld(t *testing.T, spec localnet.Spec) *world {
 	case <-time.After(patience):
 		t.Fatal("the network did not come up")
 	}
-	w.network = n.Topology()
-	w.api = w.serveDirectory()
+	w.network, w.api = n.Topology(), n.DirectoryURL()
 	return w
 }
 
@@ -67,66 +61,6 @@ func (w *world) run(name string, f func(context.Context) error) {
 			w.t.Errorf("%s: %v", name, err)
 		}
 	})
-}
-
-func (w *world) serveDirectory() string {
-	w.t.Helper()
-	dir, err := directory.NewServer(directory.Config{
-		Network: "interop",
-		Key:     keys.NewIdentityKey(),
-		Fixed:   listed(w.t, w.network),
-		Schedule: directory.Schedule{
-			Start: time.Now().Truncate(time.Hour), First: 8760, Duration: time.Hour, Validity: 8760,
-		},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.run("directory", dir.Run)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	srv := &http.Server{Handler: dir, ReadHeaderTimeout: 10 * time.Second}
-	w.run("directory's port", func(ctx context.Context) error {
-		defer context.AfterFunc(ctx, func() { srv.Close() })()
-		if err := srv.Serve(ln); err != http.ErrServerClosed {
-			return err
-		}
-		return nil
-	})
-	return "http://" + ln.Addr().String() + "/api/"
-}
-
-// listed makes the directory's entries of a picture.
-func listed(t *testing.T, n *topology.Network) (nodes []directory.Node) {
-	t.Helper()
-	add := func(list []topology.Node) {
-		for _, e := range list {
-			ap := e.Addr.AddrPort()
-			d := directory.Node{
-				ID: e.ID, Role: e.Role, Identity: e.Identity, Sphinx: e.Sphinx, Noise: e.Noise,
-				Hosts: []netip.Addr{ap.Addr()}, MixPort: ap.Port(),
-			}
-			if e.Role == topology.RoleGateway {
-				u, err := url.Parse(e.Clients)
-				if err != nil {
-					t.Fatal(err)
-				}
-				port, err := strconv.ParseUint(u.Port(), 10, 16)
-				if err != nil {
-					t.Fatal(err)
-				}
-				d.Clients.WS = uint16(port)
-			}
-			nodes = append(nodes, d)
-		}
-	}
-	for layer := range topology.Layers {
-		add(n.Layer(layer + 1))
-	}
-	add(n.Gateways())
-	return nodes
 }
 
 // ours runs a client of ours at a gateway.

@@ -34,8 +34,10 @@
 //	                      there, as in Nym. fast: none of it; this hides nothing.
 //	--mixes-per-layer N   2 if not given
 //	--socks ADDR          of the SOCKS port: 127.0.0.1:1080 for run, a free port for demo
-//	--beyond-loopback     needed if ADDR can be reached from other machines. The port
-//	                      has no password.
+//	--directory ADDR      list the network there over HTTP, for clients that Nym
+//	                      publishes: they take the URL that is printed as their API's
+//	--beyond-loopback     needed if an ADDR can be reached from other machines. The ports
+//	                      have no password.
 //	--log-level LEVEL     debug, info, warn, error or off; info for run, error for demo
 //
 // # Flags of run

@@ -65,7 +65,8 @@ func networkFlags(socks, level string) []cli.Flag {
 		&cli.StringFlag{Name: "profile", Value: "nym", Usage: "`nym`: delays, pacing and cover as in Nym; fast: none of it, hides nothing"},
 		&cli.IntFlag{Name: "mixes-per-layer", Value: 2, Usage: "`N` mix nodes in each of the three layers"},
 		&cli.StringFlag{Name: "socks", Value: socks, Usage: "`ADDR` of the SOCKS port"},
-		&cli.BoolFlag{Name: "beyond-loopback", Usage: "let --socks be an address that other machines reach"},
+		&cli.StringFlag{Name: "directory", Usage: "list the network at `ADDR` over HTTP, for clients that Nym publishes"},
+		&cli.BoolFlag{Name: "beyond-loopback", Usage: "let --socks and --directory be addresses that other machines reach"},
 		&cli.StringFlag{Name: "log-level", Value: level, Usage: "`LEVEL` is debug, info, warn, error or off"},
 	}
 }

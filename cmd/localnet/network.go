@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,7 +45,7 @@ func withNetwork(ctx context.Context, spec localnet.Spec, list *allowlist.List, 
 	select {
 	case failure := <-ended:
 		if failure != nil {
-			return explain(failure, spec.SOCKS)
+			return explain(failure)
 		}
 		if stopped && errors.Is(err, context.Canceled) {
 			return nil
@@ -69,14 +70,19 @@ func whenReady(ctx context.Context, n *localnet.Network, use func(context.Contex
 }
 
 // explain says what to do about an error of opening ports.
-func explain(err error, socks string) error {
+func explain(err error) error {
+	var port *localnet.PortError
+	if !errors.As(err, &port) {
+		return err
+	}
+	flag := "--" + strings.ToLower(port.Part)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("the SOCKS port %s is in use by another program; choose another with --socks, or 127.0.0.1:0 for a free one", socks)
+		return fmt.Errorf("the %s port %s is in use by another program; choose another with %s, or 127.0.0.1:0 for a free one", port.Part, port.Addr, flag)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("the SOCKS port %s needs rights that this user lacks; choose one above 1023 with --socks", socks)
+		return fmt.Errorf("the %s port %s needs rights that this user lacks; choose one above 1023 with %s", port.Part, port.Addr, flag)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("this machine does not have the address of the SOCKS port %s; choose another with --socks", socks)
+		return fmt.Errorf("this machine does not have the address of the %s port %s; choose another with %s", port.Part, port.Addr, flag)
 	}
 	return err
 }
@@ -93,5 +99,8 @@ func describe(w io.Writer, n *localnet.Network, o options, list *allowlist.List)
 	}
 	fmt.Fprintf(w, "  %-12s %v\n", "requester", n.Requester())
 	fmt.Fprintf(w, "  %-12s %s\n", "allowlist", list.Describe())
+	if url := n.DirectoryURL(); url != "" {
+		fmt.Fprintf(w, "  %-12s %s  for clients that Nym publishes\n", "directory", url)
+	}
 	fmt.Fprintf(w, "  %-12s %v  SOCKS5, SOCKS4a, SOCKS4, HTTP CONNECT\n", "proxy", n.SOCKSAddr())
 }

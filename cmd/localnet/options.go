@@ -57,16 +57,21 @@ func parseOptions(c *cli.Context) (o options, err error) {
 	}
 	o.spec.Traffic = o.profile.traffic
 	o.spec.MixesPerLayer = c.Int("mixes-per-layer")
-	if o.spec.SOCKS, err = parseSOCKS(c.String("socks"), c.Bool("beyond-loopback")); err != nil {
+	if o.spec.SOCKS, err = parsePort("socks", c.String("socks"), c.Bool("beyond-loopback")); err != nil {
 		return o, err
+	}
+	if text := c.String("directory"); text != "" {
+		if o.spec.Directory, err = parsePort("directory", text, c.Bool("beyond-loopback")); err != nil {
+			return o, err
+		}
 	}
 	o.spec.Log, err = newLog(os.Stderr, isTerminal(os.Stderr), c.String("log-level"))
 	return o, err
 }
 
-// parseSOCKS checks where the SOCKS port shall be. Whoever reaches it may use
-// it, so other machines must be asked for by name (H34).
-func parseSOCKS(text string, beyond bool) (string, error) {
+// parsePort checks where a port shall be. Whoever reaches it may use it, so
+// other machines must be asked for by name (H34).
+func parsePort(flag, text string, beyond bool) (string, error) {
 	addr := text
 	if port, ok := strings.CutPrefix(text, "localhost:"); ok {
 		addr = "127.0.0.1:" + port
@@ -76,9 +81,9 @@ func parseSOCKS(text string, beyond bool) (string, error) {
 	ap, err := netip.ParseAddrPort(addr)
 	switch {
 	case err != nil:
-		return "", usagef("--socks %q is no address and port; write it like 127.0.0.1:1080", text)
+		return "", usagef("--%s %q is no address and port; write it like 127.0.0.1:1080", flag, text)
 	case !ap.Addr().Unmap().IsLoopback() && !beyond:
-		return "", usagef("--socks %s can be reached from other machines, and has no password; add --beyond-loopback if you mean it", text)
+		return "", usagef("--%s %s can be reached from other machines, and has no password; add --beyond-loopback if you mean it", flag, text)
 	}
 	return ap.String(), nil
 }

@@ -36,12 +36,12 @@ func TestH34SOCKSBeyondLoopbackNeedsASecondFlag(t *testing.T) {
 		{"gateway.example.com:1080", true, ""},
 		{"", true, ""},
 	} {
-		got, err := parseSOCKS(tc.text, tc.beyond)
+		got, err := parsePort("socks", tc.text, tc.beyond)
 		if got != tc.want || (err == nil) != (tc.want != "") {
-			t.Errorf("parseSOCKS(%q, %v) = %q, %v; want %q", tc.text, tc.beyond, got, err, tc.want)
+			t.Errorf("parsePort(%q, %v) = %q, %v; want %q", tc.text, tc.beyond, got, err, tc.want)
 		}
 		if err != nil && exitCode(err) != exitUsage {
-			t.Errorf("parseSOCKS(%q, %v): exit code %d, want %d", tc.text, tc.beyond, exitCode(err), exitUsage)
+			t.Errorf("parsePort(%q, %v): exit code %d, want %d", tc.text, tc.beyond, exitCode(err), exitUsage)
 		}
 	}
 }

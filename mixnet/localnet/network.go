@@ -27,12 +27,14 @@ type Network struct {
 	ready chan struct{}
 
 	// Set before ready is closed.
-	topology  *topology.Network
-	socksAddr net.Addr
-	front     *endpoint // the SOCKS side
-	back      *endpoint // the requester's side
-	requester *requester.Requester
-	socks     *socks.Server
+	topology      *topology.Network
+	socksAddr     net.Addr
+	directoryAddr net.Addr     // nil: there is none
+	directory     net.Listener // open and not yet served; nil likewise
+	front         *endpoint    // the SOCKS side
+	back          *endpoint    // the requester's side
+	requester     *requester.Requester
+	socks         *socks.Server
 
 	mu  sync.Mutex
 	run *errgroup.Group // nil unless running
@@ -85,6 +87,9 @@ func (n *Network) Run(ctx context.Context) error {
 		defer stop()
 		return n.endpoints(ctx, front)
 	})
+	if ln := n.directory; ln != nil {
+		g.Go(func() error { return n.serveDirectory(ctx, ln) })
+	}
 	err = g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -104,18 +109,40 @@ func (n *Network) open() (front net.Listener, err error) {
 	if n.topology, err = topology.New(p); err != nil {
 		return nil, err
 	}
+	if n.spec.Directory != "" {
+		if n.directory, err = n.spec.Listen(n.spec.Directory); err != nil {
+			return nil, fmt.Errorf("localnet: %w", &PortError{Part: "directory", Addr: n.spec.Directory, Err: err})
+		}
+		n.directoryAddr = n.directory.Addr()
+	}
 	front, err = n.spec.Listen(n.spec.SOCKS)
 	if err != nil {
-		return nil, fmt.Errorf("localnet: SOCKS port: %w", err)
+		return nil, fmt.Errorf("localnet: %w", &PortError{Part: "SOCKS", Addr: n.spec.SOCKS, Err: err})
 	}
 	n.socksAddr = front.Addr()
 	return front, nil
 }
 
+// A PortError reports a port of the Spec that could not be opened.
+type PortError struct {
+	Part string // "SOCKS" or "directory"
+	Addr string
+	Err  error
+}
+
+// Error names the port.
+func (e *PortError) Error() string { return e.Part + " port " + e.Addr + ": " + e.Err.Error() }
+
+// Unwrap gives why.
+func (e *PortError) Unwrap() error { return e.Err }
+
 // close closes what open opened before it failed.
 func (n *Network) close() {
 	for _, nd := range n.nodes {
 		nd.closeListeners()
+	}
+	if n.directory != nil {
+		n.directory.Close()
 	}
 }
 

@@ -27,6 +27,9 @@ type Spec struct {
 	PlainLinks bool
 	// Optimistic makes the SOCKS port answer before the target is connected.
 	Optimistic bool
+	// Directory is the address at which the network is listed over HTTP, for
+	// clients that Nym publishes. If empty, it is not.
+	Directory string
 	// SOCKS is the address of the SOCKS port. If empty, it is 127.0.0.1:0.
 	SOCKS string
 
