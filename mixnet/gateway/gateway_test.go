@@ -417,6 +417,25 @@ func TestH19ReceiptsTellNotWhoIsThere(t *testing.T) {
 	})
 }
 
+// nodes.md §2.2: "messages older than 24 h are removed by an hourly job"
+func TestOldMailIsRemoved(t *testing.T) {
+	inbox := NewMemoryInbox(Limits{})
+	inSite(t, Config{Inbox: inbox}, func(s *site) {
+		v := s.visitor()
+		v.register()
+		v.leave()
+		s.inject(v.identity(), message(1))
+		time.Sleep(23 * time.Hour)
+		s.inject(v.identity(), message(2))
+		time.Sleep(2 * time.Hour)
+		if err := v.login(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		v.want(message(2))
+	})
+}
+
 // nodes.md §2.1: "A Go gateway should withhold the ack if it could neither deliver nor store"
 func TestFullInboxGivesNoReceipt(t *testing.T) {
 	inSite(t, Config{Inbox: NewMemoryInbox(Limits{ClientBytes: 3 * (1643 + mailCost)})}, func(s *site) {

@@ -223,16 +223,16 @@ func (s *Server) leave(from netip.Prefix) {
 	}
 }
 
-// expire removes old mail, every hour.
+// expire removes old mail, at the start and every hour.
 func (s *Server) expire(ctx context.Context) error {
 	t := time.NewTicker(time.Hour)
 	defer t.Stop()
-	for {
+	for now := time.Now(); ; {
+		if _, err := s.cfg.Inbox.Expire(ctx, now.Add(-s.cfg.MailAge)); err != nil && ctx.Err() == nil {
+			s.log.Error().Err(err).Msg("old mail cannot be removed")
+		}
 		select {
-		case now := <-t.C:
-			if _, err := s.cfg.Inbox.Expire(ctx, now.Add(-s.cfg.MailAge)); err != nil && ctx.Err() == nil {
-				s.log.Error().Err(err).Msg("old mail cannot be removed")
-			}
+		case now = <-t.C:
 		case <-ctx.Done():
 			return nil
 		}
