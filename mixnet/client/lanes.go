@@ -58,6 +58,7 @@ func (l *lanes) load(id mixnet.Lane) int {
 // offer puts a message into its lane, now or as soon as there is room.
 func (l *lanes) offer(o *outgoing) {
 	if o.purpose != purposeData {
+		o.state.Store(stateQueued) // there is always room, and nobody waits for it
 		l.accept(nil, o)
 		return
 	}

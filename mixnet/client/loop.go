@@ -35,7 +35,8 @@ type loop struct {
 	out    []sphinx.Hop
 	back   []sphinx.Hop
 	frag   []byte
-	chores time.Time // when to look after what is old
+	low    []mixnet.SenderTag // strangers whose replies wait for SURBs
+	chores time.Time          // when to look after what is old
 	laned  map[mixnet.Lane]bool
 }
 
@@ -263,12 +264,12 @@ func (l *loop) due(now time.Time) {
 // maxRequestTries is how often a request for SURBs is sent at most (sphinx.md §6.5).
 const maxRequestTries = 10
 
-// ask requests SURBs from a stranger, if the fragments that wait need more than
-// we hold.
-func (l *loop) ask(tag mixnet.SenderTag, waiting int, now time.Time) {
+// ask queues a request for SURBs to a stranger, if the fragments that wait need
+// more than we hold. It reports whether it did.
+func (l *loop) ask(tag mixnet.SenderTag, waiting int, now time.Time) bool {
 	n := l.pools.ask(tag, waiting, now)
 	if n == 0 {
-		return
+		return false
 	}
 	m := message.Message{Kind: message.SURBRequest, Requester: l.c.self, Amount: uint32(n)}
 	o := &outgoing{purpose: purposeRequest, tag: tag, reply: true}
@@ -277,6 +278,7 @@ func (l *loop) ask(tag mixnet.SenderTag, waiting int, now time.Time) {
 	}
 	l.lanes.offer(o)
 	l.c.count.surbsRequested.Add(uint64(n))
+	return true
 }
 
 // fill builds at most one frame and reports whether there may be more to do.
@@ -317,39 +319,36 @@ func (l *loop) buildData(now time.Time) *frame {
 	}
 }
 
-// next takes the next fragment that can be sent. A fragment that was
+// next takes the next fragment that can be sent. For replies that cannot it asks
+// for SURBs; that request is then what can be sent. A fragment that was
 // acknowledged while it waited to be sent again is skipped.
 func (l *loop) next(now time.Time) (piece, bool) {
 	for {
-		var low []mixnet.SenderTag
-		p, ok := l.lanes.pop(func(o *outgoing) bool {
-			if !o.reply {
-				return true
-			}
-			can := l.pools.can(o.tag, o.purpose == purposeRequest)
-			if !can && !slices.Contains(low, o.tag) {
-				low = append(low, o.tag)
-			}
-			return can
-		})
-		for _, tag := range low {
-			l.ask(tag, l.lanes.waiting(tag), now)
+		l.low = l.low[:0]
+		p, ok := l.lanes.pop(l.can)
+		asked := false
+		for _, tag := range l.low {
+			asked = l.ask(tag, l.lanes.waiting(tag), now) || asked
 		}
-		if !ok {
-			if len(low) > 0 && len(l.lanes.request.items) > 0 {
-				p, ok = l.lanes.pop(func(o *outgoing) bool { // the request just made
-					return o.purpose == purposeRequest && l.pools.can(o.tag, true)
-				})
-			}
-			if !ok {
-				return piece{}, false
-			}
+		switch {
+		case ok && !p.out.over && (!p.again || l.inflight.known(p.id())):
+			return p, true
+		case !ok && !asked:
+			return piece{}, false
 		}
-		if p.out.over || p.again && !l.inflight.known(p.id()) {
-			continue
-		}
-		return p, true
 	}
+}
+
+// can reports whether a fragment of a message can be sent now: a reply needs a
+// SURB. It notes the tags that have none to spare.
+func (l *loop) can(o *outgoing) bool {
+	if !o.reply || l.pools.can(o.tag, o.purpose == purposeRequest) {
+		return true
+	}
+	if !slices.Contains(l.low, o.tag) {
+		l.low = append(l.low, o.tag)
+	}
+	return false
 }
 
 // build makes the frame of a fragment. If it cannot be built now, it counts as
