@@ -14,7 +14,6 @@ import (
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/message"
 	"nym-socks5/mixnet/sphinx"
-	"nym-socks5/mixnet/surb"
 	"nym-socks5/mixnet/topology"
 )
 
@@ -32,6 +31,7 @@ type Client struct {
 	inbox   *inbox
 	buffers *buffers
 	minters sync.Pool // of *minter
+	ahead   larder    // reply SURBs made ahead
 	count   counters
 
 	offers   chan *outgoing // unbuffered: the sender waits for the loop
@@ -97,6 +97,7 @@ func New(cfg Config) (*Client, error) {
 		loads:    make(map[mixnet.Lane]int),
 	}
 	c.link.init()
+	c.ahead.wake = make(chan struct{}, 1)
 	c.buffers = newBuffers(c.traffic.Size, 2*unpacedCredits)
 	c.minters.New = func() any { return &minter{rng: newRand()} }
 	return c, nil
@@ -150,7 +151,7 @@ func (c *Client) Send(ctx context.Context, to mixnet.Recipient, body []byte, o m
 	if !o.As.IsZero() {
 		m.Kind, m.From, m.Legacy = message.Data, o.As, c.legacyLists()
 		if o.SURBs > 0 {
-			surbs, err := c.mintNow(o.SURBs)
+			surbs, err := c.takeSURBs(o.SURBs)
 			if err != nil {
 				return err
 			}
@@ -235,25 +236,4 @@ func (c *Client) LaneLen(id mixnet.Lane) int {
 // Stock implements [mixnet.Messenger].
 func (c *Client) Stock(tag mixnet.SenderTag, want int) {
 	c.order(func(l *loop) { l.want(tag, want) })
-}
-
-// A minter makes reply SURBs; whoever needs some borrows one.
-type minter struct {
-	rng     *rand.Rand
-	builder sphinx.Builder
-}
-
-// mintNow makes n reply SURBs that lead to us.
-func (c *Client) mintNow(n int) ([]surb.Reply, error) {
-	nw := c.network.Load()
-	if nw == nil {
-		return nil, topology.ErrInsufficient
-	}
-	m := c.minters.Get().(*minter)
-	defer c.minters.Put(m)
-	routes, err := m.routes(nw, c.self.Gateway, c.traffic.HopDelay, n)
-	if err != nil {
-		return nil, err
-	}
-	return surb.Mint(&m.builder, c.traffic.Version, nw.Rotation(), c.self.Identity, routes)
 }

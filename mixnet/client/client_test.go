@@ -564,3 +564,32 @@ func TestWaitsForTheNetwork(t *testing.T) {
 		<-ended
 	})
 }
+
+// SURBs made ahead serve one picture of the network and no other.
+func TestPreparedSURBs(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		c := n.client(0, Config{Traffic: Fast()})
+		time.Sleep(time.Second)
+		first := c.ahead.take(n.nw, 100)
+		if len(first) != preparedSURBs {
+			t.Fatalf("%d SURBs were made ahead, want %d", len(first), preparedSURBs)
+		}
+		time.Sleep(time.Second)
+		seen := map[keys.Reply]bool{}
+		for _, r := range append(first, c.ahead.take(n.nw, 100)...) {
+			if seen[r.Key] {
+				t.Fatal("a SURB was given out twice")
+			}
+			seen[r.Key] = true
+		}
+		if len(seen) != 2*preparedSURBs {
+			t.Errorf("%d SURBs in all, want %d", len(seen), 2*preparedSURBs)
+		}
+		time.Sleep(time.Second)
+		other := newFakeNet(t, ctx, 1)
+		if got := c.ahead.take(other.nw, 100); len(got) != 0 {
+			t.Errorf("%d SURBs for a network they were not made for", len(got))
+		}
+	})
+}

@@ -103,6 +103,7 @@ func (c *Client) refresh(ctx context.Context, networks chan<- *topology.Network)
 			if c.network.Swap(nw) == nil {
 				close(c.pictured)
 			}
+			signal(c.ahead.wake)
 			select {
 			case networks <- nw:
 			case <-ctx.Done():

@@ -2,12 +2,15 @@ package client
 
 import (
 	"context"
+	"math/rand/v2"
+	"sync"
 	"time"
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/message"
 	"nym-socks5/mixnet/sphinx"
+	"nym-socks5/mixnet/surb"
 	"nym-socks5/mixnet/topology"
 )
 
@@ -20,12 +23,22 @@ type mintJob struct {
 
 // grant makes reply SURBs outside the loop, since they cost as much as packets
 // do, and offers them to it in messages of a few packets each: the first can be
-// used before the last are made.
+// used before the last are made. When there is nothing to do it makes some ahead.
 func (c *Client) grant(ctx context.Context) error {
+	quiet := time.NewTimer(0)
+	defer quiet.Stop()
 	for {
 		var j mintJob
 		select {
 		case j = <-c.mint:
+		case <-c.ahead.wake:
+			quiet.Reset(prepareAfter)
+			continue
+		case <-quiet.C:
+			if c.prepare() {
+				quiet.Reset(0)
+			}
+			continue
 		case <-ctx.Done():
 			return nil
 		}
@@ -33,7 +46,7 @@ func (c *Client) grant(ctx context.Context) error {
 			n := min(j.n, perGrant)
 			j.n -= n
 			out := &outgoing{purpose: purposeGrant, to: j.to, tag: j.tag, counted: n}
-			surbs, err := c.mintNow(n)
+			surbs, err := c.mintSURBs(c.network.Load(), n) // there is one: the tag was used
 			m := message.Message{Kind: message.MoreSURBs, From: j.tag, SURBs: surbs, Legacy: c.legacyLists()}
 			if err == nil {
 				out.surbs = surbs
@@ -50,6 +63,92 @@ func (c *Client) grant(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// preparedSURBs is how many are made ahead: what the first message under a tag
+// usually carries.
+const preparedSURBs = 20
+
+// prepareAfter is how long after the last were taken new ones are made: what
+// they were taken for comes first.
+const prepareAfter = 100 * time.Millisecond
+
+// A larder keeps reply SURBs that were made ahead, so that a message that
+// begins a conversation need not wait for them. They are good for one picture
+// of the network.
+type larder struct {
+	wake chan struct{} // holds a token when it may have room
+
+	mu    sync.Mutex // guards the following
+	of    *topology.Network
+	surbs []surb.Reply
+}
+
+// take gives at most n SURBs for a picture.
+func (l *larder) take(nw *topology.Network, n int) []surb.Reply {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer signal(l.wake)
+	if l.of != nw {
+		l.of, l.surbs = nw, nil
+	}
+	n = min(n, len(l.surbs))
+	taken := l.surbs[:n:n]
+	l.surbs = l.surbs[n:]
+	return taken
+}
+
+// put adds a SURB for a picture, and reports whether there is room for more.
+func (l *larder) put(nw *topology.Network, s []surb.Reply) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of != nw {
+		l.of, l.surbs = nw, nil
+	}
+	l.surbs = append(l.surbs, s...)
+	return len(l.surbs) < preparedSURBs
+}
+
+// prepare makes a SURB ahead, if there is room, and reports whether there is
+// room for more: what is asked for meanwhile comes first.
+func (c *Client) prepare() (more bool) {
+	nw := c.network.Load()
+	if nw == nil || !c.ahead.put(nw, nil) {
+		return false
+	}
+	surbs, err := c.mintSURBs(nw, 1)
+	return err == nil && c.ahead.put(nw, surbs)
+}
+
+// takeSURBs gives n reply SURBs that lead to us, made ahead or now.
+func (c *Client) takeSURBs(n int) ([]surb.Reply, error) {
+	nw := c.network.Load()
+	if nw == nil {
+		return nil, topology.ErrInsufficient
+	}
+	ready := c.ahead.take(nw, n)
+	if len(ready) == n {
+		return ready, nil
+	}
+	made, err := c.mintSURBs(nw, n-len(ready))
+	return append(ready, made...), err
+}
+
+// mintSURBs makes n reply SURBs that lead to us.
+func (c *Client) mintSURBs(nw *topology.Network, n int) ([]surb.Reply, error) {
+	m := c.minters.Get().(*minter)
+	defer c.minters.Put(m)
+	routes, err := m.routes(nw, c.self.Gateway, c.traffic.HopDelay, n)
+	if err != nil {
+		return nil, err
+	}
+	return surb.Mint(&m.builder, c.traffic.Version, nw.Rotation(), c.self.Identity, routes)
+}
+
+// A minter makes reply SURBs; whoever needs some borrows one.
+type minter struct {
+	rng     *rand.Rand
+	builder sphinx.Builder
 }
 
 // routes draws n routes to our own gateway.
