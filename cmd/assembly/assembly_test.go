@@ -1,0 +1,414 @@
+package assembly
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nym-socks5/config"
+	"nym-socks5/internal/cli"
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/mixnode"
+	"nym-socks5/mixnet/topology"
+)
+
+// A part is a node of the network that tests use, with its keys.
+type part struct {
+	keys cli.Keys
+	node directory.Node
+}
+
+// parts makes a network of three mixes and two gateways.
+func parts() []part {
+	var all []part
+	for i, role := range []topology.Role{1, 2, 3, topology.RoleGateway, topology.RoleGateway} {
+		ks := cli.Keys{Identity: keys.NewIdentityKey(), Sphinx: keys.NewSphinxKey(), Noise: keys.NewNoiseKey()}
+		n := directory.Node{
+			ID: uint32(i + 1), Role: role, Identity: ks.Identity.Public(), Sphinx: ks.Sphinx.Public(), Noise: ks.Noise.Public(),
+			Hosts: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)})}, MixPort: 1789,
+		}
+		if role == topology.RoleGateway {
+			n.Clients.WS = 9000
+		}
+		all = append(all, part{ks, n})
+	}
+	return all
+}
+
+func nodesOf(parts []part) (all []directory.Node) {
+	for _, p := range parts {
+		all = append(all, p.node)
+	}
+	return all
+}
+
+// topologyFile writes the network's file.
+func topologyFile(t *testing.T, parts []part) string {
+	t.Helper()
+	v := directory.View{Epoch: 8760, Rotation: 1, Nodes: nodesOf(parts)}
+	b, err := v.AppendFile(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "topology.json")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func state(t *testing.T) *cli.State {
+	t.Helper()
+	s, _, err := cli.OpenState(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestSourceOfFile(t *testing.T) {
+	path := topologyFile(t, parts())
+	src, err := OpenSource(config.Network{Topology: config.Path(path)}, nil, false, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := src.Network(t.Context())
+	if err != nil || len(n.Gateways()) != 2 || n != src.Current() {
+		t.Fatalf("got %v, %v", n, err)
+	}
+	for text, want := range map[string]bool{"192.0.2.1": true, "::ffff:192.0.2.5": true, "192.0.2.6": false} {
+		if got := src.HasAddr(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s is a node's: %v, want %v", text, got, want)
+		}
+	}
+	// Another file of the same name: read when told to, and while it is good.
+	other := parts()
+	b, err := os.ReadFile(topologyFile(t, other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	reload, done := make(chan struct{}), make(chan error)
+	go func() { done <- src.Run(ctx, reload, zerolog.Nop(), notice(stop)) }()
+	reload <- struct{}{}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, ok := src.Current().Gateway(other[3].node.Identity); !ok {
+		t.Error("the file was not read again")
+	}
+}
+
+// notice is a file that stops a test when it is read again; the others are read
+// by then, or will be before Run returns.
+type notice func()
+
+func (n notice) Reread() error { n(); return nil }
+
+func TestSourceOfDirectory(t *testing.T) {
+	all := parts()
+	key := keys.NewIdentityKey()
+	server, err := directory.NewServer(directory.Config{
+		Network: "testnet", Key: key, Fixed: nodesOf(all), Schedule: directory.Schedule{
+			Start: time.Now().Add(-time.Hour), Duration: time.Hour, Validity: 8760, First: 8760,
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- server.Run(ctx) }()
+	web := httptest.NewServer(server)
+	defer web.Close()
+
+	s := state(t)
+	settings := config.Network{Directories: []string{web.URL}, Key: key.Public().String(), Name: "testnet"}
+	look := func() error {
+		src, err := OpenSource(settings, s, true, zerolog.Nop())
+		if err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { done <- src.Run(ctx, nil, zerolog.Nop()) }()
+		n, err := src.Network(ctx)
+		if err == nil {
+			if _, ok := n.Gateway(all[4].node.Identity); !ok || n.NoiseKey(all[0].node.Addr()) != all[0].node.Noise {
+				t.Error("the picture is not that of the directory")
+			}
+		}
+		stop()
+		return errors.Join(err, <-done)
+	}
+	if err := look(); err != nil {
+		t.Fatal(err)
+	}
+	// hardening.md H24: "Clients keep the highest sequence seen"
+	text, err := s.ReadText(headFile)
+	if err != nil || !strings.Contains(text, `"sequence":`) {
+		t.Errorf("remembered %q, %v; want the head", text, err)
+	}
+	if err := look(); err != nil {
+		t.Errorf("with a head from before: %v", err)
+	}
+	if err := s.WriteText(headFile, "nonsense"); err != nil {
+		t.Fatal(err)
+	}
+	if err := look(); !errors.Is(err, config.ErrInvalid) {
+		t.Errorf("a head that is nonsense: %v", err)
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheckNetwork(t *testing.T) {
+	few := parts()[:4] // no layer is empty, and there is a gateway
+	for _, c := range []struct {
+		name string
+		n    config.Network
+		want string // empty: fine
+	}{
+		{"a file", config.Network{Topology: config.Path(topologyFile(t, few))}, ""},
+		{"a directory", config.Network{Directories: []string{"https://directory.example.org/api"}}, ""},
+		{"no mixes", config.Network{Topology: config.Path(topologyFile(t, parts()[3:]))}, "layer"},
+		{"no file", config.Network{Topology: "/nowhere"}, "/nowhere"},
+		{"a key that is none", config.Network{Directories: []string{"https://directory.example.org/"}, Key: "x"}, "network.key"},
+	} {
+		err := CheckNetwork(c.n)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestCheckSelf(t *testing.T) {
+	all := parts()
+	n, err := (&directory.View{Rotation: 1, Nodes: nodesOf(all)}).Topology()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(i int) config.Mix {
+		return config.Mix{Announce: all[i].node.Addr().AddrPort(), Noise: true}
+	}
+	swap := func(f func(*cli.Keys)) cli.Keys {
+		ks := all[0].keys
+		f(&ks)
+		return ks
+	}
+	plain := at(0)
+	plain.Noise = false
+	for _, c := range []struct {
+		name    string
+		network *topology.Network
+		mix     config.Mix
+		keys    cli.Keys
+		gateway bool
+		want    string
+	}{
+		{"a mix", n, at(0), all[0].keys, false, ""},
+		{"a gateway", n, at(3), all[3].keys, true, ""},
+		{"not in it yet", n, config.Mix{Announce: netip.MustParseAddrPort("192.0.2.9:1789")}, all[0].keys, false, ""},
+		{"no picture yet", nil, at(0), all[1].keys, false, ""},
+		{"somebody else", n, at(0), all[1].keys, false, "another identity"},
+		{"an old key", n, at(0), swap(func(k *cli.Keys) { k.Sphinx = keys.NewSphinxKey() }), false, "another Sphinx key"},
+		{"an old Noise key", n, at(0), swap(func(k *cli.Keys) { k.Noise = keys.NewNoiseKey() }), false, "another Noise key"},
+		{"Noise is off", n, plain, all[0].keys, false, "mix.noise is off"},
+		{"a mix taken for a gateway", n, at(3), all[3].keys, false, "as gateway"},
+		{"a gateway taken for a mix", n, at(1), all[1].keys, true, "as layer 2"},
+	} {
+		err := CheckSelf(c.network, c.mix, c.keys, c.gateway)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// hardening.md H18: "After an unclean end that may have lost some, the node takes
+// a new Sphinx key and refuses the old."
+func TestH18KeyWithoutItsReplayLogIsRefused(t *testing.T) {
+	s := state(t)
+	ks := cli.Keys{Sphinx: keys.NewSphinxKey()}
+	log, err := OpenReplay(s, ks)
+	if err != nil || !log.Clean() {
+		t.Fatalf("a new key: %v", err)
+	}
+	seen := mixnode.ReplayTag{1, 2, 3}
+	if err := errors.Join(log.Load(func(mixnode.ReplayTag) {}), log.Append([]mixnode.ReplayTag{seen}), log.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if log, err = OpenReplay(s, ks); err != nil {
+		t.Fatalf("the same key again: %v", err)
+	}
+	var got []mixnode.ReplayTag
+	if err := errors.Join(log.Load(func(tag mixnode.ReplayTag) { got = append(got, tag) }), log.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, []mixnode.ReplayTag{seen}) {
+		t.Errorf("remembered %x, want %x", got, seen)
+	}
+	before := logs(t, s)
+	if len(before) != 1 {
+		t.Fatalf("logs %q, want one", before)
+	}
+	if err := os.Remove(before[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenReplay(s, ks); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "renew-key sphinx") {
+		t.Errorf("a key whose log is gone: %v, want a refusal that says what to do", err)
+	}
+	// Another key begins anew, and the log of the one before is removed.
+	if err := os.WriteFile(before[0], []byte("half a log"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if log, err = OpenReplay(s, cli.Keys{Sphinx: keys.NewSphinxKey()}); err != nil {
+		t.Fatal(err)
+	}
+	log.Close()
+	if after := logs(t, s); len(after) != 1 || after[0] == before[0] {
+		t.Errorf("logs %q, want that of the new key only", after)
+	}
+}
+
+func TestGatewayIsDrawnOnce(t *testing.T) {
+	all := parts()
+	src, err := OpenSource(config.Network{Topology: config.Path(topologyFile(t, all))}, nil, false, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := make(map[keys.Identity]bool)
+	for range 40 {
+		cfg := EndpointConfig{State: state(t), Source: src}
+		if known, err := KnownGateway(cfg.Client, cfg.State); err != nil || !known.IsZero() {
+			t.Fatalf("known before it was drawn: %v, %v", known, err)
+		}
+		first, err := chooseGateway(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := chooseGateway(t.Context(), cfg)
+		if err != nil || again != first {
+			t.Errorf("first %v, then %v, %v", first, again, err)
+		}
+		if known, err := KnownGateway(cfg.Client, cfg.State); err != nil || known != first {
+			t.Errorf("known is %v, %v; want %v", known, err, first)
+		}
+		drawn[first] = true
+	}
+	// One of two is never drawn with probability 2^-39.
+	if !drawn[all[3].node.Identity] || !drawn[all[4].node.Identity] || len(drawn) != 2 {
+		t.Errorf("drew %v, want both gateways", drawn)
+	}
+	// The settings go first.
+	named := EndpointConfig{State: state(t), Source: src, Client: config.Client{Gateway: all[4].node.Identity.String()}}
+	if got, err := chooseGateway(t.Context(), named); err != nil || got != all[4].node.Identity {
+		t.Errorf("got %v, %v; want the one named", got, err)
+	}
+}
+
+func TestChooseRequester(t *testing.T) {
+	all := parts()
+	src, err := OpenSource(config.Network{Topology: config.Path(topologyFile(t, all))}, nil, false, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ks := cli.Keys{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey()}
+	named := Recipient(ks, all[3].node.Identity)
+	if got, err := ChooseRequester(t.Context(), named.String(), state(t), src); err != nil || got != named {
+		t.Errorf("got %v, %v; want the one named", got, err)
+	}
+	// A file lists none, and a directory may list none yet.
+	if got, err := ChooseRequester(t.Context(), "", state(t), src); err == nil || !strings.Contains(err.Error(), "--requester") {
+		t.Errorf("got %v, %v; want an error that says what to do", got, err)
+	}
+	// One that was drawn before stays.
+	s := state(t)
+	if err := s.WriteText(requesterFile, named.String()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ChooseRequester(t.Context(), "", s, src); err != nil || got != named {
+		t.Errorf("got %v, %v; want the one kept", got, err)
+	}
+	if err := s.WriteText(requesterFile, "somebody"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ChooseRequester(t.Context(), "", s, src); !errors.Is(err, config.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRecipientIsThatOfTheClient(t *testing.T) {
+	all := parts()
+	src, err := OpenSource(config.Network{Topology: config.Path(topologyFile(t, all))}, nil, false, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ks := cli.Keys{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck()}
+	e, err := NewEndpoint(t.Context(), EndpointConfig{Keys: ks, State: state(t), Source: src, Client: config.NewSOCKS().Client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway := e.Client.Address().Gateway
+	if got, want := Recipient(ks, gateway), e.Client.Address(); got != want {
+		t.Errorf("details say %v, the client is %v", got, want)
+	}
+	if err := e.Close(nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNodeDetails(t *testing.T) {
+	p := parts()[3]
+	mix := config.Mix{Announce: p.node.Addr().AddrPort(), Noise: true}
+	got := NodeDetails(mix, p.keys)
+	want := []cli.Detail{
+		{Name: "identity_key", Value: p.node.Identity.String()}, {Name: "sphinx_key", Value: p.node.Sphinx.String()},
+		{Name: "noise_key", Value: p.node.Noise.String()}, {Name: "mix_host", Value: "192.0.2.4:1789"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if got := NodeDetails(config.Mix{}, p.keys); len(got) != 2 {
+		t.Errorf("without Noise and address: %v", got)
+	}
+	if got := Port("clients_ws_port", 9000).Value; got != strconv.Itoa(9000) {
+		t.Errorf("port %s", got)
+	}
+}
+
+// The engine gets what the settings say.
+func TestNodeConfig(t *testing.T) {
+	p := parts()[0]
+	mix := config.NewMixnode().Mix
+	mix.Announce = netip.MustParseAddrPort("127.0.0.1:1789")
+	mix.StrictLayers, mix.DelayMemory, mix.MaxDelay = true, 64<<20, config.Duration(time.Second)
+	cfg := Node(mix, p.keys, nil, &Source{}, zerolog.Nop())
+	if cfg.Addr != mixnet.NodeAddrFrom(mix.Announce) || !cfg.StrictLayers || cfg.AllowLegacy || cfg.DelayBytes != 64<<20 ||
+		cfg.MaxDelay != time.Second || cfg.Noise != p.keys.Noise || cfg.Keys.Primary.Key != p.keys.Sphinx || !cfg.Server.ExemptLoopback {
+		t.Errorf("got %+v", cfg)
+	}
+	mix.Noise, mix.Announce = false, netip.MustParseAddrPort("192.0.2.1:1789")
+	if cfg := Node(mix, p.keys, nil, &Source{}, zerolog.Nop()); cfg.Noise != nil || cfg.Server.ExemptLoopback {
+		t.Errorf("without Noise, on another machine: %+v", cfg)
+	}
+}

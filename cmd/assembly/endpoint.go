@@ -1,0 +1,230 @@
+package assembly
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"math/big"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/config"
+	"nym-socks5/internal/cli"
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/boltstore"
+	"nym-socks5/mixnet/client"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/topology"
+	"nym-socks5/proxy"
+)
+
+// ClientKeys are the keys that an Endpoint needs.
+var ClientKeys = []cli.Key{cli.Identity, cli.Encryption, cli.Ack}
+
+// Files of an endpoint's state folder.
+const (
+	gatewayFile  = "gateway"   // the gateway that was drawn
+	registryFile = "client.db" // what gateways know us by
+)
+
+// refresh is how often a client asks its Source, which has the picture at hand.
+const refresh = 10 * time.Second
+
+// An Endpoint is a client of the mixnet with streams over it.
+type Endpoint struct {
+	Client *client.Client
+	Proxy  *proxy.Proxy
+	store  *boltstore.Client
+}
+
+// EndpointConfig is what an Endpoint is made of.
+type EndpointConfig struct {
+	Client config.Client
+	Keys   cli.Keys
+	State  *cli.State
+	Source *Source
+	// SolicitedOnly drops what strangers send.
+	SolicitedOnly bool
+	Proxy         proxy.Config
+	Log           zerolog.Logger
+}
+
+// NewEndpoint makes an endpoint. The first time it waits for a picture of the
+// network, to draw a gateway from.
+func NewEndpoint(ctx context.Context, cfg EndpointConfig) (*Endpoint, error) {
+	gateway, err := chooseGateway(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	store, err := boltstore.OpenClient(cfg.State.Path(registryFile))
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Config{
+		Identity:   cfg.Keys.Identity,
+		Encryption: cfg.Keys.Encryption,
+		Ack:        cfg.Keys.Ack,
+		Gateway:    gateway,
+		Store:      store,
+		Topology:   cfg.Source.Network,
+		Refresh:    refresh,
+		Dial: func(ctx context.Context, url string) (session.MessageConn, error) {
+			return session.Dial(ctx, url, nil)
+		},
+		Traffic: client.Traffic{
+			HopDelay:   cfg.Client.HopDelay.Std(),
+			SendEvery:  cfg.Client.SendEvery.Std(),
+			CoverEvery: cfg.Client.CoverEvery.Std(),
+		},
+		SolicitedOnly: cfg.SolicitedOnly,
+		Log:           cfg.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	cfg.Proxy.Log = cfg.Log
+	return &Endpoint{Client: c, Proxy: proxy.New(c, cfg.Proxy), store: store}, nil
+}
+
+// chooseGateway gives the gateway of the settings, or the one that was drawn
+// when the profile was new.
+func chooseGateway(ctx context.Context, cfg EndpointConfig) (keys.Identity, error) {
+	known, err := KnownGateway(cfg.Client, cfg.State)
+	if err != nil || !known.IsZero() {
+		return known, err
+	}
+	network, err := cfg.Source.Network(ctx)
+	if err != nil {
+		return keys.Identity{}, err
+	}
+	text, err := cfg.State.Remember(gatewayFile, func() (string, error) { return drawGateway(network) })
+	if err != nil {
+		return keys.Identity{}, err
+	}
+	return keys.ParseIdentityText(text)
+}
+
+func drawGateway(n *topology.Network) (string, error) {
+	var open []string
+	for _, g := range n.Gateways() {
+		if g.Clients != "" {
+			open = append(open, g.Identity.String())
+		}
+	}
+	if len(open) == 0 {
+		return "", errors.New("assembly: no gateway of the network takes clients")
+	}
+	return draw(open)
+}
+
+// draw draws one of several uniformly; there is at least one.
+func draw(from []string) (string, error) {
+	i, err := rand.Int(rand.Reader, big.NewInt(int64(len(from))))
+	if err != nil {
+		return "", err
+	}
+	return from[i.Int64()], nil
+}
+
+// requesterFile has the requester that was drawn.
+const requesterFile = "requester"
+
+// ChooseRequester gives the requester of the settings or, if they name none, the
+// one that was drawn when the profile was new, from those in the directories.
+func ChooseRequester(ctx context.Context, named string, s *cli.State, src *Source) (mixnet.Recipient, error) {
+	text := named
+	if text == "" {
+		if _, err := src.Network(ctx); err != nil { // there is a picture from here on
+			return mixnet.Recipient{}, err
+		}
+		var err error
+		text, err = s.Remember(requesterFile, func() (string, error) {
+			var all []string
+			for _, r := range src.Requesters() {
+				for _, a := range r.Addresses {
+					all = append(all, a.String())
+				}
+			}
+			if len(all) == 0 {
+				return "", cli.Temporary(errors.New("the directories list no requester now; say --requester ADDRESS, or try again later"))
+			}
+			return draw(all)
+		})
+		if err != nil {
+			return mixnet.Recipient{}, err
+		}
+	}
+	r, err := mixnet.ParseRecipientText(text)
+	if err != nil {
+		return r, cli.Invalid("socks.requester: %v", err)
+	}
+	return r, nil
+}
+
+// KnownGateway gives the gateway that was chosen; zero if none was yet.
+func KnownGateway(c config.Client, s *cli.State) (keys.Identity, error) {
+	text := c.Gateway
+	if text == "" {
+		var err error
+		if text, err = s.ReadText(gatewayFile); err != nil || text == "" {
+			return keys.Identity{}, err
+		}
+	}
+	id, err := keys.ParseIdentityText(text)
+	if err != nil {
+		return id, cli.Invalid("client.gateway: %v", err)
+	}
+	return id, nil
+}
+
+// Recipient is the address of an endpoint with these keys.
+func Recipient(ks cli.Keys, gateway keys.Identity) mixnet.Recipient {
+	return mixnet.Recipient{Identity: ks.Identity.Public(), Encryption: ks.Encryption.Public(), Gateway: gateway}
+}
+
+// CheckClient reports what is wrong with settings of a client.
+func CheckClient(c config.Client) error {
+	if c.Gateway == "" {
+		return nil
+	}
+	if _, err := keys.ParseIdentityText(c.Gateway); err != nil {
+		return cli.Invalid("client.gateway: %v", err)
+	}
+	return nil
+}
+
+// Run runs the service and the streams below it until ctx ends. The client goes
+// last: streams say goodbye through it. connected is called once, when the
+// client has reached its gateway for the first time.
+func (e *Endpoint) Run(ctx context.Context, service func(context.Context) error, connected func()) error {
+	below, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var base errgroup.Group
+	above, ctx := errgroup.WithContext(ctx)
+	base.Go(func() error {
+		err := e.Client.Run(below)
+		if err == nil && below.Err() == nil {
+			err = errors.New("the client ended by itself")
+		}
+		return err
+	})
+	above.Go(func() error { return service(ctx) })
+	above.Go(func() error { return e.Proxy.Run(ctx) })
+	above.Go(func() error {
+		select {
+		case <-e.Client.Ready():
+			connected()
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	err := above.Wait()
+	stop()
+	return errors.Join(err, base.Wait(), e.store.Close())
+}
+
+// Close ends an endpoint that never ran, because of an error, which it gives back.
+func (e *Endpoint) Close(why error) error { return errors.Join(why, e.store.Close()) }

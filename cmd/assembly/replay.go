@@ -1,0 +1,64 @@
+package assembly
+
+import (
+	"errors"
+	"io/fs"
+
+	"nym-socks5/internal/cli"
+	"nym-socks5/mixnet/boltstore"
+	"nym-socks5/mixnet/keys"
+)
+
+// inUse is the file that names the Sphinx key whose replay log was begun.
+const inUse = "sphinx-in-use"
+
+// OpenReplay opens the log of packets seen under the node's Sphinx key, and
+// begins one for a key that was never used. A key whose log is gone or damaged
+// is refused: packets seen under it could be sent again (H18).
+func OpenReplay(s *cli.State, ks cli.Keys) (*boltstore.ReplayLog, error) {
+	dir, key := s.Path(""), ks.Sphinx.Public()
+	used, err := s.ReadText(inUse)
+	if err != nil {
+		return nil, err
+	}
+	if used == key.String() {
+		log, err := boltstore.OpenReplayLog(dir, key)
+		if err != nil {
+			return nil, err
+		}
+		if !log.Clean() {
+			return nil, errors.Join(cli.Invalid("it is not known any more which packets were seen under the Sphinx key, so it must not be used again: draw another with renew-key sphinx, and tell the network"), log.Close())
+		}
+		return log, nil
+	}
+	if err := removeReplay(dir, used); err != nil {
+		return nil, err
+	}
+	log, err := boltstore.CreateReplayLog(dir, key)
+	if errors.Is(err, fs.ErrExist) { // begun, and then the machine stopped before the key was used
+		log, err = boltstore.OpenReplayLog(dir, key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.WriteText(inUse, key.String()); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	return log, nil
+}
+
+// removeReplay removes the log of a key that was replaced; there may be none.
+func removeReplay(dir, text string) error {
+	if text == "" {
+		return nil
+	}
+	key, err := keys.ParseSphinxText(text)
+	if err != nil {
+		return cli.Invalid("%s: %v", inUse, err)
+	}
+	log, err := boltstore.OpenReplayLog(dir, key)
+	if err != nil {
+		return err
+	}
+	return log.Remove()
+}

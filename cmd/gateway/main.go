@@ -1,0 +1,30 @@
+package main
+
+import (
+	"os"
+
+	"nym-socks5/cmd/assembly"
+	"nym-socks5/config"
+	"nym-socks5/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(program())) }
+
+func program() cli.Program[*config.Gateway] {
+	return cli.Program[*config.Gateway]{
+		Name:  "gateway",
+		Usage: "let clients into a mixnet, and keep messages for them",
+		About: `A gateway is where clients enter a mixnet and where messages for them arrive; for
+those that are away it keeps them. It must be in the network's topology:
+"gateway details" prints what that needs to have of it.`,
+		New:  config.NewGateway,
+		Keys: assembly.NodeKeys,
+		Check: func(c *config.Gateway) error {
+			return assembly.CheckNetwork(c.Network)
+		},
+		Details: func(c *config.Gateway, _ *cli.State, ks cli.Keys) ([]cli.Detail, error) {
+			return append(assembly.NodeDetails(c.Mix, ks), assembly.Port("clients_ws_port", c.Clients.Listen.Port())), nil
+		},
+		Run: run,
+	}
+}

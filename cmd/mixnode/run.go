@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/cmd/assembly"
+	"nym-socks5/config"
+	"nym-socks5/internal/cli"
+	"nym-socks5/mixnet/mixnode"
+)
+
+func run(ctx context.Context, env *cli.Env[*config.Mixnode]) error {
+	cfg := env.Config
+	src, err := assembly.OpenSource(cfg.Network, env.State, true, env.Log)
+	if err != nil {
+		return err
+	}
+	if !cfg.Registration.Register {
+		if err := assembly.CheckSelf(src.Current(), cfg.Mix, env.Keys, false); err != nil {
+			return err
+		}
+	}
+	ln, err := net.Listen("tcp", cfg.Mix.Listen.String())
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log) })
+	g.Go(func() error {
+		if cfg.Registration.Register {
+			env.Ready("registering")
+			return assembly.RunRegistered(ctx, env, src, ln)
+		}
+		return listed(ctx, env, src, ln)
+	})
+	return g.Wait()
+}
+
+// listed runs a node that somebody put into the topology by hand.
+func listed(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembly.Source, ln net.Listener) (err error) {
+	defer ln.Close()
+	replay, err := assembly.OpenReplay(env.State, env.Keys)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, replay.Close()) }()
+	node, err := mixnode.New(assembly.Node(env.Config.Mix, env.Keys, replay, src, env.Log))
+	if err != nil {
+		return err
+	}
+	env.Ready("mixing")
+	return node.Run(ctx, ln)
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/keys"
+)
+
+// Everybody learns from a directory what nodes there are; the requester registers
+// there, and the proxy finds it.
+func TestNetworkByDirectory(t *testing.T) {
+	b := newTestbed(t)
+	nodes, topology := b.network(t)
+	text, err := os.ReadFile(topology)
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := directory.ParseFile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	b.do(t, "network-requester", "init", "requester")
+	var d map[string]string
+	if err := json.Unmarshal(b.do(t, "network-requester", "details", "requester", "-o", "json"), &d); err != nil {
+		t.Fatal(err)
+	}
+	key := keys.NewIdentityKey()
+	server, err := directory.NewServer(directory.Config{
+		Network: "testnet", Key: key, Fixed: view.Nodes, Period: time.Second,
+		Allow: func(id keys.Identity, role directory.Role) bool {
+			return role == directory.RoleRequester && id.String() == d["identity_key"]
+		},
+		Schedule: directory.Schedule{Start: time.Now().Add(-time.Hour), Duration: time.Hour, Validity: 8760, First: 8760},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- server.Run(ctx) }()
+	web := httptest.NewServer(server)
+	defer func() {
+		web.Close()
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+
+	page := strings.Repeat("by a directory ", 100)
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) }))
+	defer target.Close()
+	host := target.Listener.Addr().String()
+
+	network := []string{"--directory", web.URL, "--directory-key", key.Public().String(), "--network", "testnet"}
+	fast := append(network, "--hop-delay", "off", "--send-every", "off", "--cover-every", "off")
+	for _, n := range nodes {
+		b.run(t, n.program, n.name, network...).says(t, `"status":"`, 1)
+	}
+	requester := b.run(t, "network-requester", "requester", append(fast, "--allow", host, "--register")...)
+	address := requester.line(t)
+	requester.says(t, `"lease held"`, 1)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range patience / (10 * time.Millisecond) {
+		if v := server.View(); v != nil && len(v.Requesters) == 1 {
+			break
+		}
+		<-tick.C
+	}
+
+	socks := b.run(t, "nym-socks5", "socks", append(fast, "--listen", "127.0.0.1:0")...)
+	proxy := strings.TrimPrefix(socks.line(t), "socks5h://")
+	if got, err := fetch(proxy, host); got != page || err != nil {
+		t.Fatalf("got %d bytes, %v; want %d", len(got), err, len(page))
+	}
+	if kept, err := os.ReadFile(b.dir + "/socks/requester"); err != nil || strings.TrimSpace(string(kept)) != address {
+		t.Errorf("kept %s, %v; want %s", kept, err, address)
+	}
+	socks.end(t)
+	requester.end(t)
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+
+	"nym-socks5/cmd/assembly"
+	"nym-socks5/config"
+	"nym-socks5/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(program())) }
+
+func program() cli.Program[*config.SOCKS] {
+	return cli.Program[*config.SOCKS]{
+		Name:  "nym-socks5",
+		Usage: "a SOCKS proxy into a mixnet",
+		About: `A proxy on this machine whose connections go through a mixnet to a network
+requester, which connects to the targets. Applications speak SOCKS5, SOCKS4a,
+SOCKS4 or HTTP CONNECT with it, all at one port. Once it is connected it prints
+the proxy's URL.`,
+		New:   config.NewSOCKS,
+		Keys:  assembly.ClientKeys,
+		Check: check,
+		Run:   run,
+	}
+}
+
+// check reports what the settings alone do not tell.
+func check(c *config.SOCKS) error {
+	if err := assembly.CheckClient(c.Client); err != nil {
+		return err
+	}
+	return assembly.CheckNetwork(c.Network)
+}

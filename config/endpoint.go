@@ -1,0 +1,154 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"nym-socks5/mixnet"
+)
+
+// Client is how a program takes part in the mixnet as a client.
+type Client struct {
+	Gateway string `toml:"gateway" flag:"gateway" arg:"IDENTITY" help:"identity of the gateway we are reached through. If empty, one is drawn at the first start and kept"`
+
+	HopDelay   Duration `toml:"hop_delay" arg:"TIME" help:"mean delay at each of the three mixes; off: mixes mix nothing"`
+	SendEvery  Duration `toml:"send_every" arg:"TIME" help:"mean time between two packets, data or cover; off: packets leave at once, and when they leave shows the traffic"`
+	CoverEvery Duration `toml:"cover_every" arg:"TIME" help:"mean time between two packets of the second stream of cover; off: there is none"`
+}
+
+// newClient has the means of Nym's own clients (sphinx.md §6.1).
+func newClient() Client {
+	return Client{
+		HopDelay:   Duration(15 * time.Millisecond),
+		SendEvery:  Duration(20 * time.Millisecond),
+		CoverEvery: Duration(200 * time.Millisecond),
+	}
+}
+
+func (c Client) check() error {
+	mean := func(key string, d Duration) error {
+		if d == Off {
+			return nil
+		}
+		return between(key, d, Duration(time.Millisecond), Duration(time.Minute))
+	}
+	return errors.Join(
+		mean("client.hop_delay", c.HopDelay),
+		mean("client.send_every", c.SendEvery),
+		mean("client.cover_every", c.CoverEvery),
+	)
+}
+
+// Front is the port where applications connect.
+type Front struct {
+	Listen         netip.AddrPort `toml:"listen" flag:"listen" arg:"ADDR" help:"IP and port where applications connect: SOCKS5, SOCKS4a, SOCKS4 and HTTP CONNECT"`
+	BeyondLoopback bool           `toml:"beyond_loopback" help:"let listen be an address that other machines reach; whoever reaches it may use it"`
+	Requester      string         `toml:"requester" flag:"requester" arg:"ADDRESS" help:"address of the network requester that connects to the targets: identity.encryption@gateway. If empty, one is drawn at the first start from those that the directories list, and kept"`
+	Optimistic     bool           `toml:"optimistic" help:"tell applications that the target is connected before it is: faster, and failures look like broken connections"`
+	IsolateTargets bool           `toml:"isolate_targets" help:"show the requester another pseudonym for each target, not only for each SOCKS user name and password"`
+	MaxConns       int            `toml:"max_connections" arg:"N" help:"most connections of applications at a time"`
+}
+
+// SOCKS is the settings of nym-socks5.
+type SOCKS struct {
+	Base
+	Front  Front  `toml:"socks"`
+	Client Client `toml:"client"`
+}
+
+// NewSOCKS gives the defaults.
+func NewSOCKS() *SOCKS {
+	return &SOCKS{
+		Base:   newBase(),
+		Client: newClient(),
+		Front: Front{
+			Listen:   netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 1080),
+			MaxConns: 1024,
+		},
+	}
+}
+
+// Check implements [Config].
+func (c *SOCKS) Check() error {
+	return errors.Join(
+		c.Log.check(),
+		c.Network.check(),
+		c.Front.check(),
+		c.Client.check(),
+	)
+}
+
+func (f Front) check() error {
+	if err := listening("socks.listen", f.Listen); err != nil {
+		return err
+	}
+	if !f.Listen.Addr().Unmap().IsLoopback() && !f.BeyondLoopback {
+		return invalid("socks.listen is %v, which other machines can reach, and it has no password: set socks.beyond_loopback (--beyond-loopback) if you mean it", f.Listen)
+	}
+	if f.Requester != "" {
+		if _, err := mixnet.ParseRecipientText(f.Requester); err != nil {
+			return invalid("socks.requester: %v", err)
+		}
+	}
+	return between("socks.max_connections", f.MaxConns, 1, 1<<16)
+}
+
+// Missing implements [Config].
+func (c *SOCKS) Missing() error {
+	var err error
+	if c.Front.Requester == "" && len(c.Network.Directories) == 0 {
+		err = invalid("socks.requester is not set: say with --requester ADDRESS who connects to the targets")
+	}
+	return errors.Join(c.Network.missing(), err)
+}
+
+// Egress is what a requester may do.
+type Egress struct {
+	Allow       []string `toml:"allow" flag:"allow" arg:"RULE" help:"rules of what may be connected to, such as example.org:443, asked before those of the allowlist; may be repeated"`
+	Allowlist   Path     `toml:"allowlist" flag:"allowlist" arg:"FILE" help:"file of such rules, one a line; read again on HUP"`
+	Open        bool     `toml:"open" flag:"open" help:"let the rules allow everything; without this such rules are refused"`
+	Resolver    string   `toml:"resolver" flag:"resolver" arg:"ADDR" help:"IP and port of the DNS server to ask. If empty, it is the system's"`
+	RefuseMixed bool     `toml:"refuse_mixed" help:"refuse a name as a whole if one of its addresses is not allowed, instead of leaving that out"`
+	MaxStreams  int      `toml:"max_streams" arg:"N" help:"most streams at a time"`
+}
+
+// Requester is the settings of a network requester.
+type Requester struct {
+	Base
+	Egress       Egress       `toml:"requester"`
+	Client       Client       `toml:"client"`
+	Registration Registration `toml:"registration"`
+}
+
+// NewRequester gives the defaults.
+func NewRequester() *Requester {
+	return &Requester{Base: newBase(), Client: newClient(), Egress: Egress{MaxStreams: 1024}}
+}
+
+// Check implements [Config]. It does not read rules: package allowlist does.
+func (c *Requester) Check() error {
+	var err error
+	if c.Egress.Resolver != "" {
+		if _, bad := netip.ParseAddrPort(c.Egress.Resolver); bad != nil {
+			err = invalid("requester.resolver is %q; write it like 9.9.9.9:53", c.Egress.Resolver)
+		}
+	}
+	return errors.Join(
+		c.Log.check(),
+		c.Network.check(),
+		c.Client.check(),
+		c.Registration.check(c.Network),
+		between("requester.max_streams", c.Egress.MaxStreams, 1, 1<<16),
+		err,
+	)
+}
+
+// Missing implements [Config].
+func (c *Requester) Missing() error {
+	var err error
+	if len(c.Egress.Allow) == 0 && c.Egress.Allowlist == "" {
+		err = invalid("the requester does not know what it may connect to: say --allow example.org:443, or --allowlist FILE")
+	}
+	return errors.Join(c.Network.missing(), err)
+}

@@ -1,0 +1,144 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Mix is the mix port of a mix node or gateway.
+type Mix struct {
+	Listen   netip.AddrPort `toml:"listen" flag:"mix-listen" arg:"ADDR" help:"IP and port where other nodes connect to us"`
+	Announce netip.AddrPort `toml:"announce" flag:"mix-announce" arg:"ADDR" help:"IP and port under which the topology has us. If empty, it is where we listen, which then must be one address and not all of them"`
+	Noise    bool           `toml:"noise" flag:"noise" help:"encrypt links to nodes that announce a Noise key, and announce one"`
+
+	StrictLayers bool `toml:"strict_layers" help:"drop packets that go from one gateway straight to another, as clients send them that switched mixing off"`
+	AllowLegacy  bool `toml:"allow_legacy_clients" help:"accept packets of Sphinx versions 1, 256 and 257, which a relay can tag without loss"`
+
+	MaxDelay     Duration `toml:"max_delay" arg:"TIME" help:"longest delay a sender may ask for, at most 10s"`
+	DelayMemory  Size     `toml:"delay_memory" arg:"SIZE" help:"memory for packets that are being delayed; when it is full, packets are dropped"`
+	ReplayMemory Size     `toml:"replay_memory" arg:"SIZE" help:"most memory for the replay filter of one key; 1GiB is enough for 90 million packets"`
+}
+
+const maxDelay = Duration(10 * time.Second)
+
+func newMix() Mix {
+	return Mix{
+		Listen:       netip.AddrPortFrom(netip.IPv4Unspecified(), 1789),
+		Noise:        true,
+		MaxDelay:     maxDelay,
+		DelayMemory:  256 << 20,
+		ReplayMemory: 1 << 30,
+	}
+}
+
+// Addr is the address under which the topology has the node; it is not valid
+// if that cannot be told.
+func (m Mix) Addr() netip.AddrPort {
+	if !m.Announce.IsValid() && !m.Listen.Addr().IsUnspecified() && m.Listen.Port() != 0 {
+		return m.Listen
+	}
+	return m.Announce
+}
+
+func (m Mix) check() error {
+	return errors.Join(
+		listening("mix.listen", m.Listen),
+		announced("mix.announce", m.Announce),
+		between("mix.max_delay", m.MaxDelay, Duration(time.Millisecond), maxDelay),
+		between("mix.delay_memory", m.DelayMemory, 1<<20, 1<<40),
+		between("mix.replay_memory", m.ReplayMemory, 128<<10, 1<<40),
+	)
+}
+
+func (m Mix) missing() error {
+	if !m.Addr().IsValid() {
+		return invalid("mix.announce is not set, and mix.listen is not one address: say with --mix-announce IP:PORT where others reach this node")
+	}
+	return nil
+}
+
+// Registration is how a node or requester comes to be in the directories.
+type Registration struct {
+	Register bool `toml:"register" flag:"register" help:"announce this program to the directories, which list it if their operator has its identity. A mix node then changes Sphinx keys as they say; without this it has one, and is listed by hand"`
+}
+
+func (r Registration) check(n Network) error {
+	switch {
+	case !r.Register:
+	case len(n.Directories) == 0:
+		return invalid("registration.register is on, and no directory is given: say --directory URL")
+	case n.Name == "":
+		return invalid("registration.register is on, and network.name is not set: say --network NAME")
+	}
+	return nil
+}
+
+// Mixnode is the settings of a mix node.
+type Mixnode struct {
+	Base
+	Mix          Mix          `toml:"mix"`
+	Registration Registration `toml:"registration"`
+}
+
+// NewMixnode gives the defaults.
+func NewMixnode() *Mixnode { return &Mixnode{Base: newBase(), Mix: newMix()} }
+
+// Check implements [Config].
+func (c *Mixnode) Check() error {
+	return errors.Join(c.Log.check(), c.Network.check(), c.Mix.check(), c.Registration.check(c.Network))
+}
+
+// Missing implements [Config].
+func (c *Mixnode) Missing() error { return errors.Join(c.Network.missing(), c.Mix.missing()) }
+
+// Clients is the port of a gateway where clients connect.
+type Clients struct {
+	Listen             netip.AddrPort `toml:"listen" flag:"clients-listen" arg:"ADDR" help:"IP and port of the WebSocket where clients connect"`
+	MailAge            Duration       `toml:"mail_age" arg:"TIME" help:"how long messages are kept for clients that are away"`
+	MailPerClient      Size           `toml:"mail_per_client" arg:"SIZE" help:"most messages kept for one client"`
+	MailTotal          Size           `toml:"mail_total" arg:"SIZE" help:"most messages kept for all clients"`
+	MaxConns           int            `toml:"max_connections" arg:"N" help:"most connections of clients at a time"`
+	MaxConnsPerAddress int            `toml:"max_connections_per_address" arg:"N" help:"most of them from one IPv4 address or IPv6 /56; this machine's own are not limited"`
+}
+
+// Gateway is the settings of a gateway.
+type Gateway struct {
+	Base
+	Mix     Mix     `toml:"mix"`
+	Clients Clients `toml:"clients"`
+}
+
+// NewGateway gives the defaults.
+func NewGateway() *Gateway {
+	return &Gateway{
+		Base: newBase(),
+		Mix:  newMix(),
+		Clients: Clients{
+			Listen:             netip.AddrPortFrom(netip.IPv4Unspecified(), 9000),
+			MailAge:            Duration(24 * time.Hour),
+			MailPerClient:      16 << 20,
+			MailTotal:          1 << 30,
+			MaxConns:           8192,
+			MaxConnsPerAddress: 64,
+		},
+	}
+}
+
+// Check implements [Config].
+func (c *Gateway) Check() error {
+	return errors.Join(
+		c.Log.check(),
+		c.Network.check(),
+		c.Mix.check(),
+		listening("clients.listen", c.Clients.Listen),
+		between("clients.mail_age", c.Clients.MailAge, Duration(time.Minute), Duration(90*24*time.Hour)),
+		between("clients.mail_per_client", c.Clients.MailPerClient, 1<<12, c.Clients.MailTotal),
+		between("clients.mail_total", c.Clients.MailTotal, 1<<20, 1<<40),
+		between("clients.max_connections", c.Clients.MaxConns, 1, 1<<20),
+		between("clients.max_connections_per_address", c.Clients.MaxConnsPerAddress, 1, 1<<20),
+	)
+}
+
+// Missing implements [Config].
+func (c *Gateway) Missing() error { return errors.Join(c.Network.missing(), c.Mix.missing()) }

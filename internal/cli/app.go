@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// app describes the command line.
+func (p Program[C]) app() *cli.App {
+	command := func(name, usage string, action cli.ActionFunc, flags ...cli.Flag) *cli.Command {
+		c := &cli.Command{
+			Name:            name,
+			Usage:           usage,
+			UsageText:       p.Name + " " + name + " [flags]",
+			Flags:           flags,
+			HideHelpCommand: true,
+			OnUsageError:    onUsageError,
+			Action: func(c *cli.Context) error {
+				if err := noArguments(c); err != nil {
+					return err
+				}
+				return action(c)
+			},
+		}
+		return c
+	}
+	profile := func() []cli.Flag { return append(p.profileFlags(), p.settingFlags()...) }
+	completion := command("completion", "print a script that completes command lines", p.completion)
+	completion.UsageText = p.Name + " completion bash|zsh|fish"
+	completion.Action = p.completion // it takes an argument
+	a := &cli.App{
+		Name:                      p.Name,
+		HelpName:                  p.Name,
+		Usage:                     p.Usage,
+		UsageText:                 p.Name + " COMMAND [flags]",
+		Description:               strings.TrimSpace(p.About) + "\n\n" + p.files(),
+		Version:                   BuildInfo().Version,
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true,
+		OnUsageError:              onUsageError,
+		ExitErrHandler:            func(*cli.Context, error) {}, // Main decides
+		Action:                    p.noCommand,
+		Commands: []*cli.Command{
+			command("init", "write settings and keys of a new profile", p.initProfile, profile()...),
+			command("run", "run until TERM or INT; without a profile, init first", p.run, profile()...),
+			command("check-config", "say whether run would accept the settings", p.checkConfig, profile()...),
+		},
+	}
+	output := &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT`: text or json"}
+	if p.Details != nil {
+		d := command("details", "print what others need to know of this profile", p.details, append(profile(), output)...)
+		d.Aliases = []string{"node-details"}
+		a.Commands = append(a.Commands, d)
+	}
+	if names := p.renewableKeys(); len(names) > 0 {
+		renew := command("renew-key", "draw a new key in place of one, while the program does not run", p.renewKey, p.profileFlags()...)
+		renew.UsageText = p.Name + " renew-key [flags] " + strings.Join(names, "|")
+		renew.Action = p.renewKey // it takes an argument
+		a.Commands = append(a.Commands, renew)
+	}
+	a.Commands = append(a.Commands,
+		command("build-info", "print what this program was built from", p.buildInfo, output),
+		completion,
+		command("man", "print the manual page", p.man),
+	)
+	return a
+}
+
+// files explains the order of settings and where they are.
+func (p Program[C]) files() string {
+	return fmt.Sprintf(`Each setting comes from its flag, else from its environment variable (that of
+--log-level is %s), else from the profile's file, else from its
+default. A profile (--id) is a file with settings and a folder with keys and
+state:
+
+    %s
+    %s
+
+TERM and INT end the program in order, a second one at once. HUP has it read
+again the files that its settings name. The exit code is 0 after an orderly end,
+1 after a failure, 2 if the command line is wrong, 75 if it makes sense to try
+again later, and 78 if the settings are wrong.`,
+		p.variable("log-level"), p.place("ID").shownConfig(), p.place("ID").shownState())
+}
+
+// noCommand is called when there is no command, or none of ours.
+func (p Program[C]) noCommand(c *cli.Context) error {
+	if c.Args().Present() {
+		word := c.Args().First()
+		var known []string
+		for _, k := range c.App.Commands {
+			known = append(known, k.Name)
+		}
+		return usagef("unknown command %q%s; see %s --help", word, didYouMean(word, known, ""), p.Name)
+	}
+	return usagef("say what to do, such as %s run; see %s --help", p.Name, p.Name)
+}

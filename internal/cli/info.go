@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+// A Build says what a program was built from.
+type Build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"`
+	Time     string `json:"time"`
+	Modified bool   `json:"modified"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// BuildInfo reads what the Go toolchain wrote into the program.
+func BuildInfo() Build {
+	b := Build{Version: "unknown", Revision: "unknown", Time: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if v := info.Main.Version; v != "" {
+		b.Version = v
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.time":
+			b.Time = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+func (p Program[C]) buildInfo(c *cli.Context) error {
+	b := BuildInfo()
+	return output(c, b, []Detail{
+		{"program", p.Name}, {"version", b.Version}, {"revision", b.Revision}, {"time", b.Time},
+		{"modified", fmt.Sprint(b.Modified)}, {"go", b.Go}, {"platform", b.Platform},
+	})
+}
+
+// details is the command details. It takes no lock, so that it can look at the
+// profile of a program that runs.
+func (p Program[C]) details(c *cli.Context) error {
+	at, err := p.chosen(c)
+	if err != nil {
+		return err
+	}
+	cfg, _, err := p.settings(c, at)
+	if err != nil {
+		return err
+	}
+	s := &State{dir: at.state}
+	fresh, err := s.checkVersion()
+	if err != nil {
+		return err
+	}
+	if fresh {
+		return Invalid("there is no profile in %s; say %s init", at.state, p.Name)
+	}
+	ks, err := s.loadKeys(p.Keys)
+	if err != nil {
+		return err
+	}
+	facts, err := p.Details(cfg, s, ks)
+	if err != nil {
+		return err
+	}
+	members := make(map[string]string, len(facts))
+	for _, f := range facts {
+		members[f.Name] = f.Value
+	}
+	return output(c, members, facts)
+}
+
+// output writes v as JSON, or facts line by line.
+func output(c *cli.Context, v any, facts []Detail) error {
+	switch format := c.String("output"); format {
+	case "json":
+		b, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.App.Writer, "%s\n", b)
+		return err
+	case "text":
+		return writeFacts(c.App.Writer, facts)
+	default:
+		return usagef("--output %q: it can be text or json", format)
+	}
+}
+
+func writeFacts(w io.Writer, facts []Detail) error {
+	width := 0
+	for _, f := range facts {
+		width = max(width, len(f.Name))
+	}
+	for _, f := range facts {
+		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, f.Name, f.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

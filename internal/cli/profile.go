@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"nym-socks5/config"
+)
+
+// settings reads the settings of a command line: defaults, file, variables,
+// flags. Without a file, there is false.
+func (p Program[C]) settings(c *cli.Context, at place) (cfg C, there bool, err error) {
+	cfg = p.New()
+	switch err := config.Load(at.config, cfg); {
+	case err == nil:
+		there = true
+	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, config.ErrInvalid):
+		return cfg, true, err
+	default:
+		return cfg, true, Invalid("%v", err)
+	}
+	if err := override(c, cfg); err != nil {
+		return cfg, there, err
+	}
+	return cfg, there, cfg.Check()
+}
+
+// complete reports what is missing or wrong for run.
+func (p Program[C]) complete(cfg C) error {
+	if err := cfg.Missing(); err != nil {
+		return err
+	}
+	if p.Check != nil {
+		return p.Check(cfg)
+	}
+	return nil
+}
+
+// writeSettings writes the file of a new profile.
+func (p Program[C]) writeSettings(at place, cfg C) error {
+	if err := os.MkdirAll(filepath.Dir(at.config), 0o700); err != nil {
+		return err
+	}
+	return writeFile(at.config, config.Template(p.Name, cfg, p.New()), 0o600)
+}
+
+// initProfile is the command init.
+func (p Program[C]) initProfile(c *cli.Context) error {
+	at, err := p.chosen(c)
+	if err != nil {
+		return err
+	}
+	if there, err := exists(at.config); err != nil {
+		return err
+	} else if there {
+		return fmt.Errorf("%s exists already, and nothing was changed; a new profile needs another --id", at.config)
+	}
+	cfg, _, err := p.settings(c, at)
+	if err != nil {
+		return err
+	}
+	s, fresh, err := OpenState(at.state)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if !fresh {
+		return fmt.Errorf("%s has the keys of a profile already, and nothing was changed; a new profile needs another --id", at.state)
+	}
+	if err := s.makeKeys(p.Keys); err != nil {
+		return err
+	}
+	if err := s.complete(); err != nil {
+		return err
+	}
+	// The settings come last: where they are, everything is.
+	if err := p.writeSettings(at, cfg); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "settings: %s\nkeys:     %s\n", at.config, at.state)
+	if err := cfg.Missing(); err != nil {
+		fmt.Fprintf(c.App.Writer, "to do:    %s\n", message(p.Name, err))
+	}
+	return nil
+}
+
+// checkConfig is the command check-config.
+func (p Program[C]) checkConfig(c *cli.Context) error {
+	at, err := p.chosen(c)
+	if err != nil {
+		return err
+	}
+	cfg, there, err := p.settings(c, at)
+	if err != nil {
+		return err
+	}
+	if err := p.complete(cfg); err != nil {
+		return errors.Join(noFile(at, there), err)
+	}
+	if !there {
+		fmt.Fprintf(c.App.Writer, "there is no %s; flags, variables and defaults are fine\n", at.config)
+		return nil
+	}
+	fmt.Fprintf(c.App.Writer, "%s is fine\n", at.config)
+	return nil
+}
+
+// noFile says that there is no file of settings, where that explains an error.
+func noFile(at place, there bool) error {
+	if there {
+		return nil
+	}
+	return Invalid("there is no %s", at.config)
+}

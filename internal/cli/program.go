@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nym-socks5/config"
+)
+
+// A Program is one command, with settings of type C.
+type Program[C config.Config] struct {
+	Name  string // of the command
+	Usage string // one line
+	About string // paragraphs for --help and the manual page
+	// New gives the default settings.
+	New func() C
+	// Keys are those the program cannot do without.
+	Keys []Key
+	// Check reports what is wrong with settings that passed their own Check, for
+	// instance in files they name. Its errors should wrap [config.ErrInvalid]. May be nil.
+	Check func(C) error
+	// Details tells what others need to know of us. If nil, there is no such command.
+	Details func(C, *State, Keys) ([]Detail, error)
+	// Run runs until its context ends, then returns nil.
+	Run func(context.Context, *Env[C]) error
+	// StopWithin is how long Run may take to return when asked to. If zero, it
+	// is 20 seconds.
+	StopWithin time.Duration
+}
+
+// An Env is what Run finds.
+type Env[C config.Config] struct {
+	Config C
+	Keys   Keys
+	State  *State
+	Log    zerolog.Logger
+	Out    io.Writer // for what people or scripts wait for, line by line
+	// Reload gives a value when files should be read again. Several signals may
+	// be one value.
+	Reload <-chan struct{}
+
+	super supervisor
+}
+
+// Ready tells whoever started the program that it is up. The status is for
+// people, such as "listening".
+func (e *Env[C]) Ready(status string) {
+	e.super.tell("READY=1")
+	e.Status(status)
+}
+
+// Status tells whoever started the program, and the log, what it does.
+func (e *Env[C]) Status(status string) {
+	e.Log.Info().Str("status", status).Msg("status")
+	e.super.tell("STATUS=" + status)
+}
+
+// A Detail is a fact for others, such as a public key.
+type Detail struct{ Name, Value string }
+
+// Main runs a command and gives its exit code.
+func Main[C config.Config](p Program[C]) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := noCoreDumps(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: core dumps stay on: %v\n", p.Name, err)
+	}
+	p.unsetEmpty()
+	err := p.execute(ctx, os.Args, os.Stdout, os.Stderr)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", p.Name, message(p.Name, err))
+	}
+	return exitCode(err)
+}
+
+// execute runs one command line.
+func (p Program[C]) execute(ctx context.Context, args []string, out, errOut io.Writer) error {
+	if p.StopWithin == 0 {
+		p.StopWithin = 20 * time.Second
+	}
+	a := p.app()
+	a.Writer, a.ErrWriter = out, errOut
+	return a.RunContext(ctx, args)
+}
+
+// unsetEmpty makes an empty variable as good as none, as scripts expect that
+// pass on what they may not have.
+func (p Program[C]) unsetEmpty() {
+	for _, f := range append(p.profileFlags(), p.settingFlags()...) {
+		if name := p.variable(f.Names()[0]); os.Getenv(name) == "" {
+			os.Unsetenv(name)
+		}
+	}
+}
+
+// variable is the name of the environment variable of a flag.
+func (p Program[C]) variable(flag string) string {
+	return strings.ToUpper(strings.ReplaceAll(p.Name+"_"+flag, "-", "_"))
+}

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// renewable are the kinds of key that do not make a profile who it is.
+var renewable = []Key{Sphinx, Noise}
+
+// renewableKeys names those that the program has.
+func (p Program[C]) renewableKeys() (names []string) {
+	for _, k := range renewable {
+		if slices.Contains(p.Keys, k) {
+			names = append(names, kinds[k].name)
+		}
+	}
+	return names
+}
+
+// renewKey is the command renew-key. It overwrites a key; the program must not run.
+func (p Program[C]) renewKey(c *cli.Context) error {
+	names := p.renewableKeys()
+	if c.NArg() != 1 {
+		return usagef("say which key: %s renew-key [flags] %s", p.Name, strings.Join(names, "|"))
+	}
+	name := c.Args().First()
+	i := slices.IndexFunc(renewable, func(k Key) bool { return kinds[k].name == name })
+	if i < 0 || !slices.Contains(names, name) {
+		return usagef("there is no key %q%s; it can be %s", name, didYouMean(name, names, ""), strings.Join(names, " or "))
+	}
+	at, err := p.chosen(c)
+	if err != nil {
+		return err
+	}
+	if there, err := exists(at.state); err != nil {
+		return err
+	} else if !there {
+		return Invalid("there is no profile in %s", at.state)
+	}
+	s, fresh, err := OpenState(at.state)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if fresh {
+		return Invalid("there is no profile in %s", at.state)
+	}
+	k := renewable[i]
+	if err := writeFile(s.Path(k.file()), k.encode(k.draw()), 0o600); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s is new; the network needs to know: see %s details\n", s.Path(k.file()), p.Name)
+	return nil
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"nym-socks5/config"
+)
+
+// stateVersion is that of the state folder. It changes when a folder would be
+// misunderstood by the program before.
+const stateVersion = 1
+
+// Files of a state folder, beside those of the keys and of the program.
+const (
+	versionFile = "version" // written last, when a new folder is complete
+	lockFile    = "lock"
+)
+
+// A State is a program's folder of keys and state.
+type State struct {
+	dir  string
+	lock *os.File // nil: opened for looking only
+}
+
+// OpenState opens the folder for one program alone, and makes it if needed.
+// fresh: it has no complete state yet.
+func OpenState(dir string) (s *State, fresh bool, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, false, err
+	}
+	s = &State{dir: dir}
+	if s.lock, err = lock(filepath.Join(dir, lockFile)); err != nil {
+		return nil, false, err
+	}
+	fresh, err = s.checkVersion()
+	if err != nil {
+		return nil, false, errors.Join(err, s.Close())
+	}
+	return s, fresh, nil
+}
+
+// Close lets others have the folder.
+func (s *State) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
+
+// Path is where a file of the folder is.
+func (s *State) Path(name string) string { return filepath.Join(s.dir, name) }
+
+// ReadText reads a short text that nobody else may read, without the line feed
+// at its end; it is empty if there is no such file.
+func (s *State) ReadText(name string) (string, error) {
+	b, err := readSecret(s.Path(name))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(b)), err
+}
+
+// WriteText writes such a text, whole or not at all.
+func (s *State) WriteText(name, text string) error {
+	return writeFile(s.Path(name), []byte(text+"\n"), 0o600)
+}
+
+// Remember gives the line of a file, or, the first time, what draw gives: then
+// that is kept.
+func (s *State) Remember(name string, draw func() (string, error)) (string, error) {
+	line, err := s.ReadText(name)
+	if err != nil || line != "" {
+		return line, err
+	}
+	if line, err = draw(); err != nil {
+		return "", err
+	}
+	return line, s.WriteText(name, line)
+}
+
+// checkVersion is the one place that knows of versions before: there is none.
+func (s *State) checkVersion() (fresh bool, err error) {
+	text, err := s.ReadText(versionFile)
+	if err != nil || text == "" {
+		return err == nil, err
+	}
+	v, err := strconv.Atoi(text)
+	switch {
+	case err != nil || v < 1:
+		return false, fmt.Errorf("%s: %w: it is no version of a state folder", s.Path(versionFile), config.ErrInvalid)
+	case v > stateVersion:
+		return false, fmt.Errorf("%s: %w: the folder is of version %d, and this program knows versions up to %d: use a newer program", s.Path(versionFile), config.ErrInvalid, v, stateVersion)
+	}
+	return false, nil
+}
+
+// complete marks a new folder as such.
+func (s *State) complete() error { return s.WriteText(versionFile, strconv.Itoa(stateVersion)) }
+
+// makeKeys draws the keys that are not there yet.
+func (s *State) makeKeys(kinds []Key) error {
+	for _, k := range kinds {
+		path := s.Path(k.file())
+		there, err := exists(path)
+		if err != nil {
+			return err
+		}
+		if there {
+			continue
+		}
+		if err := writeFile(path, k.encode(k.draw()), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadKeys reads the keys.
+func (s *State) loadKeys(kinds []Key) (ks Keys, err error) {
+	for _, k := range kinds {
+		path := s.Path(k.file())
+		b, err := readSecret(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return ks, Invalid("%s is missing; without it this profile is somebody else. Restore it, or begin a new profile with --id", path)
+		}
+		if err != nil {
+			return ks, err
+		}
+		secret, err := k.decode(b)
+		if err != nil {
+			return ks, Invalid("%s: %v", path, err)
+		}
+		ks.put(k, secret)
+	}
+	return ks, nil
+}

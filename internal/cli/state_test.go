@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nym-socks5/config"
+)
+
+var allKeys = []Key{Identity, Encryption, Ack, Sphinx, Noise}
+
+// newState makes a complete folder with all keys.
+func newState(t *testing.T) (*State, Keys) {
+	t.Helper()
+	s, fresh, err := OpenState(filepath.Join(t.TempDir(), "a", "state"))
+	if err != nil || !fresh {
+		t.Fatalf("fresh %v, %v", fresh, err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := errors.Join(s.makeKeys(allKeys), s.complete()); err != nil {
+		t.Fatal(err)
+	}
+	ks, err := s.loadKeys(allKeys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, ks
+}
+
+func TestKeysComeBack(t *testing.T) {
+	s, want := newState(t)
+	if err := s.makeKeys(allKeys); err != nil { // changes nothing
+		t.Fatal(err)
+	}
+	got, err := s.loadKeys(allKeys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.Identity.Equal(want.Identity) || !got.Encryption.Equal(want.Encryption) || !got.Ack.Equal(want.Ack) ||
+		!got.Sphinx.Equal(want.Sphinx) || !got.Noise.Equal(want.Noise) {
+		t.Error("a key changed")
+	}
+	if some, err := s.loadKeys([]Key{Noise}); err != nil || some.Identity != nil || some.Noise == nil {
+		t.Errorf("asked for one key, got %+v, %v", some, err)
+	}
+}
+
+// hardening.md H36: "Key files readable by others are refused"
+func TestH36KeyFilesReadableByOthersAreRefused(t *testing.T) {
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o601, 0o777} {
+		s, _ := newState(t)
+		if err := os.Chmod(s.Path("sphinx.pem"), mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.loadKeys(allKeys)
+		if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "chmod 600") {
+			t.Errorf("mode %o: %v, want a refusal that says what to do", mode, err)
+		}
+	}
+	s, _ := newState(t)
+	if err := os.Chmod(s.Path("sphinx.pem"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.loadKeys(allKeys); err != nil {
+		t.Errorf("mode 400: %v", err)
+	}
+}
+
+// hardening.md H36: "files are written whole or not at all"
+func TestH36FilesAreWrittenWholeOrNotAtAll(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	if err := writeFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.Open(path) // opened before, it sees the old content to its end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if err := writeFile(path, []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 8)
+	if n, _ := reader.Read(b); string(b[:n]) != "old" {
+		t.Errorf("a reader of the old file got %q: the file was written in place", b[:n])
+	}
+	if got, err := os.ReadFile(path); string(got) != "new" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	// What cannot be finished leaves the old content, and nothing beside it.
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "folder", "x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(filepath.Join(dir, "folder"), []byte("new"), 0o600); err == nil {
+		t.Error("a file took the place of a folder")
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 {
+		t.Errorf("left behind: %v, %v; want f and folder", left, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
+	}
+}
+
+func TestBadKeyFilesAreRefused(t *testing.T) {
+	s, _ := newState(t)
+	good, err := os.ReadFile(s.Path("identity.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(s.Path("sphinx.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"empty", nil, "no PEM block"},
+		{"no PEM", []byte("secret"), "no PEM block"},
+		{"another kind", other, `it holds a "NYM SPHINX KEY"`},
+		{"short", []byte("-----BEGIN NYM IDENTITY KEY-----\nAAAA\n-----END NYM IDENTITY KEY-----\n"), "3 bytes, not 32"},
+		{"more behind it", append(bytes.Clone(good), "x"...), "more in it"},
+		{"more before it", append([]byte("x\n"), good...), "more in it"},
+		{"huge", bytes.Repeat([]byte("x"), maxSecret+1), "more than any key"},
+	} {
+		if err := os.WriteFile(s.Path("identity.pem"), c.file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.loadKeys(allKeys); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q in it", c.name, err, c.want)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: the error tells the file's content", c.name)
+		}
+	}
+	if err := os.Remove(s.Path("identity.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.loadKeys(allKeys); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "missing") {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+func TestOneStateOneProgram(t *testing.T) {
+	s, _ := newState(t)
+	if _, _, err := OpenState(s.dir); exitCode(err) != exitTemporary {
+		t.Errorf("a second program got %v, want an error that is over some time", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, fresh, err := OpenState(s.dir)
+	if err != nil || fresh {
+		t.Fatalf("after the first has ended: fresh %v, %v", fresh, err)
+	}
+	again.Close()
+}
+
+func TestStateOfOtherVersions(t *testing.T) {
+	s, _ := newState(t)
+	s.Close()
+	for text, want := range map[string]string{"2": "use a newer program", "0": "no version", "one": "no version", "1 ": ""} {
+		if err := s.WriteText(versionFile, text); err != nil {
+			t.Fatal(err)
+		}
+		got, fresh, err := OpenState(s.dir)
+		switch {
+		case want == "" && (err != nil || fresh):
+			t.Errorf("version %q: fresh %v, %v", text, fresh, err)
+		case want != "" && (!errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), want)):
+			t.Errorf("version %q: %v, want %q in it", text, err, want)
+		}
+		if got != nil {
+			got.Close()
+		}
+	}
+}
+
+// An init that was cut short goes on with the keys that it wrote.
+func TestHalfMadeStateIsCompleted(t *testing.T) {
+	s, fresh, err := OpenState(t.TempDir())
+	if err != nil || !fresh {
+		t.Fatal(err)
+	}
+	if err := s.makeKeys([]Key{Identity}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := s.loadKeys([]Key{Identity})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s, fresh, err = OpenState(s.dir)
+	if err != nil || !fresh {
+		t.Fatalf("fresh %v, %v", fresh, err)
+	}
+	defer s.Close()
+	if err := s.makeKeys(allKeys); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := s.loadKeys(allKeys); err != nil || !after.Identity.Equal(before.Identity) {
+		t.Errorf("the first key was lost (%v)", err)
+	}
+}
+
+func TestRemember(t *testing.T) {
+	s, _ := newState(t)
+	draws := 0
+	draw := func() (string, error) { draws++; return "a line", nil }
+	if _, err := s.Remember("x", func() (string, error) { return "", errors.New("none yet") }); err == nil {
+		t.Error("an error was remembered")
+	}
+	for range 3 {
+		if got, err := s.Remember("x", draw); got != "a line" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+	if draws != 1 {
+		t.Errorf("drawn %d times, want once", draws)
+	}
+}
+
+func FuzzDecodeKey(f *testing.F) {
+	f.Add([]byte("-----BEGIN NYM ACK KEY-----\nAAAAAAAAAAAAAAAAAAAAAA==\n-----END NYM ACK KEY-----\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		for _, k := range allKeys {
+			secret, err := k.decode(in)
+			if err != nil {
+				continue
+			}
+			if out := k.encode(secret); !bytes.Equal(out, in) {
+				t.Fatalf("%q came back as %q", in, out)
+			}
+			new(Keys).put(k, secret)
+		}
+	})
+}

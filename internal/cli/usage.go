@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"nym-socks5/config"
+)
+
+// Exit codes.
+const (
+	exitOK        = 0
+	exitFailed    = 1  // something went wrong while running
+	exitUsage     = 2  // the command line is wrong
+	exitTemporary = 75 // trying again later may help (EX_TEMPFAIL)
+	exitConfig    = 78 // the settings are wrong (EX_CONFIG)
+)
+
+// A usageError is the caller's mistake; its text says what to write instead.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// A temporaryError goes away by itself.
+type temporaryError struct{ error }
+
+func (e *temporaryError) Unwrap() error { return e.error }
+
+// Temporary marks an error that may be gone when the program is started again
+// later.
+func Temporary(err error) error { return &temporaryError{err} }
+
+// Invalid makes an error of settings that are wrong.
+func Invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{config.ErrInvalid}, args...)...)
+}
+
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, new(*usageError)):
+		return exitUsage
+	case errors.As(err, new(*temporaryError)):
+		return exitTemporary
+	case errors.Is(err, config.ErrInvalid):
+		return exitConfig
+	}
+	return exitFailed
+}
+
+// message is the one line that tells of an error.
+func message(program string, err error) string {
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	text = strings.ReplaceAll(text, config.ErrInvalid.Error()+": ", "")
+	return strings.TrimPrefix(text, program+": ")
+}
+
+// onUsageError is called for unknown flags, and for values of a wrong kind.
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: "); ok {
+		name = strings.TrimLeft(name, "-")
+		var known []string
+		if c.Command != nil {
+			for _, f := range c.Command.Flags {
+				known = append(known, f.Names()...)
+			}
+		}
+		text = fmt.Sprintf("unknown flag --%s%s", name, didYouMean(name, known, "--"))
+	}
+	return usagef("%s; see %s", text, help(c))
+}
+
+// didYouMean is " (did you mean ...?)", or nothing.
+func didYouMean(word string, known []string, dashes string) string {
+	if meant, ok := config.Closest(word, known); ok {
+		return fmt.Sprintf(" (did you mean %s%s?)", dashes, meant)
+	}
+	return ""
+}
+
+// noArguments refuses words that are not flags.
+func noArguments(c *cli.Context) error {
+	if c.Args().Present() {
+		return usagef("unexpected argument %q; see %s", c.Args().First(), help(c))
+	}
+	return nil
+}
+
+// help is the command line that explains a command.
+func help(c *cli.Context) string {
+	if c.Command == nil || c.Command.Name == "" || c.Command.Name == c.App.Name {
+		return c.App.Name + " --help"
+	}
+	return c.App.Name + " " + c.Command.Name + " --help"
+}
