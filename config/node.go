@@ -60,7 +60,7 @@ func (m Mix) missing() error {
 
 // Registration is how a node or requester comes to be in the directories.
 type Registration struct {
-	Register bool `toml:"register" flag:"register" help:"announce this program to the directories, which list it if their operator has its identity. A mix node then changes Sphinx keys as they say; without this it has one, and is listed by hand"`
+	Register bool `toml:"register" flag:"register" help:"announce this program to the directories, which list it if their operator has its identity. A node then changes Sphinx keys as they say; without this it has one, and is listed by hand"`
 }
 
 func (r Registration) check(n Network) error {
@@ -105,8 +105,9 @@ type Clients struct {
 // Gateway is the settings of a gateway.
 type Gateway struct {
 	Base
-	Mix     Mix     `toml:"mix"`
-	Clients Clients `toml:"clients"`
+	Mix          Mix          `toml:"mix"`
+	Clients      Clients      `toml:"clients"`
+	Registration Registration `toml:"registration"`
 }
 
 // NewGateway gives the defaults.
@@ -131,6 +132,7 @@ func (c *Gateway) Check() error {
 		c.Log.check(),
 		c.Network.check(),
 		c.Mix.check(),
+		c.Registration.check(c.Network),
 		listening("clients.listen", c.Clients.Listen),
 		between("clients.mail_age", c.Clients.MailAge, Duration(time.Minute), Duration(90*24*time.Hour)),
 		between("clients.mail_per_client", c.Clients.MailPerClient, 1<<12, c.Clients.MailTotal),

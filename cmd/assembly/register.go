@@ -3,55 +3,61 @@ package assembly
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"strconv"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
 )
 
 // sequenceFile has the sequence number of the last announcement.
 const sequenceFile = "announcement"
 
-// RunRegistered runs a mix node that is in the directories because it announces
-// itself there, with Sphinx keys that follow their schedule. It begins to mix
-// when the directories have told that.
-func RunRegistered(ctx context.Context, env *cli.Env[*config.Mixnode], src *Source, ln net.Listener) (err error) {
-	chain, err := OpenKeychain(env.State)
+// A Registered is a mix node or gateway that is in the directories because it
+// announces itself there, with Sphinx keys that follow their schedule.
+type Registered struct {
+	Network  config.Network
+	Source   *Source
+	State    *cli.State
+	Identity *keys.IdentityKey
+	Says     directory.Announcement // role, addresses and ports
+	// Build makes the engine with its first keys, and gives how these are
+	// changed and how it runs.
+	Build func(mixnode.Keys) (set func(mixnode.Keys) error, run func(context.Context) error, err error)
+	Log   zerolog.Logger
+}
+
+// Run announces the node, and runs it as soon as the directories have told
+// which keys it is to use.
+func (r Registered) Run(ctx context.Context) (err error) {
+	chain, err := OpenKeychain(r.State)
 	if err != nil {
-		ln.Close()
 		return err
 	}
 	defer func() { err = errors.Join(err, chain.Close()) }()
-	announcer, err := NewAnnouncer(src, env.State, env.Config.Network, directory.AnnouncerConfig{
-		Identity:     env.Keys.Identity,
-		Announcement: mixAnnouncement(env.Config.Mix, env.Keys),
+	announcer, err := NewAnnouncer(r.Source, r.State, r.Network, directory.AnnouncerConfig{
+		Identity:     r.Identity,
+		Announcement: r.Says,
 		Keyring:      chain.Ring,
 		OnKeys:       chain.Use,
-		Log:          env.Log,
+		Log:          r.Log,
 	})
 	if err != nil {
-		ln.Close()
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return announcer.Run(ctx) })
 	g.Go(func() error {
-		defer ln.Close()
-		var node *mixnode.Node
-		err := chain.Attach(ctx, func(k mixnode.Keys) (func(mixnode.Keys) error, error) {
-			cfg := Node(env.Config.Mix, env.Keys, nil, src, env.Log)
-			cfg.Keys = k
-			var err error
-			if node, err = mixnode.New(cfg); err != nil {
-				return nil, err
-			}
-			return node.SetKeys, nil
+		var run func(context.Context) error
+		err := chain.Attach(ctx, func(k mixnode.Keys) (set func(mixnode.Keys) error, err error) {
+			set, run, err = r.Build(k)
+			return set, err
 		})
 		switch {
 		case ctx.Err() != nil:
@@ -59,16 +65,15 @@ func RunRegistered(ctx context.Context, env *cli.Env[*config.Mixnode], src *Sour
 		case err != nil:
 			return err
 		}
-		env.Status("mixing")
-		return node.Run(ctx, ln)
+		return run(ctx)
 	})
 	return g.Wait()
 }
 
-// mixAnnouncement is what a mix node says of itself.
-func mixAnnouncement(m config.Mix, ks cli.Keys) directory.Announcement {
+// Announcement is what a node says of its mix port.
+func Announcement(role directory.Role, m config.Mix, ks cli.Keys) directory.Announcement {
 	said := directory.Announcement{
-		Role:    directory.RoleMixnode,
+		Role:    role,
 		Hosts:   []netip.Addr{m.Addr().Addr().Unmap()},
 		MixPort: m.Addr().Port(),
 	}

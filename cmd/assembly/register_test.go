@@ -61,10 +61,21 @@ func TestNodeRegisters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		env := &cli.Env[*config.Mixnode]{Config: cfg, Keys: ks, State: s, Log: zerolog.Nop()}
+		node := Registered{
+			Network: cfg.Network, Source: src, State: s, Identity: ks.Identity,
+			Says: Announcement(directory.RoleMixnode, cfg.Mix, ks),
+			Build: func(k mixnode.Keys) (func(mixnode.Keys) error, func(context.Context) error, error) {
+				defer ln.Close()
+				if k.Primary.Key == nil {
+					t.Error("built without a key")
+				}
+				return func(mixnode.Keys) error { return nil }, func(ctx context.Context) error { <-ctx.Done(); return nil }, nil
+			},
+			Log: zerolog.Nop(),
+		}
 		done := make(chan error, 2)
 		go func() { done <- src.Run(ctx, nil, zerolog.Nop()) }()
-		go func() { done <- RunRegistered(ctx, env, src, ln) }()
+		go func() { done <- node.Run(ctx) }()
 		var listed directory.Node
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()

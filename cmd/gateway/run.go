@@ -11,6 +11,7 @@ import (
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/boltstore"
+	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/gateway"
 	"nym-socks5/mixnet/mixnode"
 )
@@ -24,8 +25,10 @@ func run(ctx context.Context, env *cli.Env[*config.Gateway]) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := assembly.CheckSelf(src.Current(), cfg.Mix, env.Keys, true); err != nil {
-		return err
+	if !cfg.Registration.Register {
+		if err := assembly.CheckSelf(src.Current(), cfg.Mix, env.Keys, true); err != nil {
+			return err
+		}
 	}
 	store, err := boltstore.OpenGateway(env.State.Path(storeFile), gateway.Limits{
 		ClientBytes: int(cfg.Clients.MailPerClient),
@@ -35,29 +38,67 @@ func run(ctx context.Context, env *cli.Env[*config.Gateway]) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	mix, err := net.Listen("tcp", cfg.Mix.Listen.String())
+	if err != nil {
+		return err
+	}
+	defer mix.Close()
+	clients, err := net.Listen("tcp", cfg.Clients.Listen.String())
+	if err != nil {
+		return err
+	}
+	defer clients.Close()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log) })
+	g.Go(func() error {
+		if cfg.Registration.Register {
+			env.Ready("registering")
+			return registered(ctx, env, src, store, mix, clients)
+		}
+		return listed(ctx, env, src, store, mix, clients)
+	})
+	return g.Wait()
+}
+
+// registered runs a gateway that announces itself.
+func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix, clients net.Listener) error {
+	says := assembly.Announcement(directory.RoleGateway, env.Config.Mix, env.Keys)
+	says.Clients.WS = clients.Addr().(*net.TCPAddr).AddrPort().Port()
+	return assembly.Registered{
+		Network:  env.Config.Network,
+		Source:   src,
+		State:    env.State,
+		Identity: env.Keys.Identity,
+		Says:     says,
+		Build: func(k mixnode.Keys) (func(mixnode.Keys) error, func(context.Context) error, error) {
+			cfg := assembly.Node(env.Config.Mix, env.Keys, nil, src, env.Log)
+			cfg.Keys = k
+			server, err := gateway.New(engine(env, cfg, store))
+			if err != nil {
+				return nil, nil, err
+			}
+			return server.SetKeys, func(ctx context.Context) error {
+				env.Status("serving clients")
+				return server.Run(ctx, mix, clients)
+			}, nil
+		},
+		Log: env.Log,
+	}.Run(ctx)
+}
+
+// listed runs a gateway that somebody put into the topology by hand.
+func listed(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix, clients net.Listener) (err error) {
 	replay, err := assembly.OpenReplay(env.State, env.Keys)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, replay.Close()) }()
-	server, err := gateway.New(engine(env, assembly.Node(cfg.Mix, env.Keys, replay, src, env.Log), store))
+	server, err := gateway.New(engine(env, assembly.Node(env.Config.Mix, env.Keys, replay, src, env.Log), store))
 	if err != nil {
 		return err
 	}
-	mix, err := net.Listen("tcp", cfg.Mix.Listen.String())
-	if err != nil {
-		return err
-	}
-	clients, err := net.Listen("tcp", cfg.Clients.Listen.String())
-	if err != nil {
-		mix.Close()
-		return err
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return server.Run(ctx, mix, clients) })
-	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log) })
 	env.Ready("serving clients")
-	return g.Wait()
+	return server.Run(ctx, mix, clients)
 }
 
 // engine makes the engine's Config of the settings.

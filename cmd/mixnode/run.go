@@ -10,6 +10,7 @@ import (
 	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
+	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/mixnode"
 )
 
@@ -33,11 +34,36 @@ func run(ctx context.Context, env *cli.Env[*config.Mixnode]) error {
 	g.Go(func() error {
 		if cfg.Registration.Register {
 			env.Ready("registering")
-			return assembly.RunRegistered(ctx, env, src, ln)
+			return registered(ctx, env, src, ln)
 		}
 		return listed(ctx, env, src, ln)
 	})
 	return g.Wait()
+}
+
+// registered runs a node that announces itself.
+func registered(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembly.Source, ln net.Listener) error {
+	defer ln.Close()
+	return assembly.Registered{
+		Network:  env.Config.Network,
+		Source:   src,
+		State:    env.State,
+		Identity: env.Keys.Identity,
+		Says:     assembly.Announcement(directory.RoleMixnode, env.Config.Mix, env.Keys),
+		Build: func(k mixnode.Keys) (func(mixnode.Keys) error, func(context.Context) error, error) {
+			cfg := assembly.Node(env.Config.Mix, env.Keys, nil, src, env.Log)
+			cfg.Keys = k
+			node, err := mixnode.New(cfg)
+			if err != nil {
+				return nil, nil, err
+			}
+			return node.SetKeys, func(ctx context.Context) error {
+				env.Status("mixing")
+				return node.Run(ctx, ln)
+			}, nil
+		},
+		Log: env.Log,
+	}.Run(ctx)
 }
 
 // listed runs a node that somebody put into the topology by hand.

@@ -114,6 +114,9 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// SetKeys changes the Sphinx keys, as [mixnode.Node.SetKeys] does.
+func (s *Server) SetKeys(k mixnode.Keys) error { return s.node.SetKeys(k) }
+
 // Stats counts what a gateway did since it started; nothing in it tells for
 // whom.
 type Stats struct {
