@@ -2,9 +2,9 @@ package cli
 
 import "golang.org/x/sys/unix"
 
-// noCoreDumps keeps keys out of core dumps, and other processes of the same
+// NoCoreDumps keeps keys out of core dumps, and other processes of the same
 // user out of our memory (H36).
-func noCoreDumps() error {
+func NoCoreDumps() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return err
 	}

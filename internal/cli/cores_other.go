@@ -4,5 +4,5 @@ package cli
 
 import "syscall"
 
-// noCoreDumps keeps keys out of core dumps (H36).
-func noCoreDumps() error { return syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) }
+// NoCoreDumps keeps keys out of core dumps (H36).
+func NoCoreDumps() error { return syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) }

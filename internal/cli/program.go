@@ -71,7 +71,7 @@ func Main[C config.Config](p Program[C]) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if err := noCoreDumps(); err != nil {
+	if err := NoCoreDumps(); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: core dumps stay on: %v\n", p.Name, err)
 	}
 	p.unsetEmpty()

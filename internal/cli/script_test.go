@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"demo-node": func() { os.Exit(Main(demo())) },
 		"core-dumps": func() {
-			if err := noCoreDumps(); err != nil {
+			if err := NoCoreDumps(); err != nil {
 				fmt.Println(err)
 				os.Exit(1)
 			}

@@ -37,7 +37,7 @@ func BenchmarkPut(b *testing.B) {
 	})
 	for _, senders := range []int{1, 64} {
 		b.Run(fmt.Sprint("senders=", senders), func(b *testing.B) {
-			g, err := OpenGateway(filepath.Join(b.TempDir(), "gateway.db"), gateway.Limits{ClientBytes: 1 << 40, TotalBytes: 1 << 40})
+			g, err := OpenGateway(filepath.Join(b.TempDir(), "gateway.db"), gateway.Limits{ClientBytes: 1 << 30, TotalBytes: 1 << 30})
 			if err != nil {
 				b.Fatal(err)
 			}
