@@ -36,6 +36,7 @@ internal/simnet:
 internal/ops:
 internal/socksclient:
 internal/cli:      config mixnet mixnet/keys internal/ops
+internal/clitest:
 internal/fleet:    config mixnet/localnet mixnet/keys
 internal/bench:    anything but cmd
 internal/bench/run: internal/bench
@@ -72,5 +73,5 @@ var outside = []struct {
 	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/wsapi"}},
 	{"go.etcd.io/bbolt", []string{"mixnet/boltstore"}},
 	{"syscall/js", []string{"cmd/nym-wasm"}},
-	{"testing", []string{"mixnet/mixnettest", "mixnet/storetest"}},
+	{"testing", []string{"mixnet/mixnettest", "mixnet/storetest", "internal/clitest"}},
 }

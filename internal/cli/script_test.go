@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"strconv"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/testscript"
+	"nym-socks5/internal/clitest"
 
 	"nym-socks5/config"
 )
@@ -51,47 +49,17 @@ func demo() Program[*config.Mixnode] {
 }
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"demo-node": func() { os.Exit(Main(demo())) },
-		"core-dumps": func() {
+	clitest.Main(m, map[string]func() int{
+		"demo-node": func() int { return Main(demo()) },
+		"core-dumps": func() int {
 			if err := NoCoreDumps(); err != nil {
 				fmt.Println(err)
-				os.Exit(1)
+				return 1
 			}
 			reportCoreDumps()
+			return 0
 		},
 	})
 }
 
-// The scripts run the program as a shell would. Beside the usual commands they
-// have exits CODE PROGRAM ARGS..., which wants that exit code.
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": func(ts *testscript.TestScript, neg bool, args []string) {
-				want, err := strconv.Atoi(args[0])
-				ts.Check(err)
-				got := 0
-				if err := ts.Exec(args[1], args[2:]...); err != nil {
-					exit := new(exec.ExitError)
-					if !errors.As(err, &exit) {
-						ts.Fatalf("%v", err)
-					}
-					got = exit.ExitCode()
-				}
-				if got != want {
-					ts.Fatalf("exit code %d, want %d", got, want)
-				}
-			},
-		},
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each program built with -race sleeps for a second
-			e.Setenv("XDG_CONFIG_HOME", e.Getenv("WORK")+"/etc")
-			e.Setenv("XDG_STATE_HOME", e.Getenv("WORK")+"/var")
-			e.Setenv("CONFIGURATION_DIRECTORY", e.Getenv("WORK")+"/etc") // also if root runs the tests
-			e.Setenv("STATE_DIRECTORY", e.Getenv("WORK")+"/var")
-			return nil
-		},
-	})
-}
+func TestScripts(t *testing.T) { clitest.Scripts(t) }
