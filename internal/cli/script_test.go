@@ -7,9 +7,8 @@ import (
 	"os"
 	"testing"
 
-	"nym-socks5/internal/clitest"
-
 	"nym-socks5/config"
+	"nym-socks5/internal/clitest"
 )
 
 // demo is a program that does nothing but say so.
