@@ -52,7 +52,7 @@ cover: ## Measure test coverage into cover.out
 wasm: ## Build what runs in a browser
 	GOOS=js GOARCH=wasm $(GO) build ./mixnet/client
 
-interop: ## Run the clients that Nym publishes against our network; needs Node and npm
+interop: ## Run the clients that Nym publishes against our network; needs Node, npm and Chromium
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }
 	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 5m ./...
 

@@ -1,6 +1,6 @@
 // Package interop runs programs that Nym publishes against our network.
 //
-//	npm nym-client-wasm-node ──┬─ HTTP ───────▶ directory ── lists ─────────┐
+//	npm nym-client-wasm-node ──┬─ HTTP ───────▶ directory ── lists ──────────┐
 //	npm mix-fetch in Chromium ─┴─ WebSocket ──▶ gateway ─▶ mixes ─▶ gateway ◀┘
 //	                                                                  ▲
 //	                                     client or requester of ours ─┘
