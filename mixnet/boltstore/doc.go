@@ -1,9 +1,10 @@
-// Package boltstore keeps on disk what a gateway, a client and a mix node must
-// not forget when they stop or are killed (architecture.md §10).
+// Package boltstore keeps on disk what a gateway, a client, a directory and a mix
+// node must not forget when they stop or are killed (docs/architecture.md §9).
 //
 //	gateway.Accounts ┐                 ┌──────────────────────────┐
 //	gateway.Inbox    ┴─▶ Gateway ────▶ │ one bbolt file           │
 //	client.Store     ──▶ Client  ────▶ │ one bbolt file           │
+//	directory.Store  ──▶ Directory ──▶ │ one bbolt file           │
 //	                        │          └──────────────────────────┘
 //	                        └ group commit: whoever writes while the disk is
 //	                          busy shares the next write with all who wait
@@ -17,9 +18,10 @@
 //
 // A file belongs to one program, is readable by its owner only, is locked while
 // it is open, and has a version: files of newer versions are refused, those of
-// the version before are brought up to date. It contains no identity: rows are
-// named by a keyed hash of whom they belong to (H38), so who reads the file
-// cannot list clients, but can look for those they know of. What was deleted may
+// the version before are brought up to date. It contains no identity but those
+// that a directory publishes: rows are named by a keyed hash of whom they belong
+// to (H38), so who reads the file cannot list clients, but can look for those
+// they know of. What was deleted may
 // stay legible in the file until its place is used again.
 //
 // The package does not encrypt, does not shrink files, starts no goroutine and

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os"
+
+	"nym-socks5/config"
+	"nym-socks5/internal/cli"
+	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/keys"
+)
+
+func main() {
+	if len(os.Args) > 1 {
+		if c, ok := commands[os.Args[1]]; ok {
+			os.Exit(c.main(os.Args[1], os.Args[2:]))
+		}
+	}
+	os.Exit(cli.Main(program()))
+}
+
+func program() cli.Program[*config.Directory] {
+	return cli.Program[*config.Directory]{
+		Name:  "directory",
+		Usage: "tell the programs of a mixnet who is in it",
+		About: `A directory lists the mix nodes, gateways and network requesters of a network:
+those that announce themselves and that its operator allows. All it says is
+signed by its key, which other programs are given as --directory-key. Two more
+commands take the flags that choose a profile:
+
+    directory allow IDENTITY --role mixnode|gateway|requester
+                    write an identity to the list of those that may join
+    directory export --custom-mixnet FILE
+                    write the topology file that Nym's programs take; the
+                    directory must be running`,
+		New:     config.NewDirectory,
+		Keys:    []cli.Key{cli.Identity},
+		Check:   check,
+		Details: details,
+		Run:     run,
+	}
+}
+
+// check reports what the settings alone do not tell.
+func check(c *config.Directory) error {
+	if c.List.Members != "" {
+		if _, err := openMembers(string(c.List.Members)); err != nil {
+			return err
+		}
+	}
+	if _, err := openCertificate(c.List); err != nil {
+		return err
+	}
+	if _, err := directory.NewServer(engine(c, keys.NewIdentityKey())); err != nil {
+		return cli.Invalid("%v", err)
+	}
+	return nil
+}
+
+// details prints what other programs are told.
+func details(c *config.Directory, s *cli.State, ks cli.Keys) ([]cli.Detail, error) {
+	return []cli.Detail{
+		{Name: "network", Value: c.List.Name},
+		{Name: "directory", Value: address(c.List, c.List.Listen)},
+		{Name: "directory_key", Value: ks.Identity.Public().String()},
+		{Name: "members", Value: membersFile(c.List, s)},
+	}, nil
+}

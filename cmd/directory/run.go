@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/config"
+	"nym-socks5/internal/cli"
+	"nym-socks5/mixnet/boltstore"
+	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/keys"
+)
+
+// storeFile has the records of nodes and the head of the last topology.
+const storeFile = "directory.db"
+
+func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
+	cfg := env.Config
+	if cfg.List.Members == "" {
+		if err := makeMembers(membersFile(cfg.List, env.State)); err != nil {
+			return err
+		}
+	}
+	list, err := openMembers(membersFile(cfg.List, env.State))
+	if err != nil {
+		return err
+	}
+	cert, err := openCertificate(cfg.List)
+	if err != nil {
+		return err
+	}
+	store, err := boltstore.OpenDirectory(env.State.Path(storeFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	server, err := directory.NewServer(serving(env, list, store))
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", cfg.List.Listen.String())
+	if err != nil {
+		return err
+	}
+	at := ln.Addr().(*net.TCPAddr).AddrPort()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return server.Run(ctx) })
+	g.Go(func() error { return serve(ctx, netutil.LimitListener(ln, cfg.Rates.MaxConns), server, cert) })
+	g.Go(func() error {
+		files := []cli.Rereader{list}
+		if cert != nil {
+			files = append(files, cert)
+		}
+		cli.Reread(ctx, env.Reload, env.Log, files...)
+		return nil
+	})
+	fmt.Fprintf(env.Out, "--network %s --directory %s --directory-key %s\n",
+		cfg.List.Name, address(cfg.List, at), env.Keys.Identity.Public())
+	env.Ready("serving")
+	return g.Wait()
+}
+
+// address is where clients and nodes find the directory that listens there.
+func address(l config.List, at netip.AddrPort) string {
+	if l.URL != "" {
+		return l.URL
+	}
+	ip := at.Addr().Unmap()
+	if ip.IsUnspecified() { // every address of ours: the one that always works here
+		ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	scheme := "http"
+	if l.Certificate != "" {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://%v/api/", scheme, netip.AddrPortFrom(ip, at.Port()))
+}
+
+// firstEpoch is when the first epoch of every network of ours began.
+var firstEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// engine makes of the settings what can be made of them alone.
+func engine(c *config.Directory, key *keys.IdentityKey) directory.Config {
+	d := directory.Config{
+		Network: c.List.Name,
+		Key:     key,
+		Schedule: directory.Schedule{
+			Start:    firstEpoch,
+			First:    uint32(c.Times.Rotation), // never rotation 0, which packets cannot name
+			Duration: c.Times.Epoch.Std(),
+			Validity: uint32(c.Times.Rotation),
+		},
+		Period:       c.Times.Period.Std(),
+		Lease:        c.Times.Lease.Std(),
+		ValidFor:     c.Times.ValidFor.Std(),
+		ReadRate:     float64(c.Rates.Read),
+		AnnounceRate: float64(c.Rates.Announce),
+		Legacy:       c.List.Legacy,
+	}
+	if c.List.Proxied {
+		d.Peer = forwarded
+	}
+	return d
+}
+
+// serving adds what is there when the program runs.
+func serving(env *cli.Env[*config.Directory], list *cli.File[members], store directory.Store) directory.Config {
+	d := engine(env.Config, env.Keys.Identity)
+	d.Store = store
+	d.Allow = func(id keys.Identity, role directory.Role) bool { return list.Value()[member{id, role}] }
+	if env.Config.List.Probe {
+		d.Probe = probe
+	}
+	d.Log = env.Log
+	return d
+}

@@ -1,0 +1,77 @@
+package boltstore
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/storetest"
+)
+
+func TestDirectoryStore(t *testing.T) {
+	storetest.Directory(t, func(t *testing.T) func() directory.Store {
+		reopen := crashes(t, OpenDirectory)
+		return func() directory.Store { return reopen() }
+	})
+}
+
+// Rows that make no sense are reported, not served.
+func TestDirectoryStoreIsDamaged(t *testing.T) {
+	d, err := OpenDirectory(filepath.Join(t.TempDir(), "directory.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	put := func(bucket, key, value []byte) {
+		t.Helper()
+		err := d.file.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucket).Put(key, value) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(headBucket, headKey, []byte("{"))
+	if h, err := d.Head(t.Context()); !errors.Is(err, ErrDamaged) || !h.IsZero() {
+		t.Errorf("head: %v, %v; want ErrDamaged", h, err)
+	}
+	put(recordsBucket, make([]byte, keys.Size), make([]byte, listingSize-1))
+	if all, err := d.Records(t.Context()); !errors.Is(err, ErrDamaged) || all != nil {
+		t.Errorf("records: %v, %v; want ErrDamaged", all, err)
+	}
+}
+
+func TestDirectoryStoreIsClosed(t *testing.T) {
+	d, err := OpenDirectory(filepath.Join(t.TempDir(), "directory.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.PutRecord(t.Context(), directory.Record{Expires: time.Unix(1, 0)}); err == nil {
+		t.Error("a closed file took a record")
+	}
+	if err := d.PutHead(t.Context(), directory.Head{Sequence: 1}); err == nil {
+		t.Error("a closed file took a head")
+	}
+	if _, err := d.Records(t.Context()); err == nil {
+		t.Error("a closed file gave records")
+	}
+}
+
+func FuzzParseListing(f *testing.F) {
+	f.Add(make([]byte, keys.Size), make([]byte, listingSize))
+	f.Add(make([]byte, keys.Size), append(make([]byte, listingSize), "announcement"...))
+	f.Add([]byte{1}, []byte{})
+	f.Fuzz(func(t *testing.T, key, in []byte) {
+		r, err := parseListing(key, in)
+		if err == nil && (!bytes.Equal(appendListing(nil, r), in) || !bytes.Equal(r.Identity[:], key)) {
+			t.Errorf("%x parses as %+v, but does not encode so", in, r)
+		}
+	})
+}
