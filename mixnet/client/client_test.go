@@ -593,3 +593,43 @@ func TestPreparedSURBs(t *testing.T) {
 		}
 	})
 }
+
+// sphinx.md §7: a conversation that rests while the Sphinx keys change goes on
+// afterwards, though all SURBs that were out are of no use any more.
+func TestConversationOutlivesRotation(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		cfg := Config{Traffic: Fast(), Refresh: time.Minute}
+		alice, bob := n.client(0, cfg), n.client(1, cfg)
+		tag := mixnet.NewSenderTag()
+		alice.Stock(tag, 40)
+		alice.send(bob.Address(), []byte("before"), mixnet.SendOptions{As: tag, SURBs: 20})
+		bob.want([]byte("before"))
+		bob.reply(tag, []byte("yes"), mixnet.SendOptions{})
+		alice.want([]byte("yes"))
+		for _, resting := range []bool{true, false} {
+			if resting {
+				alice.Stock(tag, 0) // no stream is open
+			} else {
+				alice.Stock(tag, 40)
+			}
+			time.Sleep(time.Hour)
+			n.rotate()
+			time.Sleep(time.Hour)
+			n.drop()
+			time.Sleep(time.Hour)
+			if resting {
+				alice.Stock(tag, 40)
+			}
+			body := randomBody(20_000)
+			began := time.Now()
+			alice.send(bob.Address(), []byte("after"), mixnet.SendOptions{As: tag, SURBs: 3})
+			bob.want([]byte("after"))
+			bob.reply(tag, body, mixnet.SendOptions{})
+			alice.want(body)
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("with streams closed (%v): the first exchange after the change took %v", resting, took)
+			}
+		}
+	})
+}

@@ -369,6 +369,51 @@ func TestPoolBounds(t *testing.T) {
 	}
 }
 
+// sphinx.md §7.2: "parity contradicting the current rotation → drop; Unknown → keep"
+func TestPoolRetiresOldRotations(t *testing.T) {
+	ps := newPools()
+	tag := mixnet.NewSenderTag()
+	add := func(rotation uint32, byte mixnet.Rotation) {
+		ps.rotation = rotation
+		s := someSURBs(1)
+		s[0].Rotation = byte
+		ps.add(tag, s, false, t0)
+	}
+	add(6, mixnet.RotationEven)    // parity of 8, but too old
+	add(7, mixnet.RotationOdd)     // the rotation before
+	add(7, mixnet.RotationUnknown) // made by an old client
+	add(8, mixnet.RotationEven)
+	add(8, mixnet.RotationOdd) // made just before the change
+	ps.retire(mixnet.RotationEven)
+	var left []mixnet.Rotation
+	for {
+		s, ok := ps.take(tag)
+		if !ok {
+			break
+		}
+		left = append(left, s.Rotation)
+	}
+	if want := []mixnet.Rotation{mixnet.RotationUnknown, mixnet.RotationEven}; !slices.Equal(left, want) {
+		t.Errorf("left are %v, want %v", left, want)
+	}
+}
+
+func TestStockAfterRotation(t *testing.T) {
+	s := newStocks()
+	idle, busy := mixnet.NewSenderTag(), mixnet.NewSenderTag()
+	for _, tag := range []mixnet.SenderTag{idle, busy} {
+		s.open(tag, mixnet.Recipient{}, t0).there = 40
+	}
+	s.byTag[idle].want, s.byTag[busy].want = -1, 30
+	if short := s.rotated(); !slices.Equal(short, []mixnet.SenderTag{busy}) {
+		t.Errorf("%d tags are given new SURBs, want that with streams", len(short))
+	}
+	s.byTag[idle].want = 20
+	if got := s.short(idle); got != 20 {
+		t.Errorf("used again, the other is short of %d, want 20", got)
+	}
+}
+
 // sphinx.md §6.6: "if nothing for > 5 min … drop the tag's waiting data"
 func TestPoolGivesUp(t *testing.T) {
 	ps := newPools()

@@ -26,6 +26,8 @@ type loop struct {
 
 	network  *topology.Network // nil until there is one
 	networks chan *topology.Network
+	rotated  uint32 // the epoch in which the Sphinx keys last changed
+	retired  bool   // what was of the old ones is dropped; meaningful after a change
 	main     *stream
 	cover    *stream // nil: there is none
 
@@ -51,6 +53,7 @@ func newLoop(c *Client) *loop {
 		pools:    newPools(),
 		stocks:   newStocks(),
 		networks: make(chan *topology.Network),
+		retired:  true,
 		rng:      newRand(),
 		sealer:   message.NewSealer(c.self, c.ack, c.traffic.Version),
 		acks:     surb.NewAcks(c.ack),
@@ -220,6 +223,7 @@ func (l *loop) adopt(nw *topology.Network) {
 	if nw == l.network {
 		return
 	}
+	l.rotate(nw)
 	l.network = nw
 	for _, s := range []*stream{l.main, l.cover} {
 		if s == nil || s.credit > 0 || !s.cover {
@@ -228,6 +232,24 @@ func (l *loop) adopt(nw *topology.Network) {
 		if f := l.buildCover(); f != nil {
 			s.give(f) // and so owes a credit until the old one is thrown away or sent
 		}
+	}
+}
+
+// rotate follows the network's Sphinx keys. When they change, the far ends get
+// new SURBs at once; what strangers gave us under the old keys is good for
+// another epoch (sphinx.md §7).
+func (l *loop) rotate(nw *topology.Network) {
+	l.pools.rotation = nw.RotationID()
+	switch {
+	case l.network == nil:
+	case nw.RotationID() != l.network.RotationID():
+		l.rotated, l.retired = nw.Epoch(), false
+		for _, tag := range l.stocks.rotated() {
+			l.topUp(tag, l.stocks.byTag[tag])
+		}
+	case !l.retired && nw.Epoch() > l.rotated:
+		l.retired = true
+		l.pools.retire(nw.Rotation())
 	}
 }
 

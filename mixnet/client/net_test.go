@@ -42,11 +42,43 @@ type fakeNet struct {
 	// opened is told of every hop of a packet, as it is opened.
 	opened func(p *sphinx.Packet)
 	refuse error // of logins
+	// picture is what the topology is made of; rotates: its keys have changed,
+	// and packets under keys that were dropped are lost.
+	picture topology.Picture
+	rotates bool
+}
+
+// rotate gives every node a new Sphinx key. The old ones work until drop.
+func (n *fakeNet) rotate() {
+	n.picture.Rotation++
+	n.redraw(func(f *fakeNode) { f.key, f.old = keys.NewSphinxKey(), f.key })
+}
+
+// drop has the nodes forget their old keys, an epoch later.
+func (n *fakeNet) drop() { n.redraw(func(f *fakeNode) { f.old = nil }) }
+
+func (n *fakeNet) redraw(change func(*fakeNode)) {
+	n.t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rotates = true
+	n.picture.Epoch++
+	for i := range n.picture.Nodes {
+		f := n.nodes[n.picture.Nodes[i].Addr]
+		change(f)
+		n.picture.Nodes[i].Sphinx = f.key.Public()
+	}
+	nw, err := topology.New(n.picture)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.nw = nw
 }
 
 type fakeNode struct {
 	topology.Node
 	key *keys.SphinxKey
+	old *keys.SphinxKey // of the rotation before; nil: dropped
 	id  *keys.IdentityKey
 }
 
@@ -79,6 +111,7 @@ func newFakeNet(t testing.TB, ctx context.Context, perLayer int) *fakeNet {
 	}
 	add(topology.RoleGateway)
 	add(topology.RoleGateway)
+	n.picture = p
 	var err error
 	if n.nw, err = topology.New(p); err != nil {
 		t.Fatal(err)
@@ -86,7 +119,11 @@ func newFakeNet(t testing.TB, ctx context.Context, perLayer int) *fakeNet {
 	return n
 }
 
-func (n *fakeNet) topology(context.Context) (*topology.Network, error) { return n.nw, nil }
+func (n *fakeNet) topology(context.Context) (*topology.Network, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.nw, nil
+}
 
 // dial connects to the gateway with a URL.
 func (n *fakeNet) dial(ctx context.Context, url string) (session.MessageConn, error) {
@@ -115,16 +152,19 @@ func (n *fakeNet) forward(at mixnet.NodeAddr, packet []byte) {
 				n.mu.Unlock()
 				return
 			}
-			batch := []sphinx.Packet{{Data: packet, Keys: [2]*keys.SphinxKey{node.key}}}
+			batch := []sphinx.Packet{{Data: packet, Keys: [2]*keys.SphinxKey{node.key, node.old}}}
 			n.work.Open(batch)
 			n.work.Strip(batch)
 			p := &batch[0]
 			if n.opened != nil {
 				n.opened(p)
 			}
+			rotates := n.rotates
 			n.mu.Unlock()
 			if p.Err != nil {
-				n.t.Errorf("a packet does not open: %v", p.Err)
+				if !rotates {
+					n.t.Errorf("a packet does not open: %v", p.Err)
+				}
 				return
 			}
 			if p.Final {

@@ -23,7 +23,8 @@ const (
 // pools holds the reply SURBs of strangers, by their tags. The loop owns it.
 // They live in memory only, so none is ever spent twice (H14).
 type pools struct {
-	byTag map[mixnet.SenderTag]*pool
+	byTag    map[mixnet.SenderTag]*pool
+	rotation uint32 // the network's now
 }
 
 // A pool is what we hold of one stranger.
@@ -43,7 +44,8 @@ type pool struct {
 
 type held struct {
 	surb.Reply
-	at time.Time
+	at       time.Time
+	rotation uint32 // the network's when it came
 }
 
 func newPools() *pools { return &pools{byTag: make(map[mixnet.SenderTag]*pool)} }
@@ -60,7 +62,7 @@ func (ps *pools) add(tag mixnet.SenderTag, surbs []surb.Reply, answer bool, now 
 		ps.byTag[tag] = p
 	}
 	for _, s := range surbs {
-		p.surbs = append(p.surbs, held{s, now})
+		p.surbs = append(p.surbs, held{s, now, ps.rotation})
 	}
 	if over := len(p.surbs) - maxPerTag; over > 0 {
 		p.surbs = append(p.surbs[:0], p.surbs[over:]...)
@@ -137,6 +139,23 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// retire drops the SURBs that lead through Sphinx keys which the nodes no longer
+// have (sphinx.md §7.2): those of another rotation than the network's now, and
+// those that came before the one before it.
+func (ps *pools) retire(now mixnet.Rotation) {
+	for _, p := range ps.byTag {
+		kept := p.surbs[:0]
+		for _, s := range p.surbs {
+			other := s.Rotation != mixnet.RotationUnknown && now != mixnet.RotationUnknown && s.Rotation != now
+			if !other && s.rotation+1 >= ps.rotation {
+				kept = append(kept, s)
+			}
+		}
+		clear(p.surbs[len(kept):])
+		p.surbs = kept
+	}
 }
 
 // expire forgets SURBs and tags that are too old and returns the tags whose

@@ -158,6 +158,18 @@ func (s *stocks) fade(now time.Time) (low []mixnet.SenderTag) {
 	return low
 }
 
+// rotated notes that the Sphinx keys change: what is out there is of no use soon.
+// It returns the tags whose far ends are to be given new SURBs.
+func (s *stocks) rotated() (short []mixnet.SenderTag) {
+	for tag, st := range s.byTag {
+		st.there = 0
+		if st.want > 0 {
+			short = append(short, tag)
+		}
+	}
+	return short
+}
+
 // expire forgets keys that are too old to be answered.
 func (s *stocks) expire(now time.Time) {
 	for len(s.order) > 0 {

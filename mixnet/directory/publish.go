@@ -146,7 +146,9 @@ func (s *Server) publish(ctx context.Context, reg *registry, p *press) error {
 	p.advance(now)
 	defer func() {
 		if p.current != nil {
-			s.front.Store(&front{p.current, p.next})
+			if s.front.Swap(&front{p.current, p.next}) == nil {
+				close(s.ready)
+			}
 		}
 	}()
 	at, ok := p.wants(now, p.current != nil && !p.current.routable && reg.view(now, now).routable())

@@ -26,7 +26,8 @@ import (
 type Server struct {
 	cfg      Config
 	front    atomic.Pointer[front]
-	offers   chan offer // unbuffered: the handler waits for the loop
+	offers   chan offer    // unbuffered: the handler waits for the loop
+	ready    chan struct{} // closed with the first snapshot in force
 	ended    chan struct{}
 	reads    *limiter
 	writes   *limiter
@@ -59,11 +60,15 @@ func NewServer(cfg Config) (*Server, error) {
 	return &Server{
 		cfg:    cfg,
 		offers: make(chan offer),
+		ready:  make(chan struct{}),
 		ended:  make(chan struct{}),
 		reads:  newLimiter(cfg.ReadRate, int(3*cfg.ReadRate)+1),
 		writes: newLimiter(cfg.AnnounceRate, int(10*cfg.AnnounceRate)+1),
 	}, nil
 }
+
+// Ready is closed when there is something to be fetched: shortly after Run began.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // ServeHTTP implements [http.Handler]. No answer depends on who asks (H25).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -46,12 +46,8 @@ func (n *Network) newDirectory() (*directory.Server, error) {
 }
 
 // serveDirectory answers on ln until ctx ends.
-func (n *Network) serveDirectory(ctx context.Context, ln net.Listener) error {
+func (n *Network) serveDirectory(ctx context.Context, dir *directory.Server, ln net.Listener) error {
 	defer ln.Close()
-	dir, err := n.newDirectory()
-	if err != nil {
-		return fmt.Errorf("localnet: %w", err)
-	}
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
@@ -63,7 +59,7 @@ func (n *Network) serveDirectory(ctx context.Context, ln net.Listener) error {
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	defer context.AfterFunc(ctx, func() { srv.Close() })()
-	err = srv.Serve(ln)
+	err := srv.Serve(ln)
 	stop()
 	err = errors.Join(err, <-ended)
 	if ctx.Err() != nil {

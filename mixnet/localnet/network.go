@@ -12,6 +12,7 @@ import (
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
+	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/topology"
@@ -29,10 +30,11 @@ type Network struct {
 	// Set before ready is closed.
 	topology      *topology.Network
 	socksAddr     net.Addr
-	directoryAddr net.Addr     // nil: there is none
-	directory     net.Listener // open and not yet served; nil likewise
-	front         *endpoint    // the SOCKS side
-	back          *endpoint    // the requester's side
+	directoryAddr net.Addr          // nil: there is none
+	directory     net.Listener      // open and not yet served; nil likewise
+	lister        *directory.Server // answers there
+	front         *endpoint         // the SOCKS side
+	back          *endpoint         // the requester's side
 	requester     *requester.Requester
 	socks         *socks.Server
 
@@ -88,7 +90,7 @@ func (n *Network) Run(ctx context.Context) error {
 		return n.endpoints(ctx, front)
 	})
 	if ln := n.directory; ln != nil {
-		g.Go(func() error { return n.serveDirectory(ctx, ln) })
+		g.Go(func() error { return n.serveDirectory(ctx, n.lister, ln) })
 	}
 	err = g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -114,6 +116,9 @@ func (n *Network) open() (front net.Listener, err error) {
 			return nil, fmt.Errorf("localnet: %w", &PortError{Part: "directory", Addr: n.spec.Directory, Err: err})
 		}
 		n.directoryAddr = n.directory.Addr()
+		if n.lister, err = n.newDirectory(); err != nil {
+			return nil, fmt.Errorf("localnet: %w", err)
+		}
 	}
 	front, err = n.spec.Listen(n.spec.SOCKS)
 	if err != nil {
@@ -179,9 +184,13 @@ func (n *Network) endpoints(ctx context.Context, ln net.Listener) (err error) {
 	g.Go(func() error { return n.front.run(ctx, func(ctx context.Context) error { return n.socks.Run(ctx, ln) }) })
 	g.Go(func() error { return n.back.run(ctx, n.requester.Run) })
 	g.Go(func() error {
-		for _, c := range []*client.Client{n.front.client, n.back.client} {
+		up := []<-chan struct{}{n.front.client.Ready(), n.back.client.Ready()}
+		if n.lister != nil {
+			up = append(up, n.lister.Ready())
+		}
+		for _, part := range up {
 			select {
-			case <-c.Ready():
+			case <-part:
 			case <-ctx.Done():
 				return nil
 			}
@@ -233,7 +242,8 @@ func (n *Network) NewClient(cfg client.Config) (*client.Client, error) {
 	return client.New(cfg)
 }
 
-// Ready is closed when the whole network is up and both clients are connected.
+// Ready is closed when the whole network is up, its directory too, and both
+// clients are connected.
 func (n *Network) Ready() <-chan struct{} { return n.ready }
 
 // Topology is the picture of the network. Call it after Ready.
