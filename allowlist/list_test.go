@@ -67,7 +67,7 @@ example.net:70
 	}
 }
 
-// architecture.md §4: "a name that no line could allow is never looked up".
+// A name that no line could allow is never looked up.
 func TestNameBeforeLookUp(t *testing.T) {
 	for _, tt := range []struct {
 		name, list, host string
@@ -172,7 +172,7 @@ func TestH30MappedAndZoned(t *testing.T) {
 	}
 }
 
-// architecture.md §4: "so `allow printer.test` alone never opens 127.0.0.1".
+// A line "allow printer.test" alone never opens 127.0.0.1.
 func TestH30NameAloneOpensNoRange(t *testing.T) {
 	loop := netip.MustParseAddr("127.0.0.1")
 	l := mustParse(t, "allow printer.test")

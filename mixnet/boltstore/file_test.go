@@ -157,7 +157,7 @@ func setMeta(t *testing.T, path string, key, value []byte) {
 	edit(t, path, func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Put(key, value) })
 }
 
-// architecture.md §12: "one function reads the version before".
+// One function reads the version before.
 func TestVersions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	reopen := func(s schema) error {

@@ -134,7 +134,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// architecture.md §14: "who may join a directory: identities its operator listed"
+// Who may join a directory: identities that its operator listed.
 func TestOnlyListedIdentitiesJoin(t *testing.T) {
 	r, now := newTestRegistry(), noon
 	mix, gw := newTestNode(r, RoleMixnode), newTestNode(r, RoleGateway)

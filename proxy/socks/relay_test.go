@@ -291,7 +291,7 @@ func TestStreamsCopyThemselves(t *testing.T) {
 	})
 }
 
-// architecture.md §9: relays half-close "through a CloseWrite method (wrappers must keep it)".
+// Relays half-close through a CloseWrite method, which wrappers must keep.
 func TestAppSeesTheEndWhileItStillSends(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{}, nil)
