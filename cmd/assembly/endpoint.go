@@ -30,8 +30,9 @@ const (
 	registryFile = "client.db" // what gateways know us by
 )
 
-// refresh is how often a client asks its Source, which has the picture at hand.
-const refresh = 10 * time.Second
+// refresh is how often a client asks its Source, which has the picture at hand:
+// often enough that a change of Sphinx keys is followed at once.
+const refresh = time.Second
 
 // An Endpoint is a client of the mixnet with streams over it.
 type Endpoint struct {
