@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -13,11 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"nym-socks5/internal/clitest"
 	"nym-socks5/internal/socksclient"
 	"nym-socks5/mixnet/directory"
 )
@@ -68,90 +66,11 @@ func (b *testbed) do(t *testing.T, program, profile string, words []string, flag
 	return out
 }
 
-// A running is a program that runs.
-type running struct {
-	name string
-	cmd  *exec.Cmd
-	out  *bufio.Reader
-
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-// Write takes a part of the program's log.
-func (r *running) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.Write(p)
-}
-
-func (r *running) logged() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.String()
-}
-
 // run starts "PROGRAM run", which ends with the test if not before.
-func (b *testbed) run(t *testing.T, program, profile string, flags ...string) *running {
+func (b *testbed) run(t *testing.T, program, profile string, flags ...string) *clitest.Running {
 	t.Helper()
 	flags = append(append([]string{"run", "--log-level", "debug"}, b.profile(profile)...), flags...)
-	r := &running{name: profile, cmd: exec.Command(filepath.Join(b.bin, program), flags...)}
-	r.cmd.Stderr = r
-	out, err := r.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r.out = bufio.NewReader(out)
-	t.Cleanup(func() {
-		r.cmd.Process.Kill()
-		r.cmd.Wait()
-		if t.Failed() {
-			t.Logf("log of %s:\n%s", r.name, r.logged())
-		}
-	})
-	return r
-}
-
-// line waits for the next line that the program prints.
-func (r *running) line(t *testing.T) string {
-	t.Helper()
-	late := time.AfterFunc(patience, func() { r.cmd.Process.Kill() })
-	defer late.Stop()
-	s, err := r.out.ReadString('\n')
-	if err != nil {
-		t.Fatalf("%s prints nothing: %v", r.name, err)
-	}
-	return strings.TrimSpace(s)
-}
-
-// says waits until the log has a text n times.
-func (r *running) says(t *testing.T, text string, n int) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for range patience / (5 * time.Millisecond) {
-		if strings.Count(r.logged(), text) >= n {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("%s does not say %q", r.name, text)
-}
-
-// end asks the program to end, and wants it to do so in order.
-func (r *running) end(t *testing.T) {
-	t.Helper()
-	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	late := time.AfterFunc(patience, func() { r.cmd.Process.Kill() })
-	defer late.Stop()
-	if err := r.cmd.Wait(); err != nil {
-		t.Errorf("%s: %v, want exit code 0", r.name, err)
-	}
+	return clitest.Start(t, profile, patience, filepath.Join(b.bin, program), flags...)
 }
 
 // fetch gets a page through the proxy.
@@ -212,19 +131,19 @@ func TestNetworkOfPrograms(t *testing.T) {
 	}
 
 	dir := b.run(t, "directory", "directory")
-	told := strings.Fields(dir.line(t))
-	all := []*running{dir}
+	told := strings.Fields(dir.Line(t))
+	all := []*clitest.Running{dir}
 	for _, p := range parts[:6] {
 		all = append(all, b.run(t, p.program, p.name, append(told, "--register")...))
 	}
 	fast := append(told, "--hop-delay", "off", "--send-every", "off", "--cover-every", "off")
 	requester := b.run(t, "network-requester", "requester", append(fast, "--register", "--allow", host)...)
-	address := requester.line(t)
-	dir.says(t, `"nodes":5,"requesters":1,"routable":true`, 2) // the first is in force when the second is issued
+	address := requester.Line(t)
+	dir.Says(t, `"nodes":5,"requesters":1,"routable":true`, 2) // the first is in force when the second is issued
 
 	// Nobody says what requester there is: the directory does.
 	socks := b.run(t, "nym-socks5", "socks", append(fast, "--listen", "127.0.0.1:0")...)
-	proxy, ok := strings.CutPrefix(socks.line(t), "socks5h://")
+	proxy, ok := strings.CutPrefix(socks.Line(t), "socks5h://")
 	if !ok {
 		t.Fatalf("nym-socks5 prints no URL but %q", proxy)
 	}
@@ -253,26 +172,26 @@ func TestNetworkOfPrograms(t *testing.T) {
 	}
 
 	// The directory is not needed from one minute to the next.
-	dir.end(t)
+	dir.End(t)
 	if got, err := fetch(proxy, host); got != page || err != nil {
 		t.Errorf("without the directory: %d bytes, %v", len(got), err)
 	}
 	again := b.run(t, "directory", "directory")
-	if got := strings.Fields(again.line(t)); fmt.Sprint(got) != fmt.Sprint(told) {
+	if got := strings.Fields(again.Line(t)); fmt.Sprint(got) != fmt.Sprint(told) {
 		t.Errorf("the directory was %v and is %v", told, got)
 	}
-	again.says(t, `"nodes":5,"requesters":1,"routable":true`, 1)
+	again.Says(t, `"nodes":5,"requesters":1,"routable":true`, 1)
 
 	// hardening.md H38: nothing tells who talks to whom.
 	all = append(all[1:], requester, socks, again)
 	for i := len(all) - 1; i >= 0; i-- {
-		all[i].end(t)
+		all[i].End(t)
 	}
 	client, _, _ := strings.Cut(address, ".")
 	for _, r := range append(all, dir) {
 		for _, secret := range []string{host, client} {
-			if strings.Contains(r.logged(), secret) {
-				t.Errorf("the log of %s has %s in it", r.name, secret)
+			if strings.Contains(r.Logged(), secret) {
+				t.Errorf("the log of %s has %s in it", r.Name(), secret)
 			}
 		}
 	}

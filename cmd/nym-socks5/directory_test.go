@@ -65,11 +65,11 @@ func TestNetworkByDirectory(t *testing.T) {
 	network := []string{"--directory", web.URL, "--directory-key", key.Public().String(), "--network", "testnet"}
 	fast := append(network, "--hop-delay", "off", "--send-every", "off", "--cover-every", "off")
 	for _, n := range nodes {
-		b.run(t, n.program, n.name, network...).says(t, `"status":"`, 1)
+		b.run(t, n.program, n.name, network...).Says(t, `"status":"`, 1)
 	}
 	requester := b.run(t, "network-requester", "requester", append(fast, "--allow", host, "--register")...)
-	address := requester.line(t)
-	requester.says(t, `"lease held"`, 1)
+	address := requester.Line(t)
+	requester.Says(t, `"lease held"`, 1)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for range patience / (10 * time.Millisecond) {
@@ -80,13 +80,13 @@ func TestNetworkByDirectory(t *testing.T) {
 	}
 
 	socks := b.run(t, "nym-socks5", "socks", append(fast, "--listen", "127.0.0.1:0")...)
-	proxy := strings.TrimPrefix(socks.line(t), "socks5h://")
+	proxy := strings.TrimPrefix(socks.Line(t), "socks5h://")
 	if got, err := fetch(proxy, host); got != page || err != nil {
 		t.Fatalf("got %d bytes, %v; want %d", len(got), err, len(page))
 	}
 	if kept, err := os.ReadFile(b.dir + "/socks/requester"); err != nil || strings.TrimSpace(string(kept)) != address {
 		t.Errorf("kept %s, %v; want %s", kept, err, address)
 	}
-	socks.end(t)
-	requester.end(t)
+	socks.End(t)
+	requester.End(t)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -17,11 +16,11 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"nym-socks5/internal/clitest"
 	"nym-socks5/internal/socksclient"
 )
 
@@ -84,90 +83,11 @@ func (b *testbed) do(t *testing.T, program, command, profile string, flags ...st
 	return out
 }
 
-// A running is a program that runs.
-type running struct {
-	name string
-	cmd  *exec.Cmd
-	out  *bufio.Reader
-
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-// Write takes a part of the program's log.
-func (r *running) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.Write(p)
-}
-
-func (r *running) logged() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.String()
-}
-
 // run starts "PROGRAM run", which ends with the test if not before.
-func (b *testbed) run(t *testing.T, program, profile string, flags ...string) *running {
+func (b *testbed) run(t *testing.T, program, profile string, flags ...string) *clitest.Running {
 	t.Helper()
 	flags = append(append([]string{"run", "--log-level", "debug"}, b.profile(profile)...), flags...)
-	r := &running{name: profile, cmd: exec.Command(filepath.Join(b.bin, program), flags...)}
-	r.cmd.Stderr = r
-	out, err := r.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r.out = bufio.NewReader(out)
-	t.Cleanup(func() {
-		r.cmd.Process.Kill()
-		r.cmd.Wait()
-		if t.Failed() {
-			t.Logf("log of %s:\n%s", r.name, r.logged())
-		}
-	})
-	return r
-}
-
-// line waits for the next line that the program prints.
-func (r *running) line(t *testing.T) string {
-	t.Helper()
-	late := time.AfterFunc(patience, func() { r.cmd.Process.Kill() })
-	defer late.Stop()
-	s, err := r.out.ReadString('\n')
-	if err != nil {
-		t.Fatalf("%s prints nothing: %v", r.name, err)
-	}
-	return strings.TrimSpace(s)
-}
-
-// says waits until the log has n lines with a text.
-func (r *running) says(t *testing.T, text string, n int) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for range patience / (5 * time.Millisecond) {
-		if strings.Count(r.logged(), text) >= n {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("%s does not say %q", r.name, text)
-}
-
-// end asks the program to end, and wants it to do so in order.
-func (r *running) end(t *testing.T) {
-	t.Helper()
-	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	late := time.AfterFunc(patience, func() { r.cmd.Process.Kill() })
-	defer late.Stop()
-	if err := r.cmd.Wait(); err != nil {
-		t.Errorf("%s: %v, want exit code 0", r.name, err)
-	}
+	return clitest.Start(t, profile, patience, filepath.Join(b.bin, program), flags...)
 }
 
 // A node is one of the network.
@@ -262,21 +182,21 @@ func TestNetworkOfPrograms(t *testing.T) {
 	allow("allow " + host + "\n")
 
 	nodes, topology := b.network(t)
-	var all []*running
-	byName := make(map[string]*running)
+	var all []*clitest.Running
+	byName := make(map[string]*clitest.Running)
 	start := func(n node) {
 		r := b.run(t, n.program, n.name, "--topology", topology)
 		all, byName[n.name] = append(all, r), r
-		r.says(t, `"status":"`, 1)
+		r.Says(t, `"status":"`, 1)
 	}
 	for _, n := range nodes {
 		start(n)
 	}
 	fast := []string{"--topology", topology, "--hop-delay", "off", "--send-every", "off", "--cover-every", "off"}
 	requester := b.run(t, "network-requester", "requester", append(fast, "--allowlist", rules)...)
-	address := requester.line(t)
+	address := requester.Line(t)
 	socks := b.run(t, "nym-socks5", "socks", append(fast, "--listen", "127.0.0.1:0", "--requester", address)...)
-	proxy, ok := strings.CutPrefix(socks.line(t), "socks5h://")
+	proxy, ok := strings.CutPrefix(socks.Line(t), "socks5h://")
 	if !ok {
 		t.Fatalf("nym-socks5 prints no URL but %q", proxy)
 	}
@@ -290,10 +210,8 @@ func TestNetworkOfPrograms(t *testing.T) {
 	allow("allow printer.example.org\n")
 	reload := func(want string, n int) {
 		t.Helper()
-		if err := requester.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-			t.Fatal(err)
-		}
-		requester.says(t, want, n)
+		requester.Signal(t, syscall.SIGHUP)
+		requester.Says(t, want, n)
 	}
 	reload("files read again", 1)
 	if _, err := fetch(proxy, host); err == nil {
@@ -309,28 +227,28 @@ func TestNetworkOfPrograms(t *testing.T) {
 
 	// Gateways remember their clients, clients their gateway.
 	for _, n := range nodes[3:] {
-		byName[n.name].end(t)
+		byName[n.name].End(t)
 		start(n)
 	}
 	if got, err := fetch(proxy, host); got != page || err != nil {
 		t.Errorf("after the gateways were started again: %d bytes, %v", len(got), err)
 	}
-	requester.end(t)
+	requester.End(t)
 	again := b.run(t, "network-requester", "requester") // all else stands in its file by now
-	if got := again.line(t); got != address {
+	if got := again.Line(t); got != address {
 		t.Errorf("the requester's address was %s and is %s", address, got)
 	}
 
 	all = append(all, requester, socks, again)
-	for _, r := range []*running{socks, again, byName["mix1"], byName["mix2"], byName["mix3"], byName["gateway1"], byName["gateway2"]} {
-		r.end(t)
+	for _, r := range []*clitest.Running{socks, again, byName["mix1"], byName["mix2"], byName["mix3"], byName["gateway1"], byName["gateway2"]} {
+		r.End(t)
 	}
 	// hardening.md H38: nothing tells who talks to whom.
 	identity, _, _ := strings.Cut(address, ".")
 	for _, r := range all {
 		for _, secret := range []string{host, identity, "printer.example.org"} {
-			if strings.Contains(r.logged(), secret) {
-				t.Errorf("the log of %s has %s in it", r.name, secret)
+			if strings.Contains(r.Logged(), secret) {
+				t.Errorf("the log of %s has %s in it", r.Name(), secret)
 			}
 		}
 	}

@@ -1,7 +1,9 @@
-// Package clitest runs scripts against the programs of a test binary.
+// Package clitest runs scripts against the programs of a test binary, and
+// programs as processes of their own.
 //
 //	TestMain ──▶ Main: the binary is the test, or, under another name, the program
 //	TestScripts ──▶ Scripts: testdata/script/*.txt, each in a folder of its own
+//	Start ──▶ Running: a process; its lines, its log, its orderly end
 //
 // Scripts are those of rogpeppe/go-internal/testscript. Beside its commands they
 // have
