@@ -300,14 +300,14 @@ func TestInflightAdapts(t *testing.T) {
 	}
 	f = newInflight()
 	now, waits := t0, []time.Duration{}
-	for range 12 {
+	for range 24 {
 		f.sent(last, now, 0)
 		at, _ := f.next()
 		waits = append(waits, at.Sub(now))
 		now = at
 		f.due(now)
 	}
-	if waits[0] != ackSlack || waits[3] != ackSlack || waits[11] != maxSlack {
+	if waits[0] != ackSlack || waits[eagerTries-1] != ackSlack || waits[23] != maxSlack {
 		t.Errorf("timers of a fragment that is never acknowledged: %v", waits)
 	}
 }

@@ -38,7 +38,7 @@ func newInflight() *inflight { return &inflight{byID: make(map[fragment.ID]*flig
 const (
 	ackSlack   = 1500 * time.Millisecond
 	ackFactor  = 1.5
-	eagerTries = 4 // sent so often before the slack doubles
+	eagerTries = 16 // sent so often, each time on a new route, before the slack doubles
 	maxSlack   = 30 * time.Second
 )
 
