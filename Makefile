@@ -8,7 +8,7 @@ DEMO     ?=
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench fuzz lint cover wasm interop size clean
+.PHONY: help build demo test race bench fuzz lint cover wasm interop faults examples size clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,13 @@ wasm: ## Build what runs in a browser
 interop: ## Run the clients that Nym publishes against our network; needs Node, npm and Chromium
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }
 	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 5m ./...
+
+faults: ## Kill, stop and restart parts while traffic flows, five times over
+	$(GO) test -count=5 -run 'Kill|Dies|Restart|Loss|DeadMix' ./mixnet/boltstore ./mixnet/client ./mixnet/localnet
+	$(GO) test -count=1 -run 'Network' ./cmd/directory ./cmd/nym-socks5
+
+examples: ## Run the examples
+	$(GO) run ./examples/hello
 
 size: ## Count lines of Go, and bytes of the programs in bin/
 	@find . -name '*.go' ! -name '*_test.go' -exec cat {} + | wc -l | xargs echo "lines of Go:"

@@ -41,6 +41,7 @@ internal/fleet:    config mixnet/localnet mixnet/keys
 internal/bench:    anything but cmd
 internal/bench/run: internal/bench
 cmd/*:             anything
+examples/*:        anything but cmd
 `
 
 // Below the connections there is no network, no file, no log, no clock and no
