@@ -1,11 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -16,124 +15,103 @@ import (
 	"nym-socks5/mixnet/keys"
 )
 
-// A command is one that only this program has. It finds its profile as the
-// command details does, and prints what it did in the same way.
-//
-//	allow ID --role mixnode --id test  ──prepare──▶  details --id test, with the work in place of details
-type command struct {
-	usage string
-	// prepare takes from the arguments what is the command's own, and gives its work.
-	prepare func(args []string) (work, []string, error)
-}
+// commands are those that only this program has.
+var commands = []cli.Command[*config.Directory]{{
+	Name:  "allow",
+	Usage: "write an identity to the list of those that may join",
+	Args:  []string{"IDENTITY"},
+	Flags: []cli.Flag{roleFlag},
+	Do:    allow,
+}, {
+	Name:  "deny",
+	Usage: "take an identity off that list",
+	Args:  []string{"IDENTITY"},
+	Flags: []cli.Flag{roleFlag},
+	Do:    deny,
+}, {
+	Name:  "members",
+	Usage: "print that list",
+	Do:    listMembers,
+}, {
+	Name:  "export",
+	Usage: "write the topology file that Nym's programs take; the directory must be running",
+	Flags: []cli.Flag{{Name: "custom-mixnet", Arg: "FILE", Help: "where to write it", Needed: true}},
+	Do:    export,
+}}
 
-// A work is what a command does with a profile.
-type work func(*config.Directory, *cli.State, cli.Keys) ([]cli.Detail, error)
+var roleFlag = cli.Flag{Name: "role", Arg: "ROLE", Help: "what it joins as: mixnode, gateway or requester", Needed: true}
 
-// commands are those beside the usual ones.
-var commands = map[string]command{
-	"allow": {
-		"directory allow IDENTITY --role mixnode|gateway|requester [--id ID] [--config FILE] [--state-dir DIR]",
-		prepareAllow,
-	},
-	"export": {
-		"directory export --custom-mixnet FILE [--id ID] [--config FILE] [--state-dir DIR]",
-		prepareExport,
-	},
-}
+type call = cli.Call[*config.Directory]
 
-// exitUsage is the exit code of a wrong command line, as everywhere.
-const exitUsage = 2
+// atNextReading is when a change of the list counts.
+const atNextReading = "the next HUP, or start, of the directory"
 
-// main runs the command and gives its exit code.
-func (c command) main(name string, args []string) int {
-	if slices.ContainsFunc(args, func(a string) bool { return slices.Contains([]string{"-h", "-help", "--help"}, a) }) {
-		fmt.Printf("usage: %s\n", c.usage)
-		return 0
-	}
-	do, rest, err := c.prepare(args)
+func allow(c *call) ([]cli.Detail, error) { return change(c, "allowed", addMember) }
+
+func deny(c *call) ([]cli.Detail, error) { return change(c, "denied", removeMember) }
+
+// change changes the list by one member.
+func change(c *call, done string, do func(path string, m member) (bool, error)) ([]cli.Detail, error) {
+	m, err := parseMember(c.Args[0], c.Flag("role"))
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "directory: %v; see directory %s --help\n", err, name)
-		return exitUsage
+		return nil, cli.Usage("%v", err)
 	}
-	p := program()
-	p.Details = do
-	os.Args = append([]string{os.Args[0], "details"}, rest...)
-	return cli.Main(p)
-}
-
-// take takes a flag out of arguments.
-func take(args []string, flag string) (value string, rest []string, err error) {
-	for i, a := range args {
-		name, v, joined := strings.Cut(strings.TrimPrefix(a, "-"), "=")
-		if name != "-"+flag && (name != flag || !strings.HasPrefix(a, "-")) {
-			continue
-		}
-		switch {
-		case joined:
-			return v, slices.Delete(slices.Clone(args), i, i+1), nil
-		case i+1 < len(args):
-			return args[i+1], slices.Delete(slices.Clone(args), i, i+2), nil
-		}
-	}
-	return "", nil, fmt.Errorf("--%s is missing or has no value", flag)
-}
-
-func prepareAllow(args []string) (work, []string, error) {
-	role, rest, err := take(args, "role")
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case len(rest) == 0 || strings.HasPrefix(rest[0], "-"):
-		return nil, nil, errors.New("the identity comes first, right after allow")
-	}
-	m, err := parseMember(rest[0], role)
+	path := membersFile(c.Config.List, c.State)
+	changed, err := do(path, m)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return func(c *config.Directory, s *cli.State, _ cli.Keys) ([]cli.Detail, error) {
-		path := membersFile(c.List, s)
-		added, err := addMember(path, m)
-		if err != nil {
-			return nil, err
-		}
-		said := "the next HUP, or start, of the directory"
-		if !added {
-			said = "already, it was in the file"
-		}
-		return []cli.Detail{
-			{Name: "allowed", Value: m.String()}, {Name: "in", Value: path}, {Name: "with", Value: said},
-		}, nil
-	}, rest[1:], nil
+	with := atNextReading
+	if !changed {
+		with = "already, the list said so"
+	}
+	return []cli.Detail{{Name: done, Value: m.String()}, {Name: "in", Value: path}, {Name: "with", Value: with}}, nil
+}
+
+func listMembers(c *call) (facts []cli.Detail, err error) {
+	list, err := openMembers(membersFile(c.Config.List, c.State))
+	if err != nil {
+		return nil, err
+	}
+	roles := make(map[string][]string)
+	for m := range list.Value() {
+		id := m.id.String()
+		roles[id] = append(roles[id], string(m.role))
+	}
+	for id, of := range roles {
+		slices.Sort(of)
+		facts = append(facts, cli.Detail{Name: id, Value: strings.Join(of, " ")})
+	}
+	slices.SortFunc(facts, func(a, b cli.Detail) int {
+		return cmp.Or(strings.Compare(a.Value, b.Value), strings.Compare(a.Name, b.Name))
+	})
+	return facts, nil
 }
 
 // exportWithin is how long export waits for the directory.
 const exportWithin = 15 * time.Second
 
-func prepareExport(args []string) (work, []string, error) {
-	file, rest, err := take(args, "custom-mixnet")
+func export(c *call) ([]cli.Detail, error) {
+	ctx, stop := context.WithTimeout(context.Background(), exportWithin)
+	defer stop()
+	list := c.Config.List
+	v, err := look(ctx, address(list, list.Listen), c.Keys.Identity.Public(), list.Name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return func(c *config.Directory, _ *cli.State, ks cli.Keys) ([]cli.Detail, error) {
-		ctx, stop := context.WithTimeout(context.Background(), exportWithin)
-		defer stop()
-		v, err := look(ctx, address(c.List, c.List.Listen), ks.Identity.Public(), c.List.Name)
-		if err != nil {
-			return nil, err
-		}
-		b, err := v.AppendFile(nil)
-		if err != nil {
-			return nil, err
-		}
-		if err := replace(file, b); err != nil {
-			return nil, err
-		}
-		return []cli.Detail{
-			{Name: "written", Value: file},
-			{Name: "epoch", Value: fmt.Sprint(v.Epoch)},
-			{Name: "nodes", Value: fmt.Sprint(len(v.Nodes))},
-		}, nil
-	}, rest, nil
+	b, err := v.AppendFile(nil)
+	if err != nil {
+		return nil, err
+	}
+	file := c.Flag("custom-mixnet")
+	if err := cli.WriteFile(file, b, 0o644); err != nil { // it is public
+		return nil, err
+	}
+	return []cli.Detail{
+		{Name: "written", Value: file},
+		{Name: "epoch", Value: fmt.Sprint(v.Epoch)},
+		{Name: "nodes", Value: fmt.Sprint(len(v.Nodes))},
+	}, nil
 }
 
 // look asks a running directory for the network.
@@ -155,28 +133,4 @@ func look(ctx context.Context, url string, key keys.Identity, network string) (*
 		return nil, err
 	}
 	return client.View(), nil
-}
-
-// replace writes a file whole or not at all (H36).
-func replace(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Chmod(0o644) // it is public
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -2,6 +2,7 @@
 //
 //	directory init --network testnet --listen 203.0.113.5:8080   key, and a file with all settings
 //	directory allow IDENTITY --role mixnode                      one line of the operator's list
+//	directory members | deny IDENTITY --role mixnode             the list, and one line less
 //	directory run                                                until TERM or INT; HUP reads the list again
 //	directory export --custom-mixnet topology.json               the topology, for Nym's programs
 //

@@ -9,14 +9,7 @@ import (
 	"nym-socks5/mixnet/keys"
 )
 
-func main() {
-	if len(os.Args) > 1 {
-		if c, ok := commands[os.Args[1]]; ok {
-			os.Exit(c.main(os.Args[1], os.Args[2:]))
-		}
-	}
-	os.Exit(cli.Main(program()))
-}
+func main() { os.Exit(cli.Main(program())) }
 
 func program() cli.Program[*config.Directory] {
 	return cli.Program[*config.Directory]{
@@ -24,19 +17,13 @@ func program() cli.Program[*config.Directory] {
 		Usage: "tell the programs of a mixnet who is in it",
 		About: `A directory lists the mix nodes, gateways and network requesters of a network:
 those that announce themselves and that its operator allows. All it says is
-signed by its key, which other programs are given as --directory-key. Two more
-commands take the flags that choose a profile:
-
-    directory allow IDENTITY --role mixnode|gateway|requester
-                    write an identity to the list of those that may join
-    directory export --custom-mixnet FILE
-                    write the topology file that Nym's programs take; the
-                    directory must be running`,
-		New:     config.NewDirectory,
-		Keys:    []cli.Key{cli.Identity},
-		Check:   check,
-		Details: details,
-		Run:     run,
+signed by its key, which other programs are given as --directory-key.`,
+		New:      config.NewDirectory,
+		Keys:     []cli.Key{cli.Identity},
+		Check:    check,
+		Details:  details,
+		Commands: commands,
+		Run:      run,
 	}
 }
 

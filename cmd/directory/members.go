@@ -122,3 +122,31 @@ func addMember(path string, m member) (added bool, err error) {
 	_, err = f.WriteString(line)
 	return true, errors.Join(err, f.Sync(), f.Close())
 }
+
+// removeMember takes a line off the list, which keeps what else is in it;
+// false: it was not there.
+func removeMember(path string, m member) (removed bool, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return false, err
+	}
+	if _, err := parseMembers(b); err != nil {
+		return false, cli.Invalid("%s: %v", path, err)
+	}
+	var kept []byte
+	for line := range strings.Lines(string(b)) {
+		all, err := parseMembers([]byte(line))
+		if err != nil {
+			return false, err
+		}
+		if all[m] {
+			removed = true
+		} else {
+			kept = append(kept, line...)
+		}
+	}
+	if !removed {
+		return false, nil
+	}
+	return true, cli.WriteFile(path, kept, 0o600)
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,6 +47,28 @@ func TestAddMember(t *testing.T) {
 	b, err := os.ReadFile(path)
 	if want := "# no line feed\n" + m.String() + "\n"; string(b) != want || err != nil {
 		t.Errorf("got %q, %v; want %q", b, err, want)
+	}
+}
+
+// A line goes, what else people wrote stays.
+func TestRemoveMember(t *testing.T) {
+	alice, bob := member{somebody("alice").Public(), directory.RoleGateway}, member{somebody("bob").Public(), directory.RoleMixnode}
+	path := filepath.Join(t.TempDir(), "list")
+	text := "# ours\n" + alice.String() + " # in Riga\n\n" + bob.String()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if removed, err := removeMember(path, alice); removed != (i == 0) || err != nil {
+			t.Errorf("attempt %d: %v, %v", i, removed, err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if want := "# ours\n\n" + bob.String(); string(b) != want || err != nil {
+		t.Errorf("got %q, %v; want %q", b, err, want)
+	}
+	if _, err := removeMember(filepath.Join(t.TempDir(), "none"), bob); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a list: %v", err)
 	}
 }
 

@@ -60,6 +60,9 @@ func (p Program[C]) app() *cli.App {
 		renew.Action = p.renewKey // it takes an argument
 		a.Commands = append(a.Commands, renew)
 	}
+	for _, own := range p.Commands {
+		a.Commands = append(a.Commands, p.command(own, p.Name, profile(), []cli.Flag{output}))
+	}
 	a.Commands = append(a.Commands,
 		command("build-info", "print what this program was built from", p.buildInfo, output),
 		completion,

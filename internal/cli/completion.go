@@ -36,25 +36,34 @@ func (p Program[C]) completion(c *cli.Context) error {
 // bashCompletion completes commands, then their flags, then files.
 func bashCompletion(w io.Writer, a *cli.App) {
 	function := "_" + strings.ReplaceAll(a.Name, "-", "_")
-	var commands []string
-	for _, c := range a.Commands {
-		commands = append(commands, c.Name)
-	}
 	fmt.Fprintf(w, "%s() {\n  local cur=\"${COMP_WORDS[COMP_CWORD]}\" words=\n", function)
-	fmt.Fprintf(w, "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words=%q\n", strings.Join(commands, " "))
-	fmt.Fprintf(w, "  else\n    case \"${COMP_WORDS[1]}\" in\n")
-	for _, c := range a.Commands {
-		words := []string{"--help"}
+	fmt.Fprintf(w, "  case \"${COMP_WORDS[*]:1:COMP_CWORD-1} \" in\n")
+	completeBelow(w, a.Commands, nil)
+	fmt.Fprintf(w, "  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n")
+	fmt.Fprintf(w, "complete -o default -F %s %s\n", function, a.Name)
+}
+
+// completeBelow writes what may follow some words, deepest first: where they
+// stand, the next word is one of commands.
+func completeBelow(w io.Writer, commands []*cli.Command, above []string) {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.Name)
+		words := append(above[:len(above):len(above)], c.Name)
+		if len(c.Subcommands) > 0 {
+			completeBelow(w, c.Subcommands, words)
+			continue
+		}
+		next := []string{"--help"}
 		for _, f := range c.Flags {
-			words = append(words, "--"+f.Names()[0])
+			next = append(next, "--"+f.Names()[0])
 		}
 		if c.Name == "completion" {
-			words = append(words, "bash", "zsh", "fish")
+			next = append(next, "bash", "zsh", "fish")
 		}
-		fmt.Fprintf(w, "    %s) words=%q ;;\n", c.Name, strings.Join(words, " "))
+		fmt.Fprintf(w, "    %q*) words=%q ;;\n", strings.Join(words, " ")+" ", strings.Join(next, " "))
 	}
-	fmt.Fprintf(w, "    esac\n  fi\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n")
-	fmt.Fprintf(w, "complete -o default -F %s %s\n", function, a.Name)
+	fmt.Fprintf(w, "    %q) words=%q ;;\n", strings.Join(above, " ")+" ", strings.Join(names, " "))
 }
 
 // man is the command man.

@@ -8,9 +8,9 @@ import (
 	"runtime"
 )
 
-// writeFile writes a file whole or not at all (H36): whoever opens it sees the
+// WriteFile writes a file whole or not at all (H36): whoever opens it sees the
 // old content or the new, also after a power failure.
-func writeFile(path string, content []byte, mode os.FileMode) (err error) {
+func WriteFile(path string, content []byte, mode os.FileMode) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {

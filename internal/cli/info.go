@@ -54,35 +54,13 @@ func (p Program[C]) buildInfo(c *cli.Context) error {
 // details is the command details. It takes no lock, so that it can look at the
 // profile of a program that runs.
 func (p Program[C]) details(c *cli.Context) error {
-	at, err := p.chosen(c)
-	if err != nil {
-		return err
-	}
-	cfg, _, err := p.settings(c, at)
-	if err != nil {
-		return err
-	}
-	s := &State{dir: at.state}
-	fresh, err := s.checkVersion()
-	if err != nil {
-		return err
-	}
-	if fresh {
-		return Invalid("there is no profile in %s; say %s init", at.state, p.Name)
-	}
-	ks, err := s.loadKeys(p.Keys)
-	if err != nil {
-		return err
-	}
-	facts, err := p.Details(cfg, s, ks)
-	if err != nil {
-		return err
-	}
-	members := make(map[string]string, len(facts))
-	for _, f := range facts {
-		members[f.Name] = f.Value
-	}
-	return output(c, members, facts)
+	return p.withProfile(c, false, func(cfg C, s *State, ks Keys) error {
+		facts, err := p.Details(cfg, s, ks)
+		if err != nil {
+			return err
+		}
+		return outputFacts(c, facts)
+	})
 }
 
 // output writes v as JSON, or facts line by line.

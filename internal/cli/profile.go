@@ -46,7 +46,7 @@ func (p Program[C]) writeSettings(at place, cfg C) error {
 	if err := os.MkdirAll(filepath.Dir(at.config), 0o700); err != nil {
 		return err
 	}
-	return writeFile(at.config, config.Template(p.Name, cfg, p.New()), 0o600)
+	return WriteFile(at.config, config.Template(p.Name, cfg, p.New()), 0o600)
 }
 
 // initProfile is the command init.

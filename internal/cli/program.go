@@ -29,6 +29,8 @@ type Program[C config.Config] struct {
 	Check func(C) error
 	// Details tells what others need to know of us. If nil, there is no such command.
 	Details func(C, *State, Keys) ([]Detail, error)
+	// Commands are those that only this program has.
+	Commands []Command[C]
 	// Run runs until its context ends, then returns nil.
 	Run func(context.Context, *Env[C]) error
 	// StopWithin is how long Run may take to return when asked to. If zero, it
@@ -89,6 +91,9 @@ func (p Program[C]) execute(ctx context.Context, args []string, out, errOut io.W
 	}
 	a := p.app()
 	a.Writer, a.ErrWriter = out, errOut
+	if len(args) > 1 {
+		args = append(args[:1:1], flagsFirst(a.Commands, args[1:])...)
+	}
 	return a.RunContext(ctx, args)
 }
 

@@ -28,6 +28,19 @@ func demo() Program[*config.Mixnode] {
 		Details: func(c *config.Mixnode, s *State, ks Keys) ([]Detail, error) {
 			return []Detail{{"identity_key", ks.Identity.Public().String()}, {"mix_host", c.Mix.Addr().String()}}, nil
 		},
+		Commands: []Command[*config.Mixnode]{{
+			Name: "greet", Usage: "greet somebody", Args: []string{"NAME"},
+			Flags: []Flag{{Name: "with", Arg: "WORD", Help: "the word to say", Needed: true}},
+			Do: func(c *Call[*config.Mixnode]) ([]Detail, error) {
+				return []Detail{{"said", c.Flag("with") + " " + c.Args[0]}, {"at", c.Config.Mix.Addr().String()}}, nil
+			},
+		}, {
+			Name: "friends", Usage: "those who are greeted",
+			Commands: []Command[*config.Mixnode]{
+				{Name: "count", Usage: "count them", Do: func(*Call[*config.Mixnode]) ([]Detail, error) { return []Detail{{"friends", "0"}}, nil }},
+				{Name: "forget", Usage: "forget them all", Alone: true, Do: func(*Call[*config.Mixnode]) ([]Detail, error) { return nil, nil }},
+			},
+		}},
 		Run: func(ctx context.Context, e *Env[*config.Mixnode]) error {
 			fmt.Fprintln(e.Out, "announcing", e.Config.Mix.Addr())
 			if e.Config.Mix.StrictLayers { // stands for a failure

@@ -67,7 +67,7 @@ func (s *State) ReadText(name string) (string, error) {
 
 // WriteText writes such a text, whole or not at all.
 func (s *State) WriteText(name, text string) error {
-	return writeFile(s.Path(name), []byte(text+"\n"), 0o600)
+	return WriteFile(s.Path(name), []byte(text+"\n"), 0o600)
 }
 
 // Remember gives the line of a file, or, the first time, what draw gives: then
@@ -113,7 +113,7 @@ func (s *State) makeKeys(kinds []Key) error {
 		if there {
 			continue
 		}
-		if err := writeFile(path, k.encode(k.draw()), 0o600); err != nil {
+		if err := WriteFile(path, k.encode(k.draw()), 0o600); err != nil {
 			return err
 		}
 	}

@@ -74,7 +74,7 @@ func TestH36KeyFilesReadableByOthersAreRefused(t *testing.T) {
 func TestH36FilesAreWrittenWholeOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
-	if err := writeFile(path, []byte("old"), 0o600); err != nil {
+	if err := WriteFile(path, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	reader, err := os.Open(path) // opened before, it sees the old content to its end
@@ -82,7 +82,7 @@ func TestH36FilesAreWrittenWholeOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	if err := writeFile(path, []byte("new"), 0o600); err != nil {
+	if err := WriteFile(path, []byte("new"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b := make([]byte, 8)
@@ -99,7 +99,7 @@ func TestH36FilesAreWrittenWholeOrNotAtAll(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "folder", "x"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeFile(filepath.Join(dir, "folder"), []byte("new"), 0o600); err == nil {
+	if err := WriteFile(filepath.Join(dir, "folder"), []byte("new"), 0o600); err == nil {
 		t.Error("a file took the place of a folder")
 	}
 	left, err := os.ReadDir(dir)
@@ -245,4 +245,30 @@ func FuzzDecodeKey(f *testing.F) {
 			new(Keys).put(k, secret)
 		}
 	})
+}
+
+func TestCommandsThatNeedTheFolderForThemselves(t *testing.T) {
+	for _, dir := range []string{"CONFIGURATION_DIRECTORY", "STATE_DIRECTORY"} {
+		t.Setenv(dir, t.TempDir())
+	}
+	do := func(args ...string) error {
+		return demo().execute(t.Context(), append([]string{"demo-node"}, args...), new(bytes.Buffer), new(bytes.Buffer))
+	}
+	if err := do("init"); err != nil {
+		t.Fatal(err)
+	}
+	running, _, err := OpenState(demo().place("default").state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := do("friends", "count"); err != nil {
+		t.Errorf("while the program runs: %v", err)
+	}
+	if err := do("friends", "forget"); exitCode(err) != exitTemporary {
+		t.Errorf("while the program runs: %v, want that it is tried later", err)
+	}
+	running.Close()
+	if err := do("friends", "forget"); err != nil {
+		t.Errorf("after the program has ended: %v", err)
+	}
 }

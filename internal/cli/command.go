@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"nym-socks5/config"
+)
+
+// A Command is one that only this program has. It finds its profile as run does
+// and prints what it did, as text or JSON.
+type Command[C config.Config] struct {
+	Name  string // such as "allow"
+	Usage string // one line
+	// Args are what its arguments are called, such as "IDENTITY". All are needed.
+	Args []string
+	// Flags are its own, beside those that choose a profile and settings.
+	Flags []Flag
+	// Alone has it take the state folder for itself: the program must not run.
+	// Without it the program may, and files of the folder must be written whole.
+	Alone bool
+	// Do does it.
+	Do func(*Call[C]) ([]Detail, error)
+	// Commands are further words below this one, which then does nothing itself.
+	Commands []Command[C]
+}
+
+// A Flag is one of a Command.
+type Flag struct {
+	Name, Arg, Help string
+	Needed          bool
+}
+
+// A Call is a Command as it was given.
+type Call[C config.Config] struct {
+	Config C
+	State  *State
+	Keys   Keys
+	Args   []string // as many as the Command names
+	flags  *cli.Context
+}
+
+// Flag gives the value of a flag; empty if it was not given.
+func (c *Call[C]) Flag(name string) string { return c.flags.String(name) }
+
+// Usage makes an error of a command line that is wrong.
+func Usage(format string, args ...any) error { return usagef(format, args...) }
+
+// command describes a Command, which stands below the words before it.
+func (p Program[C]) command(own Command[C], above string, profile, output []cli.Flag) *cli.Command {
+	words := above + " " + own.Name
+	c := &cli.Command{
+		Name:            own.Name,
+		Usage:           own.Usage,
+		UsageText:       strings.Join(append([]string{words}, own.Args...), " ") + " [flags]",
+		HideHelpCommand: true,
+		OnUsageError:    onUsageError,
+	}
+	if len(own.Commands) > 0 {
+		c.UsageText = words + " COMMAND [flags]"
+		c.Action = noCommand
+		for _, below := range own.Commands {
+			c.Subcommands = append(c.Subcommands, p.command(below, words, profile, output))
+		}
+		return c
+	}
+	for _, f := range own.Flags {
+		c.Flags = append(c.Flags, &cli.StringFlag{Name: f.Name, Usage: "`" + f.Arg + "`: " + f.Help})
+	}
+	c.Flags = slices.Concat(c.Flags, profile, output)
+	c.Action = func(c *cli.Context) error { return p.do(c, own) }
+	return c
+}
+
+// do does a Command.
+func (p Program[C]) do(c *cli.Context, own Command[C]) error {
+	args := c.Args().Slice()
+	switch {
+	case len(args) > len(own.Args):
+		return usagef("unexpected argument %q; see %s", args[len(own.Args)], help(c))
+	case len(args) < len(own.Args):
+		return usagef("%s is missing; see %s", own.Args[len(args)], help(c))
+	}
+	for _, f := range own.Flags {
+		if f.Needed && c.String(f.Name) == "" {
+			return usagef("say --%s %s; see %s", f.Name, f.Arg, help(c))
+		}
+	}
+	return p.withProfile(c, own.Alone, func(cfg C, s *State, ks Keys) error {
+		facts, err := own.Do(&Call[C]{Config: cfg, State: s, Keys: ks, Args: args, flags: c})
+		if err != nil {
+			return err
+		}
+		return outputFacts(c, facts)
+	})
+}
+
+// withProfile opens a profile that must be there.
+func (p Program[C]) withProfile(c *cli.Context, alone bool, use func(C, *State, Keys) error) error {
+	at, err := p.chosen(c)
+	if err != nil {
+		return err
+	}
+	cfg, _, err := p.settings(c, at)
+	if err != nil {
+		return err
+	}
+	s := &State{dir: at.state}
+	fresh, err := s.checkVersion()
+	switch {
+	case err != nil:
+		return err
+	case fresh:
+		return Invalid("there is no profile in %s; say %s init", at.state, p.Name)
+	case alone:
+		if s, _, err = OpenState(at.state); err != nil {
+			return err
+		}
+		defer s.Close()
+	}
+	ks, err := s.loadKeys(p.Keys)
+	if err != nil {
+		return err
+	}
+	return use(cfg, s, ks)
+}
+
+// outputFacts writes facts as one JSON object, or line by line.
+func outputFacts(c *cli.Context, facts []Detail) error {
+	members := make(map[string]string, len(facts))
+	for _, f := range facts {
+		members[f.Name] = f.Value
+	}
+	return output(c, members, facts)
+}
+
+// noCommand is called where a further word is missing, or is none of ours.
+func noCommand(c *cli.Context) error {
+	var known []string
+	for _, k := range c.Command.Subcommands {
+		known = append(known, k.Name)
+	}
+	if word := c.Args().First(); word != "" {
+		return usagef("unknown command %q%s; see %s", word, didYouMean(word, known, ""), help(c))
+	}
+	return usagef("say what to do: %s; see %s", strings.Join(known, ", "), help(c))
+}
+
+// flagsFirst puts the flags of a command line before its arguments, which is
+// where the parser looks for them.
+func flagsFirst(commands []*cli.Command, args []string) []string {
+	var at *cli.Command
+	rest := args
+	for len(rest) > 0 {
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(rest[0]) })
+		if i < 0 {
+			break
+		}
+		at, commands, rest = commands[i], commands[i].Subcommands, rest[1:]
+	}
+	if at == nil || len(at.Subcommands) > 0 {
+		return args
+	}
+	words := args[:len(args)-len(rest)]
+	var flags, others []string
+	for len(rest) > 0 {
+		arg := rest[0]
+		rest = rest[1:]
+		if arg == "--" {
+			others = append(append(others, arg), rest...)
+			break
+		}
+		name, isFlag := strings.CutPrefix(arg, "-")
+		if !isFlag || name == "" {
+			others = append(others, arg)
+			continue
+		}
+		flags = append(flags, arg)
+		if len(rest) > 0 && takesValue(at, strings.TrimPrefix(name, "-")) {
+			flags, rest = append(flags, rest[0]), rest[1:]
+		}
+	}
+	return slices.Concat(words, flags, others)
+}
+
+// takesValue reports whether the argument after a flag belongs to it.
+func takesValue(c *cli.Command, name string) bool {
+	for _, f := range c.Flags {
+		if slices.Contains(f.Names(), name) {
+			_, is := f.(*cli.BoolFlag)
+			return !is
+		}
+	}
+	return false
+}
