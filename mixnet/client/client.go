@@ -19,12 +19,12 @@ import (
 
 // A Client is one address on the mixnet. It implements [mixnet.Messenger].
 type Client struct {
-	cfg      Config
-	traffic  Traffic
-	identity *keys.IdentityKey
-	enc      *keys.EncryptionKey
-	ack      *keys.Ack
-	self     mixnet.Recipient
+	cfg     Config
+	traffic Traffic
+	enc     *keys.EncryptionKey
+	ack     *keys.Ack
+	homes   []*home              // the first is preferred
+	home    atomic.Pointer[home] // whose address is ours now
 
 	network atomic.Pointer[topology.Network] // the current picture; nil until there is one
 	link    link
@@ -39,8 +39,10 @@ type Client struct {
 	pushed   chan []byte    // full: the session waits, and so the gateway
 	mint     chan mintJob   // full: the loop tries again later
 	ready    chan struct{}  // closed when the first session is up
+	changed  chan struct{}  // holds a token when the network below may have changed
 	pictured chan struct{}  // closed when there is a first picture of the network
 	ended    chan struct{}  // closed when the loop has ended
+	lingers  sync.WaitGroup // of sessions; the goroutine that connects waits for it
 
 	mu    sync.Mutex
 	loads map[mixnet.Lane]int // packets in each lane, as of the loop's last turn
@@ -78,24 +80,21 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		cfg:      cfg,
 		traffic:  cfg.Traffic.withDefaults(),
-		identity: cfg.Identity,
 		enc:      cfg.Encryption,
 		ack:      cfg.Ack,
-		self: mixnet.Recipient{
-			Identity:   cfg.Identity.Public(),
-			Encryption: cfg.Encryption.Public(),
-			Gateway:    cfg.Gateway,
-		},
+		homes:    newHomes(cfg, cfg.Encryption.Public()),
 		inbox:    newInbox(),
 		offers:   make(chan *outgoing),
 		orders:   make(chan order),
 		pushed:   make(chan []byte, 64),
 		mint:     make(chan mintJob, 64),
 		ready:    make(chan struct{}),
+		changed:  make(chan struct{}, 1),
 		pictured: make(chan struct{}),
 		ended:    make(chan struct{}),
 		loads:    make(map[mixnet.Lane]int),
 	}
+	c.home.Store(c.homes[0])
 	c.link.init()
 	c.ahead.wake = make(chan struct{}, 1)
 	c.buffers = newBuffers(c.traffic.Size, 2*unpacedCredits)
@@ -138,8 +137,13 @@ func (c *Client) Run(ctx context.Context) error {
 // Ready is closed when the client is connected to its gateway for the first time.
 func (c *Client) Ready() <-chan struct{} { return c.ready }
 
-// Address implements [mixnet.Messenger].
-func (c *Client) Address() mixnet.Recipient { return c.self }
+// NetworkChanged says that the network below may have changed, or that the
+// machine slept: a session that is up must show that it lives, and an attempt to
+// open one is made at once.
+func (c *Client) NetworkChanged() { signal(c.changed) }
+
+// Address implements [mixnet.Messenger]. With fallbacks it may change.
+func (c *Client) Address() mixnet.Recipient { return c.home.Load().self }
 
 // Receive implements [mixnet.Messenger].
 func (c *Client) Receive(ctx context.Context) (mixnet.Message, error) { return c.inbox.get(ctx) }
@@ -151,11 +155,10 @@ func (c *Client) Send(ctx context.Context, to mixnet.Recipient, body []byte, o m
 	if !o.As.IsZero() {
 		m.Kind, m.From, m.Legacy = message.Data, o.As, c.legacyLists()
 		if o.SURBs > 0 {
-			surbs, err := c.takeSURBs(o.SURBs)
-			if err != nil {
+			var err error
+			if m.SURBs, out.home, err = c.takeSURBs(o.SURBs); err != nil {
 				return err
 			}
-			m.SURBs = surbs
 		}
 		out.tag, out.surbs = o.As, m.SURBs
 	}

@@ -571,13 +571,13 @@ func TestPreparedSURBs(t *testing.T) {
 		n := newFakeNet(t, ctx, 1)
 		c := n.client(0, Config{Traffic: Fast()})
 		time.Sleep(time.Second)
-		first := c.ahead.take(n.nw, 100)
+		first := c.ahead.take(n.nw, c.home.Load(), 100)
 		if len(first) != preparedSURBs {
 			t.Fatalf("%d SURBs were made ahead, want %d", len(first), preparedSURBs)
 		}
 		time.Sleep(time.Second)
 		seen := map[keys.Reply]bool{}
-		for _, r := range append(first, c.ahead.take(n.nw, 100)...) {
+		for _, r := range append(first, c.ahead.take(n.nw, c.home.Load(), 100)...) {
 			if seen[r.Key] {
 				t.Fatal("a SURB was given out twice")
 			}
@@ -588,7 +588,7 @@ func TestPreparedSURBs(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		other := newFakeNet(t, ctx, 1)
-		if got := c.ahead.take(other.nw, 100); len(got) != 0 {
+		if got := c.ahead.take(other.nw, c.home.Load(), 100); len(got) != 0 {
 			t.Errorf("%d SURBs for a network they were not made for", len(got))
 		}
 	})

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,6 +24,10 @@ const (
 	DefaultLaneRoom   = 256
 	DefaultRefresh    = 5 * time.Minute
 )
+
+// MaxFallbacks is how many fallbacks a client has at most: every further gateway
+// is one more that may watch it (H26).
+const MaxFallbacks = 2
 
 // Off switches a mean of [Traffic] off.
 const Off = -1
@@ -79,6 +85,10 @@ type Config struct {
 
 	// Gateway is the one the client is reached through. It must be in the topology.
 	Gateway keys.Identity
+	// Fallbacks are where the client goes, one after the other, while its gateway
+	// cannot be reached (H26). Its address is another there, so they are for
+	// clients that nobody writes to unasked. Streams and conversations go on.
+	Fallbacks []Home
 	// Store keeps what the gateway knows the client by, so that one with the
 	// same keys need not register again. If nil, it is in memory.
 	Store Store
@@ -111,6 +121,10 @@ func (c Config) check() error {
 		return errors.New("client: no way to dial")
 	case c.Gateway.IsZero():
 		return errors.New("client: no gateway")
+	case len(c.Fallbacks) > MaxFallbacks:
+		return fmt.Errorf("client: %d fallbacks, the most are %d", len(c.Fallbacks), MaxFallbacks)
+	case slices.ContainsFunc(c.Fallbacks, func(h Home) bool { return h.Gateway.IsZero() || h.Identity == nil }):
+		return errors.New("client: fallback without gateway or identity")
 	case c.LaneRoom < 0 || c.Refresh < 0:
 		return errors.New("client: negative lane room or refresh")
 	case c.Traffic.Size != 0 && (!c.Traffic.Size.Valid() || c.Traffic.Size == mixnet.AckSize):

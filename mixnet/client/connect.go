@@ -57,16 +57,23 @@ type link struct {
 
 func (l *link) init() { l.up = make(chan struct{}) }
 
+// set puts a session in place of the one there was.
 func (l *link) set(s *session.Client) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case s != nil && l.live == nil:
+	if l.live == nil {
 		close(l.up)
-	case s == nil && l.live != nil:
-		l.up = make(chan struct{})
 	}
 	l.live = s
+}
+
+// leave notes that a session has ended, if it is the one there is.
+func (l *link) leave(s *session.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.live == s {
+		l.live, l.up = nil, make(chan struct{})
+	}
 }
 
 // wait gives the live session, when there is one; false: ctx ended.
@@ -116,35 +123,6 @@ func (c *Client) refresh(ctx context.Context, networks chan<- *topology.Network)
 	}
 }
 
-// errNoGateway reports a picture of the network without our gateway.
-var errNoGateway = errors.New("client: the gateway is not in the topology")
-
-// connect keeps a session with the gateway up. It never gives up.
-func (c *Client) connect(ctx context.Context) error {
-	var pause backoff
-	var log login
-	select {
-	case <-c.pictured:
-	case <-ctx.Done():
-		return nil
-	}
-	for {
-		began := time.Now()
-		err := c.session(ctx, &log)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if time.Since(began) > steadyTime {
-			pause.reset()
-		}
-		wait := pause.next()
-		c.cfg.Log.Warn().Err(err).Dur("retry", wait).Msg("no session with the gateway")
-		if sleep(ctx, wait) != nil {
-			return nil
-		}
-	}
-}
-
 // A login is what is kept from one session to the next.
 type login struct {
 	loaded  bool            // the store was asked
@@ -157,48 +135,21 @@ type login struct {
 // client registers anew.
 const maxRefusals = 3
 
-// session holds one session from dialing to its end.
-func (c *Client) session(ctx context.Context, l *login) error {
-	gw, ok := c.network.Load().Gateway(c.cfg.Gateway)
-	if !ok || gw.Clients == "" {
-		return errNoGateway
-	}
-	dialing, cancel := context.WithTimeout(ctx, dialTime)
-	conn, err := c.cfg.Dial(dialing, gw.Clients)
-	cancel()
-	if err != nil {
-		return err
-	}
-	live, err := c.login(ctx, conn, l)
-	if err != nil {
-		conn.Close(1000, "")
-		return err
-	}
-	c.count.sessions.Add(1)
-	c.link.set(live)
-	defer c.link.set(nil)
-	select {
-	case <-c.ready:
-	default:
-		close(c.ready)
-	}
-	return live.Run(ctx)
-}
-
-// login registers or authenticates.
-func (c *Client) login(ctx context.Context, conn session.MessageConn, l *login) (*session.Client, error) {
+// logIn registers or authenticates.
+func (c *Client) logIn(ctx context.Context, conn session.MessageConn, h *home) (*session.Client, error) {
+	l := &h.login
 	receive := func(b []byte) { c.push(ctx, b) }
-	if err := c.load(ctx, l); err != nil {
+	if err := c.load(ctx, h); err != nil {
 		return nil, err
 	}
 	if l.sealer == nil {
-		key, version, err := session.Register(ctx, conn, c.identity, c.cfg.Gateway)
+		key, version, err := session.Register(ctx, conn, h.identity, h.self.Gateway)
 		if err != nil {
 			return nil, err
 		}
 		l.sealer, l.refused = session.NewSealer(key), 0
 		l.grant = Registration{Key: key}
-		c.save(ctx, l)
+		c.save(ctx, h)
 		return session.NewClient(conn, l.sealer, version, receive), nil
 	}
 	// Each time is a later second than the last, also across restarts and when
@@ -208,8 +159,8 @@ func (c *Client) login(ctx context.Context, conn session.MessageConn, l *login) 
 		now = l.grant.Last.Add(time.Second)
 	}
 	l.grant.Last = now.Truncate(time.Second)
-	c.save(ctx, l)
-	live, err := session.Authenticate(ctx, conn, c.identity, l.sealer, now, receive)
+	c.save(ctx, h)
+	live, err := session.Authenticate(ctx, conn, h.identity, l.sealer, now, receive)
 	var refusal *session.RefusedError
 	if errors.As(err, &refusal) {
 		l.refused++
@@ -225,11 +176,12 @@ func (c *Client) login(ctx context.Context, conn session.MessageConn, l *login) 
 }
 
 // load asks the store, once, whether the gateway knows us.
-func (c *Client) load(ctx context.Context, l *login) error {
+func (c *Client) load(ctx context.Context, h *home) error {
+	l := &h.login
 	if l.loaded {
 		return nil
 	}
-	r, ok, err := c.cfg.Store.Load(ctx, c.self.Identity, c.self.Gateway)
+	r, ok, err := c.cfg.Store.Load(ctx, h.self.Identity, h.self.Gateway)
 	if err != nil {
 		return fmt.Errorf("client: load registration: %w", err)
 	}
@@ -242,8 +194,8 @@ func (c *Client) load(ctx context.Context, l *login) error {
 
 // save has the store keep what is known of the gateway. If it does not, this
 // session is no worse for it: the next start registers anew.
-func (c *Client) save(ctx context.Context, l *login) {
-	if err := c.cfg.Store.Save(ctx, c.self.Identity, c.self.Gateway, l.grant); err != nil && ctx.Err() == nil {
+func (c *Client) save(ctx context.Context, h *home) {
+	if err := c.cfg.Store.Save(ctx, h.self.Identity, h.self.Gateway, h.login.grant); err != nil && ctx.Err() == nil {
 		c.cfg.Log.Error().Err(err).Msg("registration cannot be kept")
 	}
 }

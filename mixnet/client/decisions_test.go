@@ -405,7 +405,7 @@ func TestStockAfterRotation(t *testing.T) {
 		s.open(tag, mixnet.Recipient{}, t0).there = 40
 	}
 	s.byTag[idle].want, s.byTag[busy].want = -1, 30
-	if short := s.rotated(); !slices.Equal(short, []mixnet.SenderTag{busy}) {
+	if short := s.outdated(false); !slices.Equal(short, []mixnet.SenderTag{busy}) {
 		t.Errorf("%d tags are given new SURBs, want that with streams", len(short))
 	}
 	s.byTag[idle].want = 20

@@ -16,9 +16,10 @@ import (
 
 // A mintJob asks for reply SURBs to be made and sent.
 type mintJob struct {
-	tag mixnet.SenderTag
-	to  mixnet.Recipient
-	n   int
+	tag  mixnet.SenderTag
+	to   mixnet.Recipient
+	n    int
+	home *home // where they are counted to lead
 }
 
 // grant makes reply SURBs outside the loop, since they cost as much as packets
@@ -45,15 +46,22 @@ func (c *Client) grant(ctx context.Context) error {
 		for j.n > 0 {
 			n := min(j.n, perGrant)
 			j.n -= n
-			out := &outgoing{purpose: purposeGrant, to: j.to, tag: j.tag, counted: n}
-			surbs, err := c.mintSURBs(c.network.Load(), n) // there is one: the tag was used
+			out := &outgoing{purpose: purposeGrant, to: j.to, tag: j.tag, home: c.home.Load()}
+			if out.home == j.home {
+				out.counted = n
+			}
+			surbs, err := c.mintSURBs(c.network.Load(), out.home, n) // there is a picture: the tag was used
 			m := message.Message{Kind: message.MoreSURBs, From: j.tag, SURBs: surbs, Legacy: c.legacyLists()}
 			if err == nil {
 				out.surbs = surbs
 				err = c.cut(out, &m)
 			}
 			if err != nil { // no topology just now: the stock is found short again
-				c.order(func(l *loop) { l.stocks.delivered(j.tag, n, false) })
+				c.order(func(l *loop) {
+					if j.home == l.home {
+						l.stocks.delivered(j.tag, n, false)
+					}
+				})
 				continue
 			}
 			select {
@@ -75,36 +83,40 @@ const prepareAfter = 100 * time.Millisecond
 
 // A larder keeps reply SURBs that were made ahead, so that a message that
 // begins a conversation need not wait for them. They are good for one picture
-// of the network.
+// of the network, and lead to one home.
 type larder struct {
 	wake chan struct{} // holds a token when it may have room
 
 	mu    sync.Mutex // guards the following
 	of    *topology.Network
+	to    *home
 	surbs []surb.Reply
 }
 
-// take gives at most n SURBs for a picture.
-func (l *larder) take(nw *topology.Network, n int) []surb.Reply {
+// keep throws away what is not for a picture and home.
+func (l *larder) keep(nw *topology.Network, h *home) {
+	if l.of != nw || l.to != h {
+		l.of, l.to, l.surbs = nw, h, nil
+	}
+}
+
+// take gives at most n SURBs for a picture and home.
+func (l *larder) take(nw *topology.Network, h *home, n int) []surb.Reply {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer signal(l.wake)
-	if l.of != nw {
-		l.of, l.surbs = nw, nil
-	}
+	l.keep(nw, h)
 	n = min(n, len(l.surbs))
 	taken := l.surbs[:n:n]
 	l.surbs = l.surbs[n:]
 	return taken
 }
 
-// put adds a SURB for a picture, and reports whether there is room for more.
-func (l *larder) put(nw *topology.Network, s []surb.Reply) bool {
+// put adds SURBs for a picture and home, and reports whether there is room for more.
+func (l *larder) put(nw *topology.Network, h *home, s []surb.Reply) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.of != nw {
-		l.of, l.surbs = nw, nil
-	}
+	l.keep(nw, h)
 	l.surbs = append(l.surbs, s...)
 	return len(l.surbs) < preparedSURBs
 }
@@ -112,37 +124,38 @@ func (l *larder) put(nw *topology.Network, s []surb.Reply) bool {
 // prepare makes a SURB ahead, if there is room, and reports whether there is
 // room for more: what is asked for meanwhile comes first.
 func (c *Client) prepare() (more bool) {
-	nw := c.network.Load()
-	if nw == nil || !c.ahead.put(nw, nil) {
+	nw, h := c.network.Load(), c.home.Load()
+	if nw == nil || !c.ahead.put(nw, h, nil) {
 		return false
 	}
-	surbs, err := c.mintSURBs(nw, 1)
-	return err == nil && c.ahead.put(nw, surbs)
+	surbs, err := c.mintSURBs(nw, h, 1)
+	return err == nil && c.ahead.put(nw, h, surbs)
 }
 
-// takeSURBs gives n reply SURBs that lead to us, made ahead or now.
-func (c *Client) takeSURBs(n int) ([]surb.Reply, error) {
-	nw := c.network.Load()
+// takeSURBs gives n reply SURBs that lead to us, made ahead or now, and the home
+// that they lead to.
+func (c *Client) takeSURBs(n int) ([]surb.Reply, *home, error) {
+	nw, h := c.network.Load(), c.home.Load()
 	if nw == nil {
-		return nil, topology.ErrInsufficient
+		return nil, h, topology.ErrInsufficient
 	}
-	ready := c.ahead.take(nw, n)
+	ready := c.ahead.take(nw, h, n)
 	if len(ready) == n {
-		return ready, nil
+		return ready, h, nil
 	}
-	made, err := c.mintSURBs(nw, n-len(ready))
-	return append(ready, made...), err
+	made, err := c.mintSURBs(nw, h, n-len(ready))
+	return append(ready, made...), h, err
 }
 
-// mintSURBs makes n reply SURBs that lead to us.
-func (c *Client) mintSURBs(nw *topology.Network, n int) ([]surb.Reply, error) {
+// mintSURBs makes n reply SURBs that lead to a home of ours.
+func (c *Client) mintSURBs(nw *topology.Network, h *home, n int) ([]surb.Reply, error) {
 	m := c.minters.Get().(*minter)
 	defer c.minters.Put(m)
-	routes, err := m.routes(nw, c.self.Gateway, c.traffic.HopDelay, n)
+	routes, err := m.routes(nw, h.self.Gateway, c.traffic.HopDelay, n)
 	if err != nil {
 		return nil, err
 	}
-	return surb.Mint(&m.builder, c.traffic.Version, nw.Rotation(), c.self.Identity, routes)
+	return surb.Mint(&m.builder, c.traffic.Version, nw.Rotation(), h.self.Identity, routes)
 }
 
 // A minter makes reply SURBs; whoever needs some borrows one.

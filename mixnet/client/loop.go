@@ -32,7 +32,8 @@ type loop struct {
 	cover    *stream // nil: there is none
 
 	rng    *rand.Rand
-	sealer *message.Sealer
+	home   *home
+	sealer *message.Sealer // of its address
 	acks   *surb.Acks
 	out    []sphinx.Hop
 	back   []sphinx.Hop
@@ -55,11 +56,11 @@ func newLoop(c *Client) *loop {
 		networks: make(chan *topology.Network),
 		retired:  true,
 		rng:      newRand(),
-		sealer:   message.NewSealer(c.self, c.ack, c.traffic.Version),
 		acks:     surb.NewAcks(c.ack),
 		frag:     make([]byte, 0, c.traffic.Size.Fragment()),
 		laned:    make(map[mixnet.Lane]bool),
 	}
+	l.settleIn()
 	l.main = newStream(pacer{mean: c.traffic.SendEvery, rng: newRand()})
 	if c.traffic.CoverEvery > 0 {
 		l.cover = newStream(pacer{mean: c.traffic.CoverEvery, rng: newRand()})
@@ -139,7 +140,9 @@ func (l *loop) offer(o *outgoing, now time.Time) {
 	if !o.reply && !o.tag.IsZero() {
 		l.stocks.open(o.tag, o.to, now)
 		l.stocks.granted(o.tag, o.surbs, now)
-		l.stocks.sent(o.tag, len(o.surbs)-o.counted)
+		if o.home == l.home {
+			l.stocks.sent(o.tag, len(o.surbs)-o.counted)
+		}
 		l.c.count.surbsGranted.Add(uint64(len(o.surbs)))
 	}
 	l.lanes.offer(o)
@@ -211,7 +214,7 @@ func (l *loop) topUp(tag mixnet.SenderTag, st *stock) {
 // grant has n SURBs made and sent.
 func (l *loop) grant(tag mixnet.SenderTag, to mixnet.Recipient, n int) {
 	select {
-	case l.c.mint <- mintJob{tag: tag, to: to, n: n}:
+	case l.c.mint <- mintJob{tag: tag, to: to, n: n, home: l.home}:
 		l.stocks.sent(tag, n)
 	default: // the chores find the stock short again
 	}
@@ -225,6 +228,17 @@ func (l *loop) adopt(nw *topology.Network) {
 	}
 	l.rotate(nw)
 	l.network = nw
+	l.replaceCover()
+}
+
+// settleIn takes over the client's address.
+func (l *loop) settleIn() {
+	l.home = l.c.home.Load()
+	l.sealer = message.NewSealer(l.home.self, l.c.ack, l.c.traffic.Version)
+}
+
+// replaceCover builds cover anew that waits for its tick.
+func (l *loop) replaceCover() {
 	for _, s := range []*stream{l.main, l.cover} {
 		if s == nil || s.credit > 0 || !s.cover {
 			continue
@@ -244,7 +258,7 @@ func (l *loop) rotate(nw *topology.Network) {
 	case l.network == nil:
 	case nw.RotationID() != l.network.RotationID():
 		l.rotated, l.retired = nw.Epoch(), false
-		for _, tag := range l.stocks.rotated() {
+		for _, tag := range l.stocks.outdated(false) {
 			l.topUp(tag, l.stocks.byTag[tag])
 		}
 	case !l.retired && nw.Epoch() > l.rotated:
@@ -293,7 +307,7 @@ func (l *loop) ask(tag mixnet.SenderTag, waiting int, now time.Time) bool {
 	if n == 0 {
 		return false
 	}
-	m := message.Message{Kind: message.SURBRequest, Requester: l.c.self, Amount: uint32(n)}
+	m := message.Message{Kind: message.SURBRequest, Requester: l.home.self, Amount: uint32(n)}
 	o := &outgoing{purpose: purposeRequest, tag: tag, reply: true}
 	if err := l.c.cut(o, &m); err != nil {
 		panic("client: " + err.Error()) // the message is our own
@@ -378,7 +392,7 @@ func (l *loop) can(o *outgoing) bool {
 func (l *loop) build(p piece, now time.Time) *frame {
 	nw, delay := l.network, l.c.traffic.HopDelay
 	var err error
-	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.c.self.Gateway, delay); err != nil {
+	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.home.self.Gateway, delay); err != nil {
 		l.inflight.sent(p, now, 0)
 		return nil
 	}
@@ -415,10 +429,10 @@ func (l *loop) build(p piece, now time.Time) *frame {
 func (l *loop) buildCover() *frame {
 	var err error
 	nw, delay := l.network, l.c.traffic.HopDelay
-	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.c.self.Gateway, delay); err != nil {
+	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.home.self.Gateway, delay); err != nil {
 		return nil
 	}
-	if l.out, err = nw.AppendRoute(l.out[:0], l.rng, l.c.self.Gateway, delay); err != nil {
+	if l.out, err = nw.AppendRoute(l.out[:0], l.rng, l.home.self.Gateway, delay); err != nil {
 		return nil
 	}
 	buf := l.c.buffers.get()

@@ -42,6 +42,10 @@ type fakeNet struct {
 	// opened is told of every hop of a packet, as it is opened.
 	opened func(p *sphinx.Packet)
 	refuse error // of logins
+	// down is the gateways that nobody can connect to; dialed is told of every
+	// attempt.
+	down   map[keys.Identity]bool
+	dialed func(gateway keys.Identity)
 	// picture is what the topology is made of; rotates: its keys have changed,
 	// and packets under keys that were dropped are lost.
 	picture topology.Picture
@@ -130,6 +134,15 @@ func (n *fakeNet) dial(ctx context.Context, url string) (session.MessageConn, er
 	for _, f := range n.nodes {
 		if f.Clients != url {
 			continue
+		}
+		n.mu.Lock()
+		down, dialed := n.down[f.Identity], n.dialed
+		n.mu.Unlock()
+		if dialed != nil {
+			dialed(f.Identity)
+		}
+		if down {
+			return nil, errors.New("refused")
 		}
 		srv, err := session.NewServer(session.ServerConfig{Identity: f.id, Accounts: n, Traffic: n})
 		if err != nil {
@@ -256,6 +269,20 @@ func (n *fakeNet) Packet(s *session.Session, p wire.MixPacket) bool {
 	}
 	n.forward(p.Next, append([]byte(nil), p.Packet...))
 	return true
+}
+
+// shut takes a gateway down, with the session of one of its clients, or up again.
+func (n *fakeNet) shut(gateway, client keys.Identity, down bool) {
+	n.mu.Lock()
+	if n.down == nil {
+		n.down = make(map[keys.Identity]bool)
+	}
+	n.down[gateway] = down
+	live := n.live[client]
+	n.mu.Unlock()
+	if down && live != nil {
+		live.Evict()
+	}
 }
 
 // A testClient runs until its test's context ends.

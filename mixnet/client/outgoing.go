@@ -33,9 +33,10 @@ type outgoing struct {
 	frags   *fragment.Fragments
 	done    func(error) // may be nil
 
-	// surbs are the reply SURBs that the message grants; counted is how many of
-	// them the stock already counts as under way.
+	// surbs are the reply SURBs that the message grants, home is where they lead,
+	// and counted is how many of them the stock already counts as under way.
 	surbs   []surb.Reply
+	home    *home
 	counted int
 
 	next int  // index of the first fragment never sent

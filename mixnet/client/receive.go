@@ -68,7 +68,7 @@ func (l *loop) acked(b []byte, now time.Time) {
 	if o.left > 0 {
 		return
 	}
-	if len(o.surbs) > 0 {
+	if len(o.surbs) > 0 && o.home == l.home {
 		l.stocks.delivered(o.tag, len(o.surbs), true)
 	}
 	o.finish(nil)

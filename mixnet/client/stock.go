@@ -44,6 +44,7 @@ type stock struct {
 	want    int     // by order of the caller; 0: no order, below 0: grant nothing
 	used    time.Time
 	decayed time.Time
+	filled  time.Time // when it was found low last while nothing came
 }
 
 func newStocks() *stocks {
@@ -144,25 +145,33 @@ func (s *stocks) short(tag mixnet.SenderTag) int {
 }
 
 // fade lets what is believed decay and returns the tags that fell below half
-// of what they should hold.
+// of what they should hold: while answers come at once, and of a tag that has
+// been silent after times that grow with its silence. So a far end that lost
+// all it had is not left without for good, and one that is idle gets little.
 func (s *stocks) fade(now time.Time) (low []mixnet.SenderTag) {
 	for tag, st := range s.byTag {
 		for now.Sub(st.decayed) >= decayEvery {
 			st.decayed = st.decayed.Add(decayEvery)
 			st.there *= 0.9
 		}
-		if now.Sub(st.used) < time.Minute && 2*s.short(tag) > st.want {
+		silent := now.Sub(st.used)
+		if 2*s.short(tag) > st.want && (silent < time.Minute || now.Sub(st.filled) > silent/2) {
+			st.filled = now
 			low = append(low, tag)
 		}
 	}
 	return low
 }
 
-// rotated notes that the Sphinx keys change: what is out there is of no use soon.
-// It returns the tags whose far ends are to be given new SURBs.
-func (s *stocks) rotated() (short []mixnet.SenderTag) {
+// outdated notes that the SURBs out there are of no use soon, or already, and
+// perhaps those under way too. It returns the tags whose far ends are to be
+// given new ones.
+func (s *stocks) outdated(underWayToo bool) (short []mixnet.SenderTag) {
 	for tag, st := range s.byTag {
 		st.there = 0
+		if underWayToo {
+			st.sending = 0
+		}
 		if st.want > 0 {
 			short = append(short, tag)
 		}

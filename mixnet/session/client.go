@@ -35,6 +35,9 @@ type Client struct {
 	control    chan []byte // texts to write, of controlDepth
 	done       chan struct{}
 	dropped    atomic.Uint64
+	check      chan struct{} // holds a token when the gateway is to be asked
+	heard      atomic.Bool   // since it was looked at last
+	silent     atomic.Bool   // the gateway did not answer, and the connection was closed
 
 	// Owned by Run.
 	claimed  bool   // a claim is not answered yet
@@ -53,6 +56,7 @@ func NewClient(conn MessageConn, sealer *Sealer, negotiated int, receive func(me
 		conn: conn, sealer: sealer, negotiated: uint8(negotiated), receive: receive,
 		control: make(chan []byte, controlDepth),
 		done:    make(chan struct{}),
+		check:   make(chan struct{}, 1),
 	}
 }
 
@@ -93,8 +97,9 @@ func (c *Client) Send(ctx context.Context, p wire.MixPacket) error {
 
 // Run reads until the session is over, and closes the connection. It claims
 // bandwidth whenever the gateway reports too little. It returns nil when ctx
-// ends, a *[RefusedError] after an error text, and [ErrClosed] or why else the
-// connection cannot be used. Run must be called once.
+// ends, a *[RefusedError] after an error text, [ErrSilent] if the gateway is
+// silent and answers no ping, and [ErrClosed] or why else the connection cannot
+// be used. Run must be called once.
 func (c *Client) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(ctx)
 	var g sync.WaitGroup
@@ -107,6 +112,8 @@ func (c *Client) Run(ctx context.Context) error {
 		cancel()
 	})
 
+	g.Go(func() { c.watch(inner) })
+
 	if c.Remaining() < claimBelow {
 		c.claim()
 	}
@@ -114,8 +121,11 @@ func (c *Client) Run(ctx context.Context) error {
 	cancel()
 	close(c.done)
 	g.Wait()
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil
+	case c.silent.Load():
+		return ErrSilent
 	}
 	return err
 }
@@ -141,6 +151,7 @@ func (c *Client) read() error {
 		if err != nil {
 			return err
 		}
+		c.heard.Store(true)
 		if !isText {
 			if !deliver(c.sealer, b, c.receive) {
 				c.dropped.Add(1)

@@ -20,6 +20,9 @@ func (e *RefusedError) Error() string { return fmt.Sprintf("session: gateway ref
 // no way down to the older ones (nodes.md §8).
 var ErrTooOld = errors.New("session: gateway's protocol is too old")
 
+// ErrSilent reports a gateway that said nothing and answered no ping.
+var ErrSilent = errors.New("session: the gateway does not answer")
+
 // loginPatience is how long the gateway may take for each of its messages.
 const loginPatience = 5 * time.Second
 

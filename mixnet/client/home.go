@@ -1,0 +1,212 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+)
+
+// A Home is a gateway with the identity that it is to know the client by: two
+// gateways never know one client by the same.
+type Home struct {
+	Gateway  keys.Identity
+	Identity *keys.IdentityKey
+}
+
+// A home is a Home with what is known of it. The goroutine that connects owns
+// login and failing; the rest does not change.
+//
+//	homes[0] ──cannot be reached for a while──▶ homes[1] ──▶ homes[2] ──▶ homes[0] …
+//	   ▲                                           │            │
+//	   └──────── lives again: tried now and then ──┴────────────┘
+//
+// What is done, and when, depends on how the gateways answer and on nothing
+// else: somebody who cuts a client off learns nothing from how it moves (H04).
+type home struct {
+	identity *keys.IdentityKey
+	self     mixnet.Recipient
+	login    login
+	failing  time.Time // since when it cannot be reached; zero: it can, or was not tried
+}
+
+func newHomes(cfg Config, enc keys.Encryption) (homes []*home) {
+	for _, h := range append([]Home{{cfg.Gateway, cfg.Identity}}, cfg.Fallbacks...) {
+		homes = append(homes, &home{identity: h.Identity, self: mixnet.Recipient{
+			Identity: h.Identity.Public(), Encryption: enc, Gateway: h.Gateway,
+		}})
+	}
+	return homes
+}
+
+// Habits of a client with several homes.
+const (
+	moveAfter = 10 * time.Second // without a session; half to one and a half of it (H05)
+	tryFirst  = 10 * time.Minute // between attempts to go back to the first, likewise
+	lingering = time.Minute      // what a home that was left may still push
+)
+
+// connect keeps a session with one of the gateways up. It never gives up.
+func (c *Client) connect(ctx context.Context) error {
+	select {
+	case <-c.pictured:
+	case <-ctx.Done():
+		return nil
+	}
+	// A session that was left runs on for a while beside the others.
+	ctx, cancel := context.WithCancel(ctx)
+	defer c.lingers.Wait()
+	defer cancel()
+	var pause backoff
+	at := 0
+	patience := jitter(moveAfter)
+	for {
+		h := c.homes[at]
+		live, err := c.open(ctx, h)
+		if err == nil {
+			began := time.Now()
+			at, err = c.stay(ctx, at, live)
+			h = c.homes[at]
+			if time.Since(began) > steadyTime {
+				pause.reset()
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if h.failing.IsZero() {
+			h.failing = time.Now()
+		}
+		wait, away := pause.next(), time.Since(h.failing)
+		if len(c.homes) > 1 && away >= patience {
+			c.cfg.Log.Warn().Err(err).Msg("the gateway cannot be reached, trying another")
+			h.failing = time.Time{}
+			at, patience = (at+1)%len(c.homes), jitter(moveAfter)
+			pause.reset()
+			continue
+		}
+		if len(c.homes) > 1 {
+			wait = min(wait, patience-away)
+		}
+		c.cfg.Log.Warn().Err(err).Dur("retry", wait).Msg("no session with the gateway")
+		if c.rest(ctx, wait, &pause) != nil {
+			return nil
+		}
+	}
+}
+
+// rest waits before the next attempt; less if it was said that the network changed.
+func (c *Client) rest(ctx context.Context, d time.Duration, pause *backoff) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.changed:
+		pause.reset()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// open dials a home and logs in.
+func (c *Client) open(ctx context.Context, h *home) (*session.Client, error) {
+	gw, ok := c.network.Load().Gateway(h.self.Gateway)
+	if !ok || gw.Clients == "" {
+		return nil, errNoGateway
+	}
+	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	conn, err := c.cfg.Dial(dialing, gw.Clients)
+	cancel()
+	if err != nil {
+		return nil, err
+	}
+	live, err := c.logIn(ctx, conn, h)
+	if err != nil {
+		conn.Close(1000, "")
+		return nil, err
+	}
+	h.failing = time.Time{}
+	c.count.sessions.Add(1)
+	return live, nil
+}
+
+// stay uses a session of a home until it ends. If it is not with the first home,
+// that one is tried now and then: where it answers, the client moves there and
+// stays. It returns where it was last, and why that ended.
+func (c *Client) stay(ctx context.Context, at int, live *session.Client) (last int, err error) {
+	for {
+		c.settle(c.homes[at], live)
+		inner, cancel := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		c.lingers.Go(func() { ended <- live.Run(inner) })
+		back, failure := c.comeBack(ctx, at, live, ended)
+		if back == nil {
+			cancel()
+			c.link.leave(live)
+			return at, failure
+		}
+		time.AfterFunc(lingering, cancel)
+		at, live = 0, back
+	}
+}
+
+// comeBack watches over a session until it has ended, or until there is one with
+// the first home, which it gives.
+func (c *Client) comeBack(ctx context.Context, at int, live *session.Client, ended <-chan error) (*session.Client, error) {
+	t := time.NewTimer(jitter(tryFirst))
+	defer t.Stop()
+	first := t.C
+	if at == 0 {
+		first = nil // we are there
+	}
+	for {
+		select {
+		case err := <-ended:
+			if err == nil {
+				err = ctx.Err()
+			}
+			return nil, err
+		case <-c.changed:
+			live.Check()
+		case <-first:
+			if back, err := c.open(ctx, c.homes[0]); err == nil {
+				c.cfg.Log.Info().Msg("the first gateway can be reached again")
+				return back, nil
+			}
+			t.Reset(jitter(tryFirst))
+		}
+	}
+}
+
+// settle makes a home the client's address, and its session the one to send with.
+func (c *Client) settle(h *home, live *session.Client) {
+	if c.home.Swap(h) != h {
+		c.order((*loop).moved)
+	}
+	c.link.set(live)
+	select {
+	case <-c.ready:
+	default:
+		close(c.ready)
+	}
+}
+
+// errNoGateway reports a picture of the network without our gateway.
+var errNoGateway = errors.New("client: the gateway is not in the topology")
+
+// moved follows a change of the client's address. The reply SURBs that are out
+// lead to the gateway before: the far ends get new ones at once.
+func (l *loop) moved() {
+	l.settleIn()
+	if l.network == nil {
+		return
+	}
+	l.replaceCover()
+	for _, tag := range l.stocks.outdated(true) {
+		l.topUp(tag, l.stocks.byTag[tag])
+	}
+}

@@ -1,0 +1,211 @@
+package client
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/topology"
+	"nym-socks5/mixnet/wire"
+)
+
+// withFallback is a Config whose second home is the other gateway.
+func (n *fakeNet) withFallback(traffic Traffic) Config {
+	return Config{
+		Identity: keys.NewIdentityKey(), Traffic: traffic,
+		Fallbacks: []Home{{Gateway: n.nw.Gateways()[1].Identity, Identity: keys.NewIdentityKey()}},
+	}
+}
+
+// hardening.md H26: "a separate identity at each, back to the first when it
+// lives again". A conversation goes on throughout.
+func TestH26FailoverAndBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		cfg := n.withFallback(Fast())
+		alice, bob := n.client(0, cfg), n.client(1, Config{Traffic: Fast()})
+		first, second := cfg.Identity.Public(), cfg.Fallbacks[0].Identity.Public()
+		gateways := n.nw.Gateways()
+		tag := mixnet.NewSenderTag()
+		alice.Stock(tag, 60)
+		exchange := func(what string) {
+			t.Helper()
+			body := randomBody(60_000)
+			began := time.Now()
+			alice.send(bob.Address(), []byte(what), mixnet.SendOptions{As: tag, SURBs: 5})
+			bob.want([]byte(what))
+			bob.reply(tag, body, mixnet.SendOptions{})
+			alice.want(body)
+			if took := time.Since(began); took > 30*time.Second {
+				t.Errorf("%s: an exchange took %v", what, took)
+			}
+		}
+		at := func(what string, identity, gateway keys.Identity) {
+			t.Helper()
+			if got := alice.Address(); got.Identity != identity || got.Gateway != gateway {
+				t.Errorf("%s: the client's address is that of another home", what)
+			}
+		}
+		exchange("at home")
+		at("at home", first, gateways[0].Identity)
+
+		n.shut(gateways[0].Identity, first, true)
+		exchange("home is gone")
+		at("home is gone", second, gateways[1].Identity)
+		n.mu.Lock()
+		if len(n.accounts) != 3 || n.live[first] != nil {
+			t.Errorf("%d accounts, want one for each home of one client, and one of the other's", len(n.accounts))
+		}
+		n.mu.Unlock()
+
+		time.Sleep(tryFirst * 2)
+		at("home is still gone", second, gateways[1].Identity)
+		n.shut(gateways[0].Identity, first, false)
+		time.Sleep(tryFirst * 2)
+		at("home lives again", first, gateways[0].Identity)
+		exchange("home again")
+		time.Sleep(2 * lingering)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.live[first] == nil || n.live[second] != nil {
+			t.Error("the fallback's session lives on, or the first home has none")
+		}
+	})
+}
+
+// hardening.md H04: "failover takes the same steps and time when idle as when busy."
+func TestH04FailoverIsTheSameIdleAndBusy(t *testing.T) {
+	moved := func(t *testing.T, busy bool) (steps []int, took time.Duration) {
+		inBubble(t, func(t *testing.T, ctx context.Context) {
+			n := newFakeNet(t, ctx, 2)
+			cfg := n.withFallback(Traffic{})
+			alice, bob := n.client(0, cfg), n.client(1, Config{Traffic: Fast()})
+			gateways := n.nw.Gateways()
+			if busy {
+				n.wg.Go(func() {
+					for alice.Send(ctx, bob.Address(), make([]byte, 5000), mixnet.SendOptions{}) == nil {
+					}
+				})
+				n.wg.Go(func() {
+					for {
+						if _, err := bob.Receive(ctx); err != nil {
+							return
+						}
+					}
+				})
+			}
+			time.Sleep(time.Second)
+			var mu sync.Mutex
+			sent := make(map[keys.Identity]int)
+			n.mu.Lock()
+			n.seen = func(c keys.Identity, _ wire.MixPacket, _ time.Time) {
+				mu.Lock()
+				defer mu.Unlock()
+				sent[c]++
+			}
+			n.dialed = func(g keys.Identity) {
+				steps = append(steps, slices.IndexFunc(gateways, func(n topology.Node) bool { return n.Identity == g }))
+			}
+			n.mu.Unlock()
+			began := time.Now()
+			n.shut(gateways[0].Identity, cfg.Identity.Public(), true)
+			for alice.Address().Gateway == gateways[0].Identity {
+				time.Sleep(10 * time.Millisecond)
+			}
+			took = time.Since(began)
+			time.Sleep(10 * time.Second)
+			mu.Lock()
+			defer mu.Unlock()
+			// Both streams tick 55 times a second in all, whatever waits to be sent; 8σ.
+			if got := sent[cfg.Fallbacks[0].Identity.Public()]; got < 550-190 || got > 550+190 {
+				t.Errorf("busy %v: %d packets in 10 s after the move, want about 550", busy, got)
+			}
+		})
+		return steps, took
+	}
+	for _, busy := range []bool{false, true} {
+		for range 2 {
+			steps, took := moved(t, busy)
+			// The gateway is tried until it was away for half to one and a half of
+			// moveAfter; then the other answers at once.
+			if took < moveAfter/2 || took > 2*moveAfter {
+				t.Errorf("busy %v: the move took %v", busy, took)
+			}
+			n := len(steps)
+			if n < 4 || n > 8 || steps[n-1] != 1 || slices.Contains(steps[:n-1], 1) {
+				t.Errorf("busy %v: gateways were tried in the order %v", busy, steps)
+			}
+		}
+	}
+}
+
+// A connection whose other end is gone without a word looks alive.
+func TestNetworkChange(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		var deaf *deafConn
+		cfg := Config{Traffic: Fast(), Gateway: n.nw.Gateways()[0].Identity, Topology: n.topology}
+		cfg.Dial = func(ctx context.Context, url string) (session.MessageConn, error) {
+			conn, err := n.dial(ctx, url)
+			deaf = &deafConn{MessageConn: conn}
+			return deaf, err
+		}
+		c, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.wg.Go(func() { c.Run(ctx) })
+		<-c.Ready()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := c.Stats().Reconnects; got != 1 {
+			t.Fatalf("%d sessions while all is well, want 1", got)
+		}
+		for _, said := range []bool{true, false} {
+			before := c.Stats().Reconnects
+			deaf.gone.Store(true)
+			began := time.Now()
+			if said {
+				c.NetworkChanged()
+			}
+			for c.Stats().Reconnects == before {
+				time.Sleep(100 * time.Millisecond)
+			}
+			limit := 45 * time.Second // the silence, the ping, the first pause
+			if said {
+				limit = 7 * time.Second // the ping and the first pause
+			}
+			if took := time.Since(began); took > limit {
+				t.Errorf("told %v: a new session took %v", said, took)
+			}
+		}
+	})
+}
+
+// A deafConn is a connection that can be cut without a word.
+type deafConn struct {
+	session.MessageConn
+	gone atomic.Bool
+}
+
+func (d *deafConn) Write(ctx context.Context, text bool, b []byte) error {
+	if d.gone.Load() {
+		return nil // into the kernel's memory
+	}
+	return d.MessageConn.Write(ctx, text, b)
+}
+
+func (d *deafConn) Ping(ctx context.Context) error {
+	if d.gone.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return d.MessageConn.Ping(ctx)
+}

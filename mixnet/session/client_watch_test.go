@@ -1,0 +1,56 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nym-socks5/mixnet/keys"
+)
+
+// A gateway that vanished without a word is noticed, and at once if asked for.
+func TestSilentGateway(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			mine, _ := Pipe() // nobody reads the other end
+			c := NewClient(mine, NewSealer(keys.SessionFromBytes([keys.SessionSize]byte{1})), version, func([]byte) {})
+			c.remaining.Store(claimBelow)
+			began := time.Now()
+			most := 3*silenceAfter/2 + pingPatience
+			if asked {
+				c.Check()
+				most = checkPatience
+			}
+			if err := c.Run(t.Context()); !errors.Is(err, ErrSilent) {
+				t.Errorf("asked %v: got %v, want %v", asked, err, ErrSilent)
+			}
+			if took := time.Since(began); took > most {
+				t.Errorf("asked %v: it took %v, want %v at most", asked, took, most)
+			}
+		})
+	}
+}
+
+// One that answers may be silent for as long as it likes.
+func TestQuietGatewayIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mine, theirs := Pipe()
+		c := NewClient(mine, NewSealer(keys.SessionFromBytes([keys.SessionSize]byte{1})), version, func([]byte) {})
+		c.remaining.Store(claimBelow)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			for {
+				if _, _, err := theirs.Read(context.Background()); err != nil {
+					return
+				}
+			}
+		}()
+		time.AfterFunc(time.Hour, cancel)
+		began := time.Now()
+		if err := c.Run(ctx); err != nil || time.Since(began) != time.Hour {
+			t.Errorf("the session ended after %v: %v", time.Since(began), err)
+		}
+	})
+}
