@@ -109,6 +109,11 @@ type Config struct {
 	// before it is put together (H13): for clients that only ask.
 	SolicitedOnly bool
 
+	// NeverStop sends messages even while hardly any cover comes home. Without it
+	// that ends until some does (H39): an attacker who blocks all other packets
+	// would see where a client's go.
+	NeverStop bool
+
 	// Log receives the client's log. The zero Logger drops everything.
 	Log zerolog.Logger
 }

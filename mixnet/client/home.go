@@ -202,6 +202,7 @@ var errNoGateway = errors.New("client: the gateway is not in the topology")
 // lead to the gateway before: the far ends get new ones at once.
 func (l *loop) moved() {
 	l.settleIn()
+	l.watch.moved()
 	if l.network == nil {
 		return
 	}

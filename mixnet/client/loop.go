@@ -22,6 +22,7 @@ type loop struct {
 	inflight *inflight
 	pools    *pools
 	stocks   *stocks
+	watch    *watch
 	assembly fragment.Assembler
 
 	network  *topology.Network // nil until there is one
@@ -53,6 +54,7 @@ func newLoop(c *Client) *loop {
 		inflight: newInflight(),
 		pools:    newPools(),
 		stocks:   newStocks(),
+		watch:    newWatch(),
 		networks: make(chan *topology.Network),
 		retired:  true,
 		rng:      newRand(),
@@ -284,6 +286,9 @@ func (l *loop) due(now time.Time) {
 		return
 	}
 	l.chores = now.Add(choresEvery)
+	if l.watch.look(now) {
+		l.watch.tell(l.c.cfg.Log, !l.c.cfg.NeverStop)
+	}
 	l.assembly.Expire(now)
 	l.stocks.expire(now)
 	for _, tag := range l.stocks.fade(now) {
@@ -331,7 +336,10 @@ func (l *loop) fill(now time.Time) bool {
 	if l.main.credit <= 0 {
 		return false
 	}
-	f := l.buildData(now)
+	var f *frame
+	if l.watch.verdict != verdictBlocked || l.c.cfg.NeverStop {
+		f = l.buildData(now)
+	}
 	if f == nil && l.main.paced() {
 		f = l.buildCover()
 	}
@@ -436,9 +444,10 @@ func (l *loop) buildCover() *frame {
 		return nil
 	}
 	buf := l.c.buffers.get()
-	if err := l.sealer.SealCover(buf, message.Path{Out: l.out, Back: l.back}); err != nil {
+	if err := l.sealer.SealCover(buf, message.Path{Out: l.out, Back: l.back}, l.watch.next()); err != nil {
 		panic("client: " + err.Error()) // our own keys and routes
 	}
+	l.watch.sent(l.out, l.back, topology.TotalDelay(l.out)+topology.TotalDelay(l.back), time.Now())
 	l.c.count.sentCover.Add(1)
 	return &frame{cover: true, packet: wire.MixPacket{Next: l.out[0].Addr, Rotation: nw.Rotation(), Packet: buf}}
 }

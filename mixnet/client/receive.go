@@ -54,8 +54,9 @@ func (l *loop) acked(b []byte, now time.Time) {
 		l.c.count.bad.Add(1)
 		return
 	}
-	if id.IsZero() {
-		return // of cover
+	if id.IsCover() {
+		l.watch.home(id)
+		return
 	}
 	p, ok := l.inflight.acked(id, now)
 	if !ok {

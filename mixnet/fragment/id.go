@@ -17,14 +17,15 @@ const IDSize = 5
 const MaxSet = 1<<31 - 1
 
 // An ID names a fragment: its set and its place there. It is what an
-// acknowledgement carries home (sphinx.md §5.3). The zero ID is cover.
+// acknowledgement carries home (sphinx.md §5.3). Those without a place are cover;
+// the reference knows only the zero ID of these.
 //
 //	+-----------------------+---------+
 //	|  set (31 bits, BE)    | pos (1) |
 //	+-----------------------+---------+
 type ID struct {
 	Set uint32 // at most MaxSet
-	Pos uint8  // counted from 1
+	Pos uint8  // counted from 1; 0: no fragment
 }
 
 // AppendBinary implements [encoding.BinaryAppender].
@@ -45,8 +46,8 @@ func ParseID(b []byte) (ID, error) {
 	return id, nil
 }
 
-// IsZero reports whether id is the zero ID: that of cover.
-func (id ID) IsZero() bool { return id == ID{} }
+// IsCover reports whether id is that of no fragment.
+func (id ID) IsCover() bool { return id.Pos == 0 }
 
 // NewSets draws the numbers of n sets, all different and none zero.
 func NewSets(n int) []uint32 {

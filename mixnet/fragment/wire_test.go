@@ -41,8 +41,8 @@ func TestParseID(t *testing.T) {
 				t.Errorf("%s: encodes as %x, want %s", c.name, out, c.hex)
 			}
 		}
-		if got.IsZero() != (got == ID{}) {
-			t.Errorf("%s: IsZero is %v", c.name, got.IsZero())
+		if got.IsCover() != (got.Pos == 0) {
+			t.Errorf("%s: IsCover is %v", c.name, got.IsCover())
 		}
 	}
 }

@@ -65,13 +65,14 @@ func (s *Sealer) Seal(packet []byte, to mixnet.Recipient, p Path, id fragment.ID
 }
 
 // SealCover makes packet a loop to ourselves that says nothing. It takes the
-// same steps as [Sealer.Seal] (H01, H03).
-func (s *Sealer) SealCover(packet []byte, p Path) error {
+// same steps as [Sealer.Seal] (H01, H03). Its receipt carries id, which nobody
+// else can read; it must be one of cover.
+func (s *Sealer) SealCover(packet []byte, p Path, id fragment.ID) error {
 	plain, err := s.layCover(packet)
 	if err != nil {
 		return err
 	}
-	return s.forward(packet, plain, s.self, p, fragment.ID{})
+	return s.forward(packet, plain, s.self, p, id)
 }
 
 // SealReply makes packet out of the fragment named id, for the owner of r,

@@ -115,7 +115,8 @@ func TestSealCover(t *testing.T) {
 	s := alice.sealer()
 	for _, size := range sizes {
 		packet := make([]byte, size.Total())
-		if err := s.SealCover(packet, Path{Out: route, Back: route}); err != nil {
+		loop := fragment.ID{Set: 7}
+		if err := s.SealCover(packet, Path{Out: route, Back: route}, loop); err != nil {
 			t.Fatal(err)
 		}
 		p := walk(t, nodes, route[0].Addr, packet)
@@ -123,8 +124,8 @@ func TestSealCover(t *testing.T) {
 			t.Fatalf("cover came out for %v", p.Dest)
 		}
 		pushed, acked := exit(t, nodes, p, alice)
-		if !acked.IsZero() {
-			t.Errorf("%v: cover is acknowledged as %+v, want the zero id", size, acked)
+		if acked != loop || !acked.IsCover() {
+			t.Errorf("%v: cover is acknowledged as %+v, want %+v", size, acked, loop)
 		}
 		if o, err := Open(pushed, alice.enc, none); err != nil || o.Fragment != nil {
 			t.Errorf("%v: cover opens as a fragment of %d bytes, %v", size, len(o.Fragment), err)
@@ -157,7 +158,7 @@ func TestH03CoverAndDataAreAlike(t *testing.T) {
 		if err := s.Seal(data, bob.addr, Path{Out: route, Back: route}, id, frag); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.SealCover(cover, Path{Out: route, Back: route}); err != nil {
+		if err := s.SealCover(cover, Path{Out: route, Back: route}, fragment.ID{}); err != nil {
 			t.Fatal(err)
 		}
 		if len(data) != len(cover) {
@@ -235,7 +236,7 @@ func TestSealRefuses(t *testing.T) {
 			t.Errorf("%s: sealed", c.name)
 		}
 	}
-	if err := s.SealCover(packet[1:], path); err == nil {
+	if err := s.SealCover(packet[1:], path, fragment.ID{}); err == nil {
 		t.Error("cover in a packet of no size: sealed")
 	}
 	r := mint(t, sphinx.Version259, 0, 1, 4)[0]

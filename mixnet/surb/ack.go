@@ -105,8 +105,7 @@ func encode(id fragment.ID) (b [fragment.IDSize]byte) {
 	return b
 }
 
-// Open opens the content of a receipt that came back. That of cover has the
-// zero ID. It refuses what we did not seal ourselves, among it receipts that
+// Open opens the content of a receipt that came back. It refuses what we did not seal ourselves, among it receipts that
 // the reference sealed under the same key. Its errors wrap [ErrMalformed].
 func (a *Acks) Open(content []byte) (fragment.ID, error) {
 	id, err := a.open(content)
