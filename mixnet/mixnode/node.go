@@ -76,7 +76,7 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) Run(ctx context.Context, ln net.Listener) error {
 	// What comes later on a packet's way ends later.
 	poolCtx, endPool := context.WithCancel(context.WithoutCancel(ctx))
-	var pool, delay, recorder, workers sync.WaitGroup
+	var pool, delay, recorder, workers, damage sync.WaitGroup
 	pool.Go(func() { n.pool.Run(poolCtx) })
 
 	n.delay.mu.Lock()
@@ -86,6 +86,8 @@ func (n *Node) Run(ctx context.Context, ln net.Listener) error {
 	delay.Go(func() { n.delay.run(stopDelay) })
 	stopRecorder := make(chan struct{})
 	recorder.Go(func() { n.recorder.run(stopRecorder) })
+	stopDamage := make(chan struct{})
+	damage.Go(func() { n.tellDamage(stopDamage) })
 	for range n.cfg.Workers {
 		workers.Go(newWorker(n).run)
 	}
@@ -97,6 +99,8 @@ func (n *Node) Run(ctx context.Context, ln net.Listener) error {
 	recorder.Wait()
 	close(stopDelay)
 	delay.Wait()
+	close(stopDamage)
+	damage.Wait()
 	endPool()
 	pool.Wait()
 	return err
