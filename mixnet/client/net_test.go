@@ -23,11 +23,12 @@ import (
 // waits as long as the hops would have, and pushes what comes out. It is the
 // gateway's end of every client's session.
 type fakeNet struct {
-	t     testing.TB
-	nodes map[mixnet.NodeAddr]*fakeNode
-	nw    *topology.Network
-	ctx   context.Context
-	wg    sync.WaitGroup
+	session.LegacyAccounts // never called: no client is one
+	t                      testing.TB
+	nodes                  map[mixnet.NodeAddr]*fakeNode
+	nw                     *topology.Network
+	ctx                    context.Context
+	wg                     sync.WaitGroup
 
 	mu       sync.Mutex
 	accounts map[keys.Identity]*session.Sealer

@@ -23,20 +23,22 @@ const maxSealers = 1 << 16
 // clients knows who is online, and gives sessions the accounts of the store.
 // It implements [session.Accounts].
 type clients struct {
-	accounts Accounts
-	inbox    Inbox
+	accounts    Accounts
+	inbox       Inbox
+	allowLegacy bool
 
 	mu      sync.Mutex // guards the following; never held while something waits
 	live    map[keys.Identity]*session.Session
-	sealers map[keys.Identity]*session.Sealer
+	sealers map[keys.Identity]session.Account
 }
 
-func newClients(a Accounts, in Inbox) *clients {
+func newClients(a Accounts, in Inbox, allowLegacy bool) *clients {
 	return &clients{
-		accounts: a,
-		inbox:    in,
-		live:     make(map[keys.Identity]*session.Session),
-		sealers:  make(map[keys.Identity]*session.Sealer),
+		accounts:    a,
+		inbox:       in,
+		allowLegacy: allowLegacy,
+		live:        make(map[keys.Identity]*session.Session),
+		sealers:     make(map[keys.Identity]session.Account),
 	}
 }
 
@@ -67,13 +69,29 @@ func (c *clients) Register(ctx context.Context, client keys.Identity, key *keys.
 		return nil, err
 	}
 	s := session.NewSealer(key)
-	c.keep(client, s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keep(client, session.Account{Sealer: s})
 	return s, nil
 }
 
-func (c *clients) keep(client keys.Identity, s *session.Sealer) {
+// RegisterLegacy implements [session.Accounts].
+func (c *clients) RegisterLegacy(ctx context.Context, client keys.Identity, key *keys.LegacySession) (*session.LegacySealer, error) {
+	switch err := c.accounts.RegisterLegacy(ctx, client, key); {
+	case errors.Is(err, ErrCurrentKey):
+		return nil, session.ErrCurrentKey
+	case err != nil:
+		return nil, err
+	}
+	s := session.NewLegacySealer(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.keep(client, session.Account{Legacy: s})
+	return s, nil
+}
+
+// keep remembers the sealer of a client. mu is held.
+func (c *clients) keep(client keys.Identity, s session.Account) {
 	for id := range c.sealers {
 		if len(c.sealers) < maxSealers {
 			break
@@ -85,9 +103,18 @@ func (c *clients) keep(client keys.Identity, s *session.Sealer) {
 	c.sealers[client] = s
 }
 
+// find looks a client up. A legacy one is nobody while those are not allowed.
+func (c *clients) find(ctx context.Context, client keys.Identity) (Account, error) {
+	a, err := c.accounts.Lookup(ctx, client)
+	if err == nil && a.Key == nil && !c.allowLegacy {
+		return Account{}, ErrUnknownClient
+	}
+	return a, err
+}
+
 // Lookup implements [session.Accounts].
 func (c *clients) Lookup(ctx context.Context, client keys.Identity) (session.Account, error) {
-	a, err := c.accounts.Lookup(ctx, client)
+	a, err := c.find(ctx, client)
 	if errors.Is(err, ErrUnknownClient) {
 		return session.Account{}, session.ErrUnknownClient
 	}
@@ -95,13 +122,31 @@ func (c *clients) Lookup(ctx context.Context, client keys.Identity) (session.Acc
 		return session.Account{}, err
 	}
 	c.mu.Lock()
-	s := c.sealers[client]
-	c.mu.Unlock()
-	if s == nil {
-		s = session.NewSealer(a.Key)
+	defer c.mu.Unlock()
+	s, ok := c.sealers[client]
+	if !ok {
+		if a.Key != nil {
+			s.Sealer = session.NewSealer(a.Key)
+		} else {
+			s.Legacy = session.NewLegacySealer(a.Legacy)
+		}
 		c.keep(client, s)
 	}
-	return session.Account{Sealer: s, LastSeen: a.Seen}, nil
+	s.LastSeen = a.Seen
+	return s, nil
+}
+
+// Spend implements [session.Accounts].
+func (c *clients) Spend(ctx context.Context, client keys.Identity, nonce []byte) error {
+	switch ok, err := c.accounts.Spend(ctx, client, nonce); {
+	case errors.Is(err, ErrUnknownClient):
+		return session.ErrUnknownClient
+	case err != nil:
+		return err
+	case !ok:
+		return session.ErrStale
+	}
+	return nil
 }
 
 // Forget implements [session.Accounts]. The account goes first: nothing more is

@@ -17,6 +17,9 @@
 // neither handed over nor stored gets no receipt, so that its sender tries
 // again.
 //
+// Clients of before 2025 are served only if Config.AllowLegacy is set; without
+// it those that are still registered are nobody.
+//
 // [Accounts] and [Inbox] are what an operator may want on disk; the ones in
 // memory beside them are for tests and networks in one process. The package
 // does not meter bandwidth, does not read messages, and logs no client.

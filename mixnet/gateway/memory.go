@@ -8,60 +8,6 @@ import (
 	"nym-socks5/mixnet/keys"
 )
 
-// MemoryAccounts are Accounts that end with the process.
-type MemoryAccounts struct {
-	mu sync.Mutex
-	m  map[keys.Identity]Account
-}
-
-// NewMemoryAccounts makes an empty one.
-func NewMemoryAccounts() *MemoryAccounts {
-	return &MemoryAccounts{m: make(map[keys.Identity]Account)}
-}
-
-// Register implements [Accounts].
-func (a *MemoryAccounts) Register(_ context.Context, client keys.Identity, key *keys.Session) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.m[client] = Account{Key: key, Seen: a.m[client].Seen}
-	return nil
-}
-
-// Lookup implements [Accounts].
-func (a *MemoryAccounts) Lookup(_ context.Context, client keys.Identity) (Account, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	acc, ok := a.m[client]
-	if !ok {
-		return Account{}, ErrUnknownClient
-	}
-	return acc, nil
-}
-
-// Seen implements [Accounts].
-func (a *MemoryAccounts) Seen(_ context.Context, client keys.Identity, at uint64) (bool, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	acc, ok := a.m[client]
-	if !ok {
-		return false, ErrUnknownClient
-	}
-	if at <= acc.Seen {
-		return false, nil
-	}
-	acc.Seen = at
-	a.m[client] = acc
-	return true, nil
-}
-
-// Forget implements [Accounts].
-func (a *MemoryAccounts) Forget(_ context.Context, client keys.Identity) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.m, client)
-	return nil
-}
-
 // Limits of an inbox.
 type Limits struct {
 	// ClientBytes is how much mail one client may have. If zero, it is 16 MiB.

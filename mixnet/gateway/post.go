@@ -41,13 +41,12 @@ const commitEvery = 2 * time.Millisecond
 //	     ──▶ mail, for the Inbox     ├─ receipts ──────────────▶ forward
 //	     ──▶ nobody: dropped         ┘   withheld if not stored
 type post struct {
-	clients  *clients
-	accounts Accounts
-	inbox    Inbox
-	forward  func(first mixnet.NodeAddr, r mixnet.Rotation, packet []byte) bool
-	stored   func(client keys.Identity) // there is mail: should the client be online, push it
-	log      zerolog.Logger
-	count    *counters
+	clients *clients
+	inbox   Inbox
+	forward func(first mixnet.NodeAddr, r mixnet.Rotation, packet []byte) bool
+	stored  func(client keys.Identity) // there is mail: should the client be online, push it
+	log     zerolog.Logger
+	count   *counters
 
 	parcels chan parcel // full: dropped, so that no worker waits
 
@@ -133,7 +132,7 @@ func (p *post) hand(ctx context.Context, x parcel) {
 			return
 		}
 	}
-	if _, err := p.accounts.Lookup(ctx, x.dest); err != nil {
+	if _, err := p.clients.find(ctx, x.dest); err != nil {
 		p.count.unknown.Add(1)
 		return
 	}

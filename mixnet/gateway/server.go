@@ -8,9 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -32,6 +30,9 @@ type Config struct {
 	// Accounts and Inbox keep what must outlive sessions. If nil, they are in memory.
 	Accounts Accounts
 	Inbox    Inbox
+	// AllowLegacy serves clients of before 2025 too, with all that their protocol
+	// gives away; see [session.ServerConfig.AllowLegacy].
+	AllowLegacy bool
 	// MailAge is how long mail is kept. If zero, it is 24 hours.
 	MailAge time.Duration
 	// MaxConns is how many client connections there may be. If zero, it is 8192.
@@ -50,21 +51,12 @@ type Server struct {
 	clients *clients
 	post    *post
 	sess    *session.Server
+	door    *door
 	count   counters
-	turned  atomic.Uint64 // connections turned away
 	log     zerolog.Logger
 
-	mu     sync.Mutex // guards the following
-	drains map[*session.Session]*running
-	conns  map[netip.Prefix]int
-	total  int
-}
-
-// A running drain belongs to one session.
-type running struct {
-	*drain
-	cancel context.CancelFunc
-	done   chan struct{}
+	mu     sync.Mutex // guards drains
+	drains map[*session.Session]*drain
 }
 
 // New makes a gateway. It starts nothing; see [Server.Run].
@@ -89,13 +81,13 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg:     cfg,
-		clients: newClients(cfg.Accounts, cfg.Inbox),
+		clients: newClients(cfg.Accounts, cfg.Inbox, cfg.AllowLegacy),
 		log:     cfg.Log.With().Str("component", "gateway").Logger(),
-		drains:  make(map[*session.Session]*running),
-		conns:   make(map[netip.Prefix]int),
+		drains:  make(map[*session.Session]*drain),
 	}
+	s.door = newDoor(cfg.MaxConns, cfg.MaxConnsPerAddr, s.log)
 	s.post = &post{
-		clients: s.clients, accounts: cfg.Accounts, inbox: cfg.Inbox,
+		clients: s.clients, inbox: cfg.Inbox,
 		stored: s.stored, log: s.log, count: &s.count,
 		parcels: make(chan parcel, parcelQueue),
 	}
@@ -107,7 +99,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	s.post.forward = s.node.Forward
-	s.sess, err = session.NewServer(session.ServerConfig{Identity: cfg.Identity, Accounts: s.clients, Traffic: s})
+	s.sess, err = session.NewServer(session.ServerConfig{
+		Identity: cfg.Identity, Accounts: s.clients, Traffic: s, AllowLegacy: cfg.AllowLegacy,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
@@ -138,27 +132,34 @@ func (s *Server) Stats() Stats {
 		Node: s.node.Stats(), Session: s.sess.Stats(), Online: s.clients.count(),
 		Pushed: s.count.pushed.Load(), Stored: s.count.stored.Load(), Unknown: s.count.unknown.Load(),
 		Refused: s.count.refused.Load(), Overrun: s.count.overrun.Load(), Malformed: s.count.malformed.Load(),
-		Turned: s.turned.Load(),
+		Turned: s.door.turned.Load(),
 	}
 }
 
-// Run serves nodes on mix and clients on ws until ctx ends, then returns nil.
-// It closes both, and everything it started has returned before it does.
-func (s *Server) Run(ctx context.Context, mix, ws net.Listener) error {
+// Run serves nodes on mix and clients on their ports until ctx ends, then
+// returns nil. It closes all of them, and everything it started has returned
+// before it does. Ports where clients speak TLS are made by [TLS].
+func (s *Server) Run(ctx context.Context, mix net.Listener, clients ...net.Listener) error {
+	if s.cfg.AllowLegacy {
+		s.log.Warn().Msg("legacy clients are allowed: others can read and replay much of what is between them and this gateway")
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.node.Run(ctx, mix) })
 	g.Go(func() error { return s.post.run(ctx) })
-	g.Go(func() error { return s.serve(ctx, ws) })
+	g.Go(func() error { return s.serve(ctx, clients) })
 	g.Go(func() error { return s.expire(ctx) })
 	return g.Wait()
 }
 
-// upgradePatience is how long a client may take to ask for its WebSocket
-// (nodes.md §1.1).
+// upgradePatience is how long a client may take for the handshake of TLS, and
+// how long to ask for its WebSocket (nodes.md §1.1).
 const upgradePatience = 1500 * time.Millisecond
 
 // serve accepts WebSockets.
-func (s *Server) serve(ctx context.Context, ln net.Listener) error {
+func (s *Server) serve(ctx context.Context, ports []net.Listener) error {
+	if len(ports) == 0 {
+		return errors.New("gateway: no port for clients")
+	}
 	var sessions sync.WaitGroup
 	srv := &http.Server{
 		ReadHeaderTimeout: upgradePatience,
@@ -167,63 +168,32 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:          log.New(io.Discard, "", 0), // it would name clients
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			from, ok := s.admit(r.RemoteAddr)
-			if !ok {
-				s.turned.Add(1)
-				http.Error(w, "too many connections", http.StatusServiceUnavailable)
-				return
-			}
 			sessions.Add(1)
 			defer sessions.Done()
-			defer s.leave(from)
 			conn, err := session.Accept(w, r)
 			if err != nil {
 				return
 			}
-			err = s.sess.Serve(ctx, conn)
-			s.log.Debug().Err(err).Msg("session ended")
+			// Not in this goroutine, whose stack is large, and which keeps the
+			// request and its buffers.
+			sessions.Go(func() {
+				err := s.sess.Serve(ctx, conn)
+				s.log.Debug().Err(err).Msg("session ended")
+			})
 		}),
 	}
+	hall := s.door.open(ports)
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
-	err := srv.Serve(ln)
+	err := srv.Serve(hall)
 	srv.Close()
+	hall.Close()
+	hall.wait()
 	sessions.Wait()
 	if ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("gateway: clients' listener: %w", err)
-}
-
-// admit takes a place for a connection, unless there is none.
-func (s *Server) admit(remote string) (from netip.Prefix, ok bool) {
-	ap, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Prefix{}, false
-	}
-	addr := ap.Addr().Unmap().WithZone("")
-	bits := 32
-	if addr.Is6() {
-		bits = 56
-	}
-	from, _ = addr.Prefix(bits)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.total >= s.cfg.MaxConns || !addr.IsLoopback() && s.conns[from] >= s.cfg.MaxConnsPerAddr {
-		return from, false
-	}
-	s.total++
-	s.conns[from]++
-	return from, true
-}
-
-func (s *Server) leave(from netip.Prefix) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.total--
-	if s.conns[from]--; s.conns[from] == 0 {
-		delete(s.conns, from)
-	}
+	return fmt.Errorf("gateway: clients' ports: %w", err)
 }
 
 // expire removes old mail, at the start and every hour.
@@ -249,19 +219,15 @@ func (s *Server) Claim(ctx context.Context, live *session.Session) error {
 
 // Online implements [session.Traffic]: it starts pushing stored mail.
 func (s *Server) Online(live *session.Session) {
-	ctx, cancel := context.WithCancel(context.Background()) // ended by Gone
-	r := &running{drain: newDrain(s.cfg.Inbox, live), cancel: cancel, done: make(chan struct{})}
+	d := newDrain(s.cfg.Inbox, live, s.log)
 	s.mu.Lock()
-	s.drains[live] = r
+	s.drains[live] = d
 	s.mu.Unlock()
-	go func() {
-		defer close(r.done)
-		r.run(ctx, s.log)
-	}()
+	d.stored()
 }
 
 // drain finds what pushes a session's stored mail; nil: it is not online.
-func (s *Server) drain(live *session.Session) *running {
+func (s *Server) drain(live *session.Session) *drain {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.drains[live]
@@ -269,15 +235,15 @@ func (s *Server) drain(live *session.Session) *running {
 
 // Fresh implements [session.Traffic].
 func (s *Server) Fresh(live *session.Session) {
-	if r := s.drain(live); r != nil {
-		r.fresh(live.Written())
+	if d := s.drain(live); d != nil {
+		d.fresh(live.Written())
 	}
 }
 
 // stored has mail pushed that was stored for a client who is online.
 func (s *Server) stored(client keys.Identity) {
-	if r := s.drain(s.clients.online(client)); r != nil {
-		r.stored()
+	if d := s.drain(s.clients.online(client)); d != nil {
+		d.stored()
 	}
 }
 
@@ -291,11 +257,10 @@ func (s *Server) Packet(_ *session.Session, p wire.MixPacket) bool {
 func (s *Server) Gone(live *session.Session) {
 	s.clients.gone(live)
 	s.mu.Lock()
-	r := s.drains[live]
+	d := s.drains[live]
 	delete(s.drains, live)
 	s.mu.Unlock()
-	if r != nil {
-		r.cancel()
-		<-r.done
+	if d != nil {
+		d.end()
 	}
 }

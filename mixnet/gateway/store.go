@@ -2,39 +2,10 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"nym-socks5/mixnet/keys"
 )
-
-// Errors of the stores.
-var (
-	// ErrUnknownClient reports a client that is not registered.
-	ErrUnknownClient = errors.New("gateway: client is not registered")
-	// ErrFull reports mail beyond the limits of a client or of the whole inbox.
-	ErrFull = errors.New("gateway: inbox is full")
-)
-
-// An Account is what is kept of a registered client.
-type Account struct {
-	Key *keys.Session
-	// Seen is the Unix time in seconds of the last authentication accepted.
-	Seen uint64
-}
-
-// Accounts keeps registrations. Its methods may be called by many goroutines.
-type Accounts interface {
-	// Register stores a client's key in place of an older one.
-	Register(ctx context.Context, client keys.Identity, key *keys.Session) error
-	// Lookup finds a client or fails with ErrUnknownClient.
-	Lookup(ctx context.Context, client keys.Identity) (Account, error)
-	// Seen stores the time of an authentication, if it is greater than the last
-	// one's; it reports whether it was. What it accepted it does not forget.
-	Seen(ctx context.Context, client keys.Identity, at uint64) (bool, error)
-	// Forget removes a client.
-	Forget(ctx context.Context, client keys.Identity) error
-}
 
 // Mail is one message in an inbox.
 type Mail struct {

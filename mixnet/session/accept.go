@@ -12,26 +12,41 @@ import (
 
 // Accept upgrades a request to a WebSocket. Every origin is welcome, since the
 // protocol needs no cookies; no sub-protocol or compression is selected
-// (nodes.md §1.1). On failure it has answered the request. The request's
-// context must not be used afterwards.
+// (nodes.md §1.1). On failure it has answered the request, the last of its
+// connection. The request's context must not be used afterwards.
 func Accept(w http.ResponseWriter, r *http.Request) (MessageConn, error) {
 	h := &hijacker{ResponseWriter: w}
 	ws, err := websocket.Accept(h, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return nil, errNoUpgrade
 	}
-	return &acceptedConn{wsConn: newWSConn(ws, func() { h.conn.Conn.Close() }), below: h.conn}, nil
+	below := h.conn // and not h, by which all that belongs to the request would stay
+	return &acceptedConn{wsConn: newWSConn(ws, func() { below.Conn.Close() }), below: below}, nil
 }
 
-// readBuffer holds a few regular frames, so that a busy client does not cost a
-// system call for each.
-const readBuffer = 8 << 10
+// Buffers of a connection, of which there may be thousands that are silent.
+const (
+	// readBuffer holds a regular frame and a part of the next.
+	readBuffer = 4 << 10
+	// writeBuffer holds what is small, such as pings. Messages are held back
+	// below it, and sent in one piece.
+	writeBuffer = 512
+)
 
 // A hijacker gives the WebSocket library our connection, which can hold writes
 // back, in place of the server's.
 type hijacker struct {
 	http.ResponseWriter
 	conn *heldConn
+}
+
+// WriteHeader lets no request follow one that was no upgrade: whoever asks so
+// would keep a connection for ever.
+func (h *hijacker) WriteHeader(code int) {
+	if code != http.StatusSwitchingProtocols {
+		h.Header().Set("Connection", "close")
+	}
+	h.ResponseWriter.WriteHeader(code)
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -47,7 +62,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 			return nil, nil, err
 		}
 	}
-	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.conn, readBuffer), bufio.NewWriter(h.conn)), nil
+	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.conn, readBuffer), bufio.NewWriterSize(h.conn, writeBuffer)), nil
 }
 
 // An acceptedConn is the gateway's end of a WebSocket.

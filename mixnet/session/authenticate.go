@@ -40,10 +40,17 @@ func (a *authenticate) signed() []byte {
 	return binary.BigEndian.AppendUint64(b, a.RequestUnixTimestamp)
 }
 
+// legacy reports whether the identity is sealed in the legacy envelope, as it is
+// by a client that comes to exchange its legacy key (nodes.md §1.6).
+func (a *authenticate) legacy() bool {
+	return len(a.AddressCiphertext) == macSize+keys.Size && len(a.Nonce) == ivSize
+}
+
 // check makes the checks that need nothing but the request and the time, in
 // the order of nodes.md §1.5. Its errors are Refusals.
 func (a *authenticate) check(now time.Time) (keys.Identity, error) {
-	if len(a.ClientIdentity) != keys.Size || len(a.AddressCiphertext) != addressSize || len(a.Nonce) != nonceSize {
+	sealed := len(a.AddressCiphertext) == addressSize && len(a.Nonce) == nonceSize
+	if len(a.ClientIdentity) != keys.Size || !sealed && !a.legacy() {
 		return keys.Identity{}, Refusal("malformed authentication request")
 	}
 	client, err := keys.ParseIdentity(a.ClientIdentity)
@@ -64,7 +71,14 @@ func (a *authenticate) check(now time.Time) (keys.Identity, error) {
 
 // checkAccount makes the checks against what the gateway knows of the client.
 func (a *authenticate) checkAccount(client keys.Identity, acc Account) error {
-	if subtle.ConstantTimeCompare(acc.Sealer.proof(client, a.Nonce), a.AddressCiphertext) != 1 {
+	var shown bool
+	switch {
+	case acc.Legacy != nil && a.legacy():
+		shown = acc.Legacy.sealed(client, a.AddressCiphertext, a.Nonce)
+	case acc.Sealer != nil && !a.legacy():
+		shown = subtle.ConstantTimeCompare(acc.Sealer.proof(client, a.Nonce), a.AddressCiphertext) == 1
+	}
+	if !shown {
 		return Refusal("invalid address ciphertext")
 	}
 	if a.RequestUnixTimestamp <= acc.LastSeen {

@@ -39,9 +39,10 @@ var ErrClosed = errors.New("session: connection closed")
 var errTooBig = errors.New("session: message too big")
 
 // MaxMessage is the size in bytes of the largest legal message on a
-// [MessageConn], which is what the read limit is set to (H35): a sealed frame
-// with the largest packet for an IPv6 hop. No text comes near it.
-const MaxMessage = FrameOverhead + 2 + mixnet.NodeAddr6Size + mixnet.MaxPacketSize
+// [MessageConn], which is what the read limit is set to (H35): a frame with the
+// largest packet for an IPv6 hop. The legacy frame is one byte longer than the
+// sealed one. No text comes near it.
+const MaxMessage = macSize + 1 + mixnet.NodeAddr6Size + mixnet.MaxPacketSize
 
 // A batchWriter is a MessageConn that can hold messages back and send many of
 // them at once.

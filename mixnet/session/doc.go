@@ -8,7 +8,7 @@
 //	              ◀── "send": one per packet ──────────
 //	Receive       ◀── sealed frame: message or ack ────  Session.Deliver
 //
-//	        text frames: JSON      binary frames: AES-256-GCM-SIV
+//	        text frames: JSON      binary frames: Sealer (LegacySealer)
 //	───────────────────────── MessageConn ─────────────────────────────
 //	         WebSocket (native, browser)      Pipe (in memory)
 //
@@ -19,8 +19,10 @@
 // gateway's end of a live connection, a [Client] the other one.
 //
 // The newest generation of the protocol is spoken: the 80-byte registration,
-// authenticateV2, sealed binary frames. The legacy forms are recognised and
-// refused.
+// authenticateV2, sealed binary frames. What clients of before 2025 need beside
+// it is in the files legacy_*.go and refused unless ServerConfig.AllowLegacy is
+// set: the 64-byte registration, frames sealed by a [LegacySealer], the undated
+// authenticate, and exchanging a legacy key. A [Client] speaks none of it.
 //
 // The package has no policy. It does not decide when a packet is sent, keeps no
 // accounts, stores no mail, never reconnects, logs nothing, and its errors name

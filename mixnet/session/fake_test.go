@@ -24,6 +24,7 @@ type fakeGateway struct {
 
 	mu       sync.Mutex // guards the following
 	accounts map[keys.Identity]Account
+	spent    map[string]bool // nonces
 	live     map[keys.Identity]*Session
 	admit    error // if set, nobody may register
 	forget   error // if set, nobody is forgotten
@@ -40,7 +41,7 @@ func newFakeGateway(tb testing.TB, change func(*ServerConfig)) *fakeGateway {
 	tb.Helper()
 	g := &fakeGateway{
 		tb: tb, identity: keys.NewIdentityKey(),
-		accounts: map[keys.Identity]Account{}, live: map[keys.Identity]*Session{},
+		accounts: map[keys.Identity]Account{}, spent: map[string]bool{}, live: map[keys.Identity]*Session{},
 	}
 	cfg := ServerConfig{Identity: g.identity, Accounts: g, Traffic: g, KeepAlive: -1}
 	if change != nil {
@@ -68,6 +69,27 @@ func (g *fakeGateway) Register(_ context.Context, client keys.Identity, key *key
 	s := NewSealer(key)
 	g.accounts[client] = Account{Sealer: s}
 	return s, nil
+}
+
+func (g *fakeGateway) RegisterLegacy(_ context.Context, client keys.Identity, key *keys.LegacySession) (*LegacySealer, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.accounts[client].Sealer != nil {
+		return nil, ErrCurrentKey
+	}
+	s := NewLegacySealer(key)
+	g.accounts[client] = Account{Legacy: s}
+	return s, nil
+}
+
+func (g *fakeGateway) Spend(_ context.Context, client keys.Identity, nonce []byte) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.accounts[client].LastSeen > 0 || g.spent[string(nonce)] {
+		return ErrStale
+	}
+	g.spent[string(nonce)] = true
+	return nil
 }
 
 func (g *fakeGateway) Lookup(_ context.Context, client keys.Identity) (Account, error) {

@@ -2,8 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/ecdh"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -48,8 +46,10 @@ func (f *fresh) run() (*Session, error) {
 			return f.register(t)
 		case authenticate:
 			return f.authenticate(t)
+		case authenticateV1:
+			return f.authenticateV1(t)
 		case legacyRequest:
-			return nil, f.refuse(Refusal("legacy request is not supported"))
+			return nil, f.refuse(errLegacy)
 		default:
 			return nil, f.refuse(Refusal("authenticate first"))
 		}
@@ -57,110 +57,11 @@ func (f *fresh) run() (*Session, error) {
 	return nil, f.refuse(Refusal("too many messages before authentication"))
 }
 
-// register runs the handshake (nodes.md §1.4.1). Every answer carries the lower
-// of the two versions, never one above the client's.
-func (f *fresh) register(first handshakePayload) (*Session, error) {
-	negotiated := min(first.ProtocolVersion, version)
-	say := func(data octets) error {
-		return f.write(handshakePayload{ProtocolVersion: negotiated, Data: data})
-	}
-	o, err := parseOpening(first.Data)
-	if err != nil {
-		return nil, f.abort(err)
-	}
-	if err := f.cfg.Accounts.Admit(f.ctx, o.client); err != nil {
-		return nil, f.refuse(err)
-	}
-
-	answer, key, err := f.answer(&o)
-	if err != nil {
-		return nil, f.abort(err)
-	}
-	if err := say(answer); err != nil {
-		return nil, err
-	}
-	proof, err := f.handshakeMessage()
-	if err != nil {
-		return nil, err
-	}
-	if !f.checkOpening(&o, key, answer[:keys.Size], proof) {
-		say(octets{0})
-		return nil, f.abort(Refusal("invalid signature"))
-	}
-	sealer, err := f.cfg.Accounts.Register(f.ctx, o.client, key)
-	if err != nil {
-		return nil, f.abort(err)
-	}
-	if err := say(octets{1}); err != nil {
-		return nil, err
-	}
-	s := f.session(o.client, sealer, 0)
-	if err := f.cfg.Traffic.Claim(f.ctx, s); err != nil {
-		return nil, f.refuse(err)
-	}
-	if err := f.write(registered{ProtocolVersion: negotiated, Status: true}); err != nil {
-		f.cfg.Traffic.Gone(s)
-		return nil, err
-	}
-	f.counts.registered.Add(1)
-	return s, nil
-}
-
-func (f *fresh) answer(o *opening) (octets, *keys.Session, error) {
-	if err := f.takeTurn(); err != nil {
-		return nil, nil, err
-	}
-	defer f.giveTurn()
-	ephemeral, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	answer, key, err := o.answer(f.cfg.Identity, ephemeral, newNonce())
-	if errors.Is(err, keys.ErrLowOrder) {
-		return nil, nil, Refusal("malformed registration")
-	}
-	return answer, key, err
-}
-
-func (f *fresh) checkOpening(o *opening, key *keys.Session, y []byte, proof octets) bool {
-	if f.takeTurn() != nil {
-		return false
-	}
-	defer f.giveTurn()
-	return o.check(key, y, proof)
-}
-
-// handshakeMessage waits for the client's next handshake message. What is no
-// text or cannot be read is skipped, but the time is not prolonged.
-func (f *fresh) handshakeMessage() (octets, error) {
-	f.watchdog.expect(handshakePatience, encodeText(handshakeError{Message: "handshake timed out"}))
-	defer f.watchdog.pause()
-	for {
-		isText, b, err := f.conn.Read(context.Background())
-		if err != nil {
-			return nil, err
-		}
-		if !isText {
-			continue
-		}
-		t, err := parseClientText(b)
-		if err != nil {
-			continue
-		}
-		switch t := t.(type) {
-		case handshakePayload:
-			if !t.initial {
-				return t.Data, nil
-			}
-		case handshakeError:
-			return nil, errors.New("session: register: client gave up")
-		}
-		return nil, f.abort(Refusal("unexpected message in the handshake"))
-	}
-}
-
 // authenticate makes the checks of nodes.md §1.5, in its order.
 func (f *fresh) authenticate(a authenticate) (*Session, error) {
+	if a.legacy() && !f.cfg.AllowLegacy {
+		return nil, f.refuse(Refusal("malformed authentication request"))
+	}
 	client, err := f.checkRequest(&a)
 	if err != nil {
 		return nil, f.refuse(err)
@@ -172,26 +73,66 @@ func (f *fresh) authenticate(a authenticate) (*Session, error) {
 	if err := a.checkAccount(client, acc); err != nil {
 		return nil, f.refuse(err)
 	}
-	s := f.session(client, acc.Sealer, a.RequestUnixTimestamp)
-	if err := f.cfg.Traffic.Claim(f.ctx, s); err != nil {
-		return nil, f.refuse(err)
-	}
-	answer := authenticated{ProtocolVersion: a.ProtocolVersion, Status: true, BandwidthRemaining: freeBandwidth}
-	if err := f.write(answer); err != nil {
-		f.cfg.Traffic.Gone(s)
+	s := f.session(client, acc.envelope(), a.RequestUnixTimestamp)
+	if err := f.admit(s, a.ProtocolVersion); err != nil {
 		return nil, err
 	}
-	f.counts.authenticated.Add(1)
+	if a.legacy() {
+		f.counts.legacy.Add(1)
+	}
 	return s, nil
+}
+
+// authenticateV1 takes a request without date and signature (nodes.md §1.5). It
+// is accepted once, and the nonce is stored before that; one that a network
+// holds back can be delivered at any time, for want of a date (H22).
+func (f *fresh) authenticateV1(a authenticateV1) (*Session, error) {
+	if !f.cfg.AllowLegacy {
+		return nil, f.refuse(errLegacy)
+	}
+	l, err := a.decode()
+	if err != nil {
+		return nil, f.refuse(err)
+	}
+	acc, err := f.cfg.Accounts.Lookup(f.ctx, l.client)
+	switch {
+	case errors.Is(err, ErrUnknownClient), err == nil && !l.check(acc):
+		return nil, f.refuse(errNoProof)
+	case err != nil:
+		return nil, f.refuse(err)
+	}
+	if err := f.cfg.Accounts.Spend(f.ctx, l.client, l.nonce); err != nil {
+		return nil, f.refuse(err)
+	}
+	s := f.session(l.client, acc.envelope(), 0)
+	if err := f.admit(s, legacyVersion(a.ProtocolVersion)); err != nil {
+		return nil, err
+	}
+	f.counts.legacy.Add(1)
+	return s, nil
+}
+
+// admit makes s the live session of its client, and says so.
+func (f *fresh) admit(s *Session, negotiated uint8) error {
+	if err := f.cfg.Traffic.Claim(f.ctx, s); err != nil {
+		return f.refuse(err)
+	}
+	answer := authenticated{ProtocolVersion: negotiated, Status: true, BandwidthRemaining: freeBandwidth}
+	if err := f.write(answer); err != nil {
+		f.cfg.Traffic.Gone(s)
+		return err
+	}
+	f.counts.authenticated.Add(1)
+	return nil
 }
 
 // session makes the live end of the connection. The version agreed on is the
 // client's business: both kinds of frames are read.
-func (f *fresh) session(client keys.Identity, sealer *Sealer, at uint64) *Session {
+func (f *fresh) session(client keys.Identity, sealer envelope, at uint64) *Session {
 	return &Session{
 		srv: f.Server, conn: f.conn, end: f.end,
 		client: client, sealer: sealer, at: at,
-		out: newOutbox(f.cfg.Queue),
+		out: newOutbox(f.cfg.Queue, sealer),
 	}
 }
 

@@ -25,23 +25,27 @@ var (
 // A Session is the gateway's end of one live connection. Its methods may be
 // called by any goroutine.
 type Session struct {
-	srv       *Server
-	conn      MessageConn
-	client    keys.Identity
-	sealer    *Sealer
-	at        uint64
-	end       context.CancelCauseFunc // makes the watchdog close conn
-	out       *outbox
-	online    atomic.Bool
-	malformed int // owned by the reader
+	srv    *Server
+	conn   MessageConn
+	client keys.Identity
+	at     uint64
+	end    context.CancelCauseFunc // makes the watchdog close conn
+	out    *outbox
+	online atomic.Bool
+
+	registered bool // rather than authenticated: offline until the first frame
+
+	// Owned by the reader.
+	sealer    envelope
+	malformed int
 }
 
 // Client says whose session it is.
 func (s *Session) Client() keys.Identity { return s.client }
 
 // AuthenticatedAt is the Unix time in seconds that the client signed, or zero
-// for a session that a registration opened: it has no time to compare with
-// (nodes.md §1.9).
+// for a session that a registration or an undated authentication opened: it has
+// no time to compare with (nodes.md §1.9).
 func (s *Session) AuthenticatedAt() uint64 { return s.at }
 
 // Deliver queues a message or ack for the client and gives its number, counted
@@ -51,7 +55,7 @@ func (s *Session) Deliver(message []byte) (seq uint64, ok bool) {
 	if !s.online.Load() {
 		return 0, false
 	}
-	seq, _, ok = s.out.push(s.sealer, message)
+	seq, _, ok = s.out.push(message)
 	if ok {
 		s.srv.counts.pushed.Add(1)
 	}
@@ -62,7 +66,7 @@ func (s *Session) Deliver(message []byte) (seq uint64, ok bool) {
 // fails with ErrClosed, also before the session is online, or the error of ctx.
 func (s *Session) DeliverWait(ctx context.Context, message []byte) (seq uint64, err error) {
 	for s.online.Load() {
-		seq, room, ok := s.out.push(s.sealer, message)
+		seq, room, ok := s.out.push(message)
 		if ok {
 			s.srv.counts.pushed.Add(1)
 			return seq, nil
@@ -103,7 +107,7 @@ func (s *Session) run(ctx context.Context, w *watchdog) error {
 	}()
 
 	w.goLive(s.srv.cfg.KeepAlive)
-	if s.at != 0 {
+	if !s.registered {
 		s.goOnline()
 	}
 	err := s.read(ctx, w)
@@ -184,9 +188,19 @@ func (s *Session) readSealed(ctx context.Context, e encryptedRequest) error {
 		return s.unreadable(ctx, err)
 	}
 	s.srv.cfg.Traffic.Fresh(s)
+	legacy, isLegacy := s.sealer.(*LegacySealer)
+	if isLegacy {
+		// The text is guessed easily, and with it the key stream of its IV.
+		if err := s.srv.cfg.Accounts.Spend(ctx, s.client, e.Nonce); err != nil && !errors.Is(err, ErrStale) {
+			return s.giveUp(ctx, err)
+		}
+	}
 	r, err := parseSealedRequest(plaintext)
-	if err != nil {
+	if err != nil || r.UpgradeKey != nil && !isLegacy {
 		return s.giveUp(ctx, Refusal("unsupported sealed request"))
+	}
+	if r.UpgradeKey != nil {
+		return s.upgrade(ctx, legacy, r.UpgradeKey)
 	}
 	ack := sealedResponse{RememberMeAck: &struct{}{}}
 	if r.ForgetMe != nil {
@@ -197,8 +211,32 @@ func (s *Session) readSealed(ctx context.Context, e encryptedRequest) error {
 			}
 		}
 	}
-	ciphertext, nonce := s.sealer.sealText(encodeSealed(ack))
-	return s.answer(ctx, encodeText(encryptedResponse{Ciphertext: ciphertext, Nonce: nonce}))
+	return s.answer(ctx, acknowledge(s.sealer, ack))
+}
+
+// upgrade gives the client a current key in place of its legacy one (nodes.md
+// §1.6). The acknowledgement is the first thing under the new key, and whatever
+// follows it is too.
+func (s *Session) upgrade(ctx context.Context, old *LegacySealer, u *upgradeKey) error {
+	key, err := upgradedKey(old.key, u)
+	if err != nil {
+		return s.giveUp(ctx, err)
+	}
+	sealer, err := s.srv.cfg.Accounts.Register(ctx, s.client, key)
+	if err != nil {
+		return s.giveUp(ctx, err)
+	}
+	s.sealer = sealer
+	if !s.out.textThen(ctx, acknowledge(sealer, sealedResponse{KeyUpgradeAck: &struct{}{}}), sealer) {
+		return ErrClosed
+	}
+	return nil
+}
+
+// acknowledge is the text that carries a receipt.
+func acknowledge(sealer envelope, ack sealedResponse) []byte {
+	ciphertext, nonce := sealer.sealText(encodeSealed(ack))
+	return encodeText(encryptedResponse{Ciphertext: ciphertext, Nonce: nonce})
 }
 
 // unreadable counts a message that could not be read, drops it, and gives the

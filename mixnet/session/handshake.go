@@ -20,9 +20,8 @@ const (
 	signatureSize = 64
 	proofSize     = signatureSize + gcmsiv.Overhead + nonceSize // 92: sealed signature, nonce behind it
 
-	openingSize       = keys.Size + keys.Size + saltSize // 80
-	legacyOpeningSize = keys.Size + keys.Size            // 64
-	answerSize        = keys.Size + proofSize            // 124
+	openingSize = keys.Size + keys.Size + saltSize // 80
+	answerSize  = keys.Size + proofSize            // 124
 )
 
 // ErrImpostor reports a gateway that cannot sign for the identity it was
@@ -136,6 +135,19 @@ func checkProof(key *keys.Session, id keys.Identity, theirs, ours []byte, proof 
 
 // sharedKey is K. A point of low order is refused.
 func sharedKey(own *ecdh.PrivateKey, theirs, salt []byte) (*keys.Session, error) {
+	dh, err := agree(own, theirs)
+	if err != nil {
+		return nil, err
+	}
+	k, err := deriveKey(dh, salt)
+	if err != nil {
+		return nil, err
+	}
+	return keys.SessionFromBytes(k), nil
+}
+
+// agree is X25519. A point of low order is refused.
+func agree(own *ecdh.PrivateKey, theirs []byte) ([]byte, error) {
 	p, err := ecdh.X25519().NewPublicKey(theirs)
 	if err != nil {
 		return nil, err
@@ -144,9 +156,14 @@ func sharedKey(own *ecdh.PrivateKey, theirs, salt []byte) (*keys.Session, error)
 	if err != nil {
 		return nil, keys.ErrLowOrder
 	}
-	k, err := hkdf.Key(func() hash.Hash { return blake3.New(32, nil) }, dh, salt, "", keys.SessionSize)
+	return dh, nil
+}
+
+// deriveKey is HKDF over HMAC-BLAKE3 without info.
+func deriveKey(secret, salt []byte) (k [keys.SessionSize]byte, err error) {
+	b, err := hkdf.Key(func() hash.Hash { return blake3.New(32, nil) }, secret, salt, "", len(k))
 	if err != nil {
-		return nil, err
+		return k, err
 	}
-	return keys.SessionFromBytes([keys.SessionSize]byte(k)), nil
+	return [keys.SessionSize]byte(b), nil
 }

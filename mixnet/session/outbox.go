@@ -14,6 +14,7 @@ type outbox struct {
 	wake  chan struct{} // holds a token while there is something to write
 
 	mu     sync.Mutex // guards the following
+	sealer envelope   // seals pushes
 	queue  batch
 	closed bool          // nothing more goes in
 	room   chan struct{} // if set, closed when the queue is next emptied
@@ -36,23 +37,23 @@ type batchEnd struct {
 // batchKept is how much memory an idle outbox keeps.
 const batchKept = 16 << 10
 
-func newOutbox(limit int) *outbox {
-	return &outbox{limit: limit, wake: make(chan struct{}, 1)}
+func newOutbox(limit int, sealer envelope) *outbox {
+	return &outbox{limit: limit, sealer: sealer, wake: make(chan struct{}, 1)}
 }
 
 // push seals a message and puts it in, and gives its number, counted from 1.
 // If the outbox is full it gives a channel that is closed when it is next
 // emptied; if it is closed, none.
-func (o *outbox) push(s *Sealer, message []byte) (seq uint64, room <-chan struct{}, ok bool) {
+func (o *outbox) push(message []byte) (seq uint64, room <-chan struct{}, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return 0, nil, false
 	}
-	if len(o.queue.buf)+len(message)+FrameOverhead > o.limit {
+	if len(o.queue.buf)+len(message)+o.sealer.overhead() > o.limit {
 		return 0, o.waitRoom(), false
 	}
-	o.queue.buf = s.appendPush(o.queue.buf, message)
+	o.queue.buf = o.sealer.appendPush(o.queue.buf, message)
 	o.added(false)
 	o.pushed++
 	return o.pushed, nil, true
@@ -60,7 +61,11 @@ func (o *outbox) push(s *Sealer, message []byte) (seq uint64, room <-chan struct
 
 // text puts a text in. It waits while the outbox is full, and reports false if
 // it is closed or ctx ends.
-func (o *outbox) text(ctx context.Context, b []byte) bool {
+func (o *outbox) text(ctx context.Context, b []byte) bool { return o.textThen(ctx, b, nil) }
+
+// textThen is text, and seals what is pushed behind it with another sealer,
+// unless that is nil.
+func (o *outbox) textThen(ctx context.Context, b []byte, next envelope) bool {
 	for {
 		o.mu.Lock()
 		if o.closed {
@@ -70,6 +75,9 @@ func (o *outbox) text(ctx context.Context, b []byte) bool {
 		if len(o.queue.buf)+len(b) <= 2*o.limit {
 			o.queue.buf = append(o.queue.buf, b...)
 			o.added(true)
+			if next != nil {
+				o.sealer = next
+			}
 			o.mu.Unlock()
 			return true
 		}
@@ -144,7 +152,7 @@ func (o *outbox) run(conn MessageConn) error {
 
 func (b *batch) write(conn MessageConn) error {
 	held, ok := conn.(batchWriter)
-	if ok && len(b.ends) > 1 {
+	if ok {
 		held.hold()
 	}
 	start := 0
@@ -154,7 +162,7 @@ func (b *batch) write(conn MessageConn) error {
 		}
 		start = end.at
 	}
-	if ok && len(b.ends) > 1 {
+	if ok {
 		return held.release()
 	}
 	return nil

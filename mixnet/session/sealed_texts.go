@@ -11,6 +11,7 @@ type (
 	sealedRequest struct {
 		ForgetMe   *forgetMe   `json:"ForgetMe,omitempty"`
 		RememberMe *rememberMe `json:"RememberMe,omitempty"`
+		UpgradeKey *upgradeKey `json:"UpgradeKey,omitempty"`
 	}
 	forgetMe struct {
 		Client bool `json:"client"`
@@ -19,9 +20,15 @@ type (
 	rememberMe struct {
 		SessionType SessionType `json:"session_type"`
 	}
+	// upgradeKey takes the place of a legacy key (nodes.md §1.6).
+	upgradeKey struct {
+		Salt   octets `json:"hkdf_salt"`          // 16 bytes
+		Digest octets `json:"derived_key_digest"` // BLAKE3 of the new key, 32 bytes
+	}
 	sealedResponse struct {
 		ForgetMeAck   *struct{} `json:"ForgetMeAck,omitempty"`
 		RememberMeAck *struct{} `json:"RememberMeAck,omitempty"`
+		KeyUpgradeAck *struct{} `json:"KeyUpgradeAck,omitempty"`
 	}
 )
 
@@ -61,7 +68,7 @@ func parseSealedRequest(b []byte) (sealedRequest, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return sealedRequest{}, fmt.Errorf("%w: sealed request: %v", errMalformed, err)
 	}
-	if (r.ForgetMe != nil) == (r.RememberMe != nil) {
+	if !exactlyOne(r.ForgetMe != nil, r.RememberMe != nil, r.UpgradeKey != nil) {
 		return sealedRequest{}, fmt.Errorf("%w: sealed request is none or several", errMalformed)
 	}
 	if r.RememberMe != nil && !r.RememberMe.SessionType.valid() {
@@ -76,8 +83,18 @@ func parseSealedResponse(b []byte) (sealedResponse, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return sealedResponse{}, fmt.Errorf("%w: sealed response: %v", errMalformed, err)
 	}
-	if (r.ForgetMeAck != nil) == (r.RememberMeAck != nil) {
+	if !exactlyOne(r.ForgetMeAck != nil, r.RememberMeAck != nil, r.KeyUpgradeAck != nil) {
 		return sealedResponse{}, fmt.Errorf("%w: sealed response is none or several", errMalformed)
 	}
 	return r, nil
+}
+
+func exactlyOne(is ...bool) bool {
+	n := 0
+	for _, b := range is {
+		if b {
+			n++
+		}
+	}
+	return n == 1
 }

@@ -49,10 +49,23 @@ type Sealer struct {
 	sent   nonceSet // a client's own, so that none comes back as a push
 }
 
+// An envelope seals and opens what goes over a session, at the gateway's end:
+// a [Sealer], or a [LegacySealer] for a client with a legacy key.
+type envelope interface {
+	// overhead is how much longer a frame is than the message pushed in it.
+	overhead() int
+	appendPush(b, message []byte) []byte
+	openForward(b []byte) (wire.MixPacket, error)
+	sealText(plaintext []byte) (ciphertext, nonce octets)
+	openText(ciphertext, nonce octets) ([]byte, error)
+}
+
 // NewSealer makes the Sealer of a key, which it copies.
 func NewSealer(key *keys.Session) *Sealer {
 	return &Sealer{aead: gcmsiv.New(key.Bytes())}
 }
+
+func (s *Sealer) overhead() int { return FrameOverhead }
 
 // appendPush appends the frame in which a gateway pushes a message.
 func (s *Sealer) appendPush(b, message []byte) []byte {

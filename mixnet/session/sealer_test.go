@@ -43,7 +43,7 @@ func TestFrames(t *testing.T) {
 		{mixnet.Regular, hop4, true, 2452},
 		{mixnet.AckSize, hop4, true, 425},
 		{mixnet.Extended8, hop6, false, 8607},
-		{mixnet.Extended32, hop6, true, MaxMessage},
+		{mixnet.Extended32, hop6, true, MaxMessage - 1},
 	} {
 		p := packetOf(c.size)
 		p.Next = c.next

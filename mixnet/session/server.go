@@ -24,30 +24,8 @@ const (
 	ErrUnknownClient Refusal = "client is not registered"
 	ErrStale         Refusal = "request is not newer than the last one"
 	ErrDuplicate     Refusal = "there is already an open connection to this client"
+	ErrCurrentKey    Refusal = "client has a newer kind of key"
 )
-
-// An Account is what a gateway knows of a registered client.
-type Account struct {
-	Sealer *Sealer // one per key, however many connections
-	// LastSeen is the Unix time in seconds of the last authentication that was
-	// accepted; zero if there was none.
-	LastSeen uint64
-}
-
-// Accounts are the registrations of a gateway. Its methods are called from
-// many goroutines, one per connection.
-type Accounts interface {
-	// Admit is asked first when someone wants to register, before anything is
-	// computed: whether this client may, now. A client with a live session may not.
-	Admit(ctx context.Context, client keys.Identity) error
-	// Register stores the key of a client, in place of an older one, and gives
-	// the key's new Sealer.
-	Register(ctx context.Context, client keys.Identity, key *keys.Session) (*Sealer, error)
-	// Lookup finds a client or fails with ErrUnknownClient.
-	Lookup(ctx context.Context, client keys.Identity) (Account, error)
-	// Forget removes the client with all that is stored for it.
-	Forget(ctx context.Context, client keys.Identity) error
-}
 
 // Traffic is what live sessions are connected to. Each session calls from its
 // own goroutine, and none of the methods but Claim may wait: while one does,
@@ -83,6 +61,10 @@ type ServerConfig struct {
 	Identity *keys.IdentityKey
 	Accounts Accounts
 	Traffic  Traffic
+	// AllowLegacy serves clients of before 2025 too: the 64-byte registration,
+	// the legacy envelope, the undated authenticate (nodes.md §8 says what each
+	// gives away). If false, all of it is refused.
+	AllowLegacy bool
 	// Queue is how many bytes may wait to be written to one client before
 	// Deliver refuses. If zero, it is 256 KiB.
 	Queue int
@@ -119,6 +101,7 @@ type Server struct {
 
 type counts struct {
 	registered, authenticated, refused   atomic.Uint64
+	legacy                               atomic.Uint64
 	packets, pushed, malformed, replayed atomic.Uint64
 }
 
@@ -127,6 +110,7 @@ type Stats struct {
 	Registered    uint64 // registrations completed
 	Authenticated uint64 // authentications accepted
 	Refused       uint64 // connections that did neither
+	Legacy        uint64 // of the first two, those in a legacy form
 	Packets       uint64 // packets accepted from clients
 	Pushed        uint64 // messages handed to connections
 	Malformed     uint64 // frames and texts that could not be read
@@ -159,6 +143,7 @@ func (s *Server) Stats() Stats {
 		Registered:    s.counts.registered.Load(),
 		Authenticated: s.counts.authenticated.Load(),
 		Refused:       s.counts.refused.Load(),
+		Legacy:        s.counts.legacy.Load(),
 		Packets:       s.counts.packets.Load(),
 		Pushed:        s.counts.pushed.Load(),
 		Malformed:     s.counts.malformed.Load(),
@@ -173,6 +158,7 @@ func (s *Server) Stats() Stats {
 //	FRESH ──supportedProtocol──▶ FRESH
 //	FRESH ──handshakePayload──▶ handshake ──▶ Claim ──"register"──▶ LIVE, first frame ──▶ Online
 //	FRESH ──authenticateV2──▶ checks ──▶ Claim ──"authenticate"──▶ LIVE, Online
+//	FRESH ──authenticate──▶ checks ──▶ Spend, Claim ──"authenticate"──▶ LIVE, Online   if AllowLegacy
 //	FRESH ──anything else, 10 s of silence──▶ error, close
 //	LIVE  ──evicted, closed, a few unreadable messages──▶ Gone
 func (s *Server) Serve(ctx context.Context, conn MessageConn) error {

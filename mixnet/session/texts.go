@@ -94,6 +94,13 @@ type (
 		RequestUnixTimestamp uint64 `json:"requestUnixTimestamp"`
 		RequestSignature     octets `json:"requestSignature"`
 	}
+	// authenticateV1 is the request of before version 4, undated and unsigned.
+	authenticateV1 struct {
+		ProtocolVersion uint8  `json:"protocol_version"`
+		Address         string `json:"address"`
+		EncAddress      string `json:"enc_address"`
+		IV              string `json:"iv"`
+	}
 	claimBandwidth   struct{}
 	encryptedRequest struct {
 		Ciphertext octets `json:"ciphertext"`
@@ -106,12 +113,13 @@ type (
 	upgradeModeToken struct {
 		Token string `json:"token"`
 	}
-	// legacyRequest is a request of a generation that is not served.
+	// legacyRequest is a request of a generation that is never served.
 	legacyRequest struct{ name string }
 )
 
 func (askProtocol) kind() string      { return "supportedProtocol" }
 func (authenticate) kind() string     { return "authenticateV2" }
+func (authenticateV1) kind() string   { return "authenticate" }
 func (claimBandwidth) kind() string   { return "claimFreeTestnetBandwidth" }
 func (encryptedRequest) kind() string { return "encryptedRequest" }
 func (ecashCredential) kind() string  { return "ecashCredential" }
@@ -255,7 +263,9 @@ func parseClientText(b []byte) (text, error) {
 		return parseEcash(b)
 	case "upgradeModeJWT":
 		return parseAs[upgradeModeToken](b)
-	case "authenticate", "bandwidthCredential", "bandwidthCredentialV2":
+	case "authenticate":
+		return parseAs[authenticateV1](b)
+	case "bandwidthCredential", "bandwidthCredentialV2":
 		return legacyRequest{name}, nil
 	}
 	return nil, fmt.Errorf("%w: text of an unknown type", errMalformed)

@@ -17,7 +17,7 @@ func TestTextsReadLeniently(t *testing.T) {
 		`{"type":"handshakePayload","protocol_version":null,"data":[7]}`:                       handshakePayload{Data: octets{7}},
 		`{"type":"registerHandshakeInitRequest","protocol_version":6,"data":[1]}`:              handshakePayload{ProtocolVersion: 6, Data: octets{1}, initial: true},
 		`{"type":"ecashCredential","enc_credential":[1],"nonce":[2]}`:                          ecashCredential{EncCredential: octets{1}, IV: octets{2}},
-		`{"type":"authenticate","protocol_version":1,"address":"A","enc_address":"B","iv":""}`: legacyRequest{"authenticate"},
+		`{"type":"authenticate","protocol_version":1,"address":"A","enc_address":"B","iv":""}`: authenticateV1{1, "A", "B", ""},
 		`{"type":"bandwidthCredentialV2"}`:                                                     legacyRequest{"bandwidthCredentialV2"},
 	} {
 		if got, err := parseClientText([]byte(in)); err != nil || !reflect.DeepEqual(got, want) {
@@ -79,14 +79,14 @@ func TestMalformedTexts(t *testing.T) {
 func TestMalformedSealedTexts(t *testing.T) {
 	for _, in := range []string{
 		``, `{}`, `[]`, `"ForgetMe"`, `{"ForgetMe":null}`, `{"RememberMe":{"session_type":"mixnet"}}`, `{"RememberMe":{}}`,
-		`{"UpgradeKey":{"hkdf_salt":[1],"derived_key_digest":[2]}}`,
+		`{"UpgradeKey":{"hkdf_salt":"AQ=="}}`, `{"UpgradeKey":{},"RememberMe":{"session_type":"Vpn"}}`,
 		`{"ForgetMe":{"client":true},"RememberMe":{"session_type":"Vpn"}}`,
 	} {
 		if got, err := parseSealedRequest([]byte(in)); !errors.Is(err, errMalformed) {
 			t.Errorf("%s parses as %+v, %v, want errMalformed", in, got, err)
 		}
 	}
-	for _, in := range []string{`{}`, `{"KeyUpgradeAck":{}}`, `{"ForgetMeAck":{},"RememberMeAck":{}}`} {
+	for _, in := range []string{`{}`, `{"KeyUpgradeAck":{},"RememberMeAck":{}}`, `{"ForgetMeAck":{},"RememberMeAck":{}}`} {
 		if got, err := parseSealedResponse([]byte(in)); !errors.Is(err, errMalformed) {
 			t.Errorf("%s parses as %+v, %v, want errMalformed", in, got, err)
 		}
@@ -132,7 +132,9 @@ func FuzzParseGatewayText(f *testing.F) {
 func FuzzParseSealedTexts(f *testing.F) {
 	f.Add([]byte(`{"ForgetMe":{"client":true,"stats":false}}`))
 	f.Add([]byte(`{"RememberMe":{"session_type":"Wasm"}}`))
+	f.Add([]byte(`{"UpgradeKey":{"hkdf_salt":[1,2],"derived_key_digest":[255]}}`))
 	f.Add([]byte(`{"ForgetMeAck":{}}`))
+	f.Add([]byte(`{"KeyUpgradeAck":{}}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if r, err := parseSealedRequest(in); err == nil {
 			if again, err := parseSealedRequest(encodeSealed(r)); err != nil || !reflect.DeepEqual(r, again) {

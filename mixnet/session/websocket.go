@@ -34,12 +34,15 @@ func (c *wsConn) Read(ctx context.Context) (text bool, b []byte, err error) {
 	return typ == websocket.MessageText, b, nil
 }
 
+// firstRead is a little more than a regular frame takes.
+const firstRead = 2688
+
 // readAll is io.ReadAll into a buffer that is used again. The library refuses
 // messages beyond the read limit, so b does not grow for ever.
 func readAll(r io.Reader, b []byte) ([]byte, error) {
 	for {
 		if len(b) == cap(b) {
-			b = append(b, make([]byte, max(4096, cap(b)))...)[:len(b)]
+			b = append(b, make([]byte, max(firstRead, cap(b)))...)[:len(b)]
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]

@@ -88,7 +88,7 @@ func TestWebSocketLoopback(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- c.Run(runCtx) }()
 
-	// The largest packet there is, for an IPv6 hop: MaxMessage bytes.
+	// The largest packet there is, for an IPv6 hop.
 	big := packetOf(mixnet.Extended32)
 	big.Next = hop6
 	if err := c.Send(ctx, big); err != nil {
@@ -336,10 +336,10 @@ func TestBatchesAreHeld(t *testing.T) {
 	below := &countingConn{}
 	held := &heldConn{Conn: below}
 	conn := &batchRecorder{held: held}
-	o := newOutbox(256 << 10)
 	_, gateway := pair()
+	o := newOutbox(256<<10, gateway)
 	for i := range 50 {
-		if _, _, ok := o.push(gateway, messageOf(i)); !ok {
+		if _, _, ok := o.push(messageOf(i)); !ok {
 			t.Fatal("full")
 		}
 		o.text(t.Context(), sentAnswer)

@@ -21,6 +21,10 @@ func Accounts(t *testing.T, fresh func(t *testing.T) (reopen func() gateway.Acco
 	t.Run("Seen", func(t *testing.T) { accountsSeen(t, fresh(t)) })
 	t.Run("SeenAtOnce", func(t *testing.T) { accountsSeenAtOnce(t, fresh(t)()) })
 	t.Run("ManyAtOnce", func(t *testing.T) { accountsAtOnce(t, fresh(t)) })
+	t.Run("LegacyRegistration", func(t *testing.T) { accountsLegacy(t, fresh(t)) })
+	t.Run("Spend", func(t *testing.T) { accountsSpend(t, fresh(t)) })
+	t.Run("SpendAtOnce", func(t *testing.T) { accountsSpendAtOnce(t, fresh(t)()) })
+	t.Run("SpendTooMany", func(t *testing.T) { accountsSpendTooMany(t, fresh(t)) })
 }
 
 func accountsRegister(t *testing.T, reopen func() gateway.Accounts) {
@@ -33,7 +37,7 @@ func accountsRegister(t *testing.T, reopen func() gateway.Accounts) {
 		if err != nil {
 			t.Fatalf("look up: %v", err)
 		}
-		if !acc.Key.Equal(key) || acc.Seen != seen {
+		if acc.Key == nil || acc.Legacy != nil || !acc.Key.Equal(key) || acc.Seen != seen {
 			t.Errorf("another key, or seen %d; want %d", acc.Seen, seen)
 		}
 	}
