@@ -19,6 +19,7 @@ var programs = []struct {
 	{"gateway", func() Config { return NewGateway() }},
 	{"network-requester", func() Config { return NewRequester() }},
 	{"nym-socks5", func() Config { return NewSOCKS() }},
+	{"nym-client", func() Config { return NewNymClient() }},
 	{"directory", func() Config { return NewDirectory() }},
 }
 
@@ -162,6 +163,10 @@ func TestCheckRefuses(t *testing.T) {
 		{NewGateway(), "clients.mail_age", "off", "clients.mail_age"},
 		{NewGateway(), "clients.mail_per_client", "2GiB", "it can be 4KiB to 1GiB"},
 		{NewGateway(), "clients.max_connections", "0", "clients.max_connections"},
+		{NewGateway(), "clients.listen", "", "clients must connect somewhere"},
+		{NewGateway(), "clients.acme", "true", "--clients-tls-listen"},
+		{NewGateway(), "clients.tls_certificate", "gateway.pem", "--clients-tls-listen"},
+		{NewGateway(), "clients.tls_listen", "0.0.0.0:9001", "clients.hostname"},
 		// H34: "binding beyond loopback needs a second flag"
 		{NewSOCKS(), "socks.listen", "0.0.0.0:1080", "--beyond-loopback"},
 		{NewSOCKS(), "socks.listen", "[::]:1080", "--beyond-loopback"},
@@ -174,6 +179,43 @@ func TestCheckRefuses(t *testing.T) {
 		set(t, c.program, c.key, c.value)
 		if err := c.program.Check(); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s = %q: %v, want %q in it", c.key, c.value, err, c.want)
+		}
+	}
+}
+
+// What a port with TLS needs beside itself, and what it may not have.
+func TestTLSOfClients(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		settings [][2]string
+		want     string // empty: it is sound
+	}{
+		{"no certificate", nil, "needs clients.tls_certificate"},
+		{"no key", [][2]string{{"tls_certificate", "c.pem"}}, "needs clients.tls_certificate"},
+		{"files", [][2]string{{"tls_certificate", "c.pem"}, {"tls_key", "k.pem"}}, ""},
+		{"files and no plain port", [][2]string{{"listen", ""}, {"tls_certificate", "c.pem"}, {"tls_key", "k.pem"}}, ""},
+		{"files and ACME", [][2]string{{"tls_certificate", "c.pem"}, {"tls_key", "k.pem"}, {"acme", "true"}}, "only one can be"},
+		{"ACME", [][2]string{{"acme", "true"}}, ""},
+		{"ACME that cannot ask", [][2]string{{"acme", "true"}, {"acme_listen", ""}}, "needs clients.acme_listen"},
+		{"ACME by TLS", [][2]string{{"acme", "true"}, {"acme_listen", ""}, {"tls_listen", "0.0.0.0:443"}}, ""},
+		{"ACME elsewhere", [][2]string{{"acme", "true"}, {"acme_directory", "https://ca.example/acme"}}, ""},
+		{"ACME in the clear", [][2]string{{"acme", "true"}, {"acme_directory", "http://ca.example/acme"}}, "it begins with https://"},
+		{"an address for a name", [][2]string{{"acme", "true"}, {"hostname", "203.0.113.21"}}, "clients.hostname"},
+		{"a name of one label", [][2]string{{"acme", "true"}, {"hostname", "gateway"}}, "clients.hostname"},
+		{"a name with a port", [][2]string{{"acme", "true"}, {"hostname", "gw.example.org:9001"}}, "clients.hostname"},
+		{"a name with a dot too many", [][2]string{{"acme", "true"}, {"hostname", "gw.example.org."}}, "clients.hostname"},
+	} {
+		g := NewGateway()
+		set(t, g, "clients.tls_listen", "0.0.0.0:9001")
+		set(t, g, "clients.hostname", "gw-1.example.org")
+		for _, s := range c.settings {
+			set(t, g, "clients."+s[0], s[1])
+		}
+		switch err := g.Check(); {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.want != "" && (!errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: %v, want %q in it", c.name, err, c.want)
 		}
 	}
 }

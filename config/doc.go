@@ -14,6 +14,8 @@
 // Durations are texts such as "50ms", sizes such as "256MiB", and paths in a
 // file count from the folder of the file.
 //
+// [Hosts] is the one file besides: what runs on which machine of a network.
+//
 // The package reads one file when asked to, and nothing else: no environment,
 // no flags, no keys. It opens no port, and it does not know the engines'
 // Config structs: each command makes those of these in one function.

@@ -60,7 +60,7 @@ func Parse(b []byte, c Config) error {
 	if err != nil {
 		return syntax(err)
 	}
-	return unknown(meta.Undecoded(), c)
+	return unknown(meta.Undecoded(), keys(c))
 }
 
 // syntax makes one line of what the TOML library says.
@@ -70,7 +70,7 @@ func syntax(err error) error {
 }
 
 // unknown reports keys that mean nothing, and what may have been meant.
-func unknown(found []toml.Key, c Config) error {
+func unknown(found []toml.Key, known []string) error {
 	var wrong []string
 	for _, key := range found {
 		name := key.String()
@@ -82,7 +82,6 @@ func unknown(found []toml.Key, c Config) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	known := keys(c)
 	for i, name := range wrong {
 		if meant, ok := Closest(name, known); ok {
 			wrong[i] = fmt.Sprintf("%s (did you mean %s?)", name, meant)

@@ -13,7 +13,7 @@ type Mix struct {
 	Noise    bool           `toml:"noise" flag:"noise" help:"encrypt links to nodes that announce a Noise key, and announce one"`
 
 	StrictLayers bool `toml:"strict_layers" help:"drop packets that go from one gateway straight to another, as clients send them that switched mixing off"`
-	AllowLegacy  bool `toml:"allow_legacy_clients" help:"accept packets of Sphinx versions 1, 256 and 257, which a relay can tag without loss"`
+	AllowLegacy  bool `toml:"allow_legacy_clients" help:"accept packets of Sphinx versions 1, 256 and 257, which a relay can tag without loss; a gateway also lets legacy clients in: those that register with 64 bytes, authenticate by the first version of that, or use the old envelopes"`
 
 	MaxDelay     Duration `toml:"max_delay" arg:"TIME" help:"longest delay a sender may ask for, at most 10s"`
 	DelayMemory  Size     `toml:"delay_memory" arg:"SIZE" help:"memory for packets that are being delayed; when it is full, packets are dropped"`
@@ -91,56 +91,3 @@ func (c *Mixnode) Check() error {
 
 // Missing implements [Config].
 func (c *Mixnode) Missing() error { return errors.Join(c.Network.missing(), c.Mix.missing()) }
-
-// Clients is the port of a gateway where clients connect.
-type Clients struct {
-	Listen             netip.AddrPort `toml:"listen" flag:"clients-listen" arg:"ADDR" help:"IP and port of the WebSocket where clients connect"`
-	MailAge            Duration       `toml:"mail_age" arg:"TIME" help:"how long messages are kept for clients that are away"`
-	MailPerClient      Size           `toml:"mail_per_client" arg:"SIZE" help:"most messages kept for one client"`
-	MailTotal          Size           `toml:"mail_total" arg:"SIZE" help:"most messages kept for all clients"`
-	MaxConns           int            `toml:"max_connections" arg:"N" help:"most connections of clients at a time"`
-	MaxConnsPerAddress int            `toml:"max_connections_per_address" arg:"N" help:"most of them from one IPv4 address or IPv6 /56; this machine's own are not limited"`
-}
-
-// Gateway is the settings of a gateway.
-type Gateway struct {
-	Base
-	Mix          Mix          `toml:"mix"`
-	Clients      Clients      `toml:"clients"`
-	Registration Registration `toml:"registration"`
-}
-
-// NewGateway gives the defaults.
-func NewGateway() *Gateway {
-	return &Gateway{
-		Base: newBase(),
-		Mix:  newMix(),
-		Clients: Clients{
-			Listen:             netip.AddrPortFrom(netip.IPv4Unspecified(), 9000),
-			MailAge:            Duration(24 * time.Hour),
-			MailPerClient:      16 << 20,
-			MailTotal:          1 << 30,
-			MaxConns:           8192,
-			MaxConnsPerAddress: 64,
-		},
-	}
-}
-
-// Check implements [Config].
-func (c *Gateway) Check() error {
-	return errors.Join(
-		c.Log.check(),
-		c.Network.check(),
-		c.Mix.check(),
-		c.Registration.check(c.Network),
-		listening("clients.listen", c.Clients.Listen),
-		between("clients.mail_age", c.Clients.MailAge, Duration(time.Minute), Duration(90*24*time.Hour)),
-		between("clients.mail_per_client", c.Clients.MailPerClient, 1<<12, c.Clients.MailTotal),
-		between("clients.mail_total", c.Clients.MailTotal, 1<<20, 1<<40),
-		between("clients.max_connections", c.Clients.MaxConns, 1, 1<<20),
-		between("clients.max_connections_per_address", c.Clients.MaxConnsPerAddress, 1, 1<<20),
-	)
-}
-
-// Missing implements [Config].
-func (c *Gateway) Missing() error { return errors.Join(c.Network.missing(), c.Mix.missing()) }

@@ -298,7 +298,7 @@ func TestGatewayIsDrawnOnce(t *testing.T) {
 	}
 	drawn := make(map[keys.Identity]bool)
 	for range 40 {
-		cfg := EndpointConfig{State: state(t), Source: src}
+		cfg := ClientConfig{State: state(t), Source: src}
 		if known, err := KnownGateway(cfg.Client, cfg.State); err != nil || !known.IsZero() {
 			t.Fatalf("known before it was drawn: %v, %v", known, err)
 		}
@@ -320,7 +320,7 @@ func TestGatewayIsDrawnOnce(t *testing.T) {
 		t.Errorf("drew %v, want both gateways", drawn)
 	}
 	// The settings go first.
-	named := EndpointConfig{State: state(t), Source: src, Client: config.Client{Gateway: all[4].node.Identity.String()}}
+	named := ClientConfig{State: state(t), Source: src, Client: config.Client{Gateway: all[4].node.Identity.String()}}
 	if got, err := chooseGateway(t.Context(), named); err != nil || got != all[4].node.Identity {
 		t.Errorf("got %v, %v; want the one named", got, err)
 	}
@@ -364,15 +364,15 @@ func TestRecipientIsThatOfTheClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	ks := cli.Keys{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck()}
-	e, err := NewEndpoint(t.Context(), EndpointConfig{Keys: ks, State: state(t), Source: src, Client: config.NewSOCKS().Client})
+	c, err := NewClient(t.Context(), ClientConfig{Keys: ks, State: state(t), Source: src, Client: config.NewSOCKS().Client})
 	if err != nil {
 		t.Fatal(err)
 	}
-	gateway := e.Client.Address().Gateway
-	if got, want := Recipient(ks, gateway), e.Client.Address(); got != want {
+	gateway := c.Messenger.Address().Gateway
+	if got, want := Recipient(ks, gateway), c.Messenger.Address(); got != want {
 		t.Errorf("details say %v, the client is %v", got, want)
 	}
-	if err := e.Close(nil); err != nil {
+	if err := c.Close(nil); err != nil {
 		t.Error(err)
 	}
 }

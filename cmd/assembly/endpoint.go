@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"math/big"
+	"net"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,10 +22,10 @@ import (
 	"nym-socks5/proxy"
 )
 
-// ClientKeys are the keys that an Endpoint needs.
+// ClientKeys are the keys that a Client needs.
 var ClientKeys = []cli.Key{cli.Identity, cli.Encryption, cli.Ack}
 
-// Files of an endpoint's state folder.
+// Files of a client's state folder.
 const (
 	gatewayFile  = "gateway"   // the gateway that was drawn
 	registryFile = "client.db" // what gateways know us by
@@ -34,28 +35,26 @@ const (
 // often enough that a change of Sphinx keys is followed at once.
 const refresh = time.Second
 
-// An Endpoint is a client of the mixnet with streams over it.
-type Endpoint struct {
-	Client *client.Client
-	Proxy  *proxy.Proxy
-	store  *boltstore.Client
+// A Client is a client of the mixnet, with the file in which it remembers.
+type Client struct {
+	Messenger *client.Client
+	store     *boltstore.Client
 }
 
-// EndpointConfig is what an Endpoint is made of.
-type EndpointConfig struct {
+// ClientConfig is what a Client is made of.
+type ClientConfig struct {
 	Client config.Client
 	Keys   cli.Keys
 	State  *cli.State
 	Source *Source
 	// SolicitedOnly drops what strangers send.
 	SolicitedOnly bool
-	Proxy         proxy.Config
 	Log           zerolog.Logger
 }
 
-// NewEndpoint makes an endpoint. The first time it waits for a picture of the
+// NewClient makes a client. The first time it waits for a picture of the
 // network, to draw a gateway from.
-func NewEndpoint(ctx context.Context, cfg EndpointConfig) (*Endpoint, error) {
+func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
 	gateway, err := chooseGateway(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -73,7 +72,7 @@ func NewEndpoint(ctx context.Context, cfg EndpointConfig) (*Endpoint, error) {
 		Topology:   cfg.Source.Network,
 		Refresh:    refresh,
 		Dial: func(ctx context.Context, url string) (session.MessageConn, error) {
-			return session.Dial(ctx, url, nil)
+			return session.Dial(ctx, url, dialGateways(cfg.Source.Current, new(net.Dialer).DialContext))
 		},
 		Traffic: client.Traffic{
 			HopDelay:   cfg.Client.HopDelay.Std(),
@@ -86,13 +85,28 @@ func NewEndpoint(ctx context.Context, cfg EndpointConfig) (*Endpoint, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	cfg.Proxy.Log = cfg.Log
-	return &Endpoint{Client: c, Proxy: proxy.New(c, cfg.Proxy), store: store}, nil
+	return &Client{Messenger: c, store: store}, nil
+}
+
+// An Endpoint is a client of the mixnet with streams over it.
+type Endpoint struct {
+	*Client
+	Proxy *proxy.Proxy
+}
+
+// NewEndpoint makes an endpoint, whose client is as [NewClient] says.
+func NewEndpoint(ctx context.Context, cfg ClientConfig, streams proxy.Config) (*Endpoint, error) {
+	c, err := NewClient(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	streams.Log = cfg.Log
+	return &Endpoint{Client: c, Proxy: proxy.New(c.Messenger, streams)}, nil
 }
 
 // chooseGateway gives the gateway of the settings, or the one that was drawn
 // when the profile was new.
-func chooseGateway(ctx context.Context, cfg EndpointConfig) (keys.Identity, error) {
+func chooseGateway(ctx context.Context, cfg ClientConfig) (keys.Identity, error) {
 	known, err := KnownGateway(cfg.Client, cfg.State)
 	if err != nil || !known.IsZero() {
 		return known, err
@@ -181,7 +195,7 @@ func KnownGateway(c config.Client, s *cli.State) (keys.Identity, error) {
 	return id, nil
 }
 
-// Recipient is the address of an endpoint with these keys.
+// Recipient is the address of a client with these keys.
 func Recipient(ks cli.Keys, gateway keys.Identity) mixnet.Recipient {
 	return mixnet.Recipient{Identity: ks.Identity.Public(), Encryption: ks.Encryption.Public(), Gateway: gateway}
 }
@@ -197,26 +211,25 @@ func CheckClient(c config.Client) error {
 	return nil
 }
 
-// Run runs the service and the streams below it until ctx ends. The client goes
-// last: streams say goodbye through it. connected is called once, when the
+// Run runs the client and the service above it until ctx ends. The client goes
+// last: services say goodbye through it. connected is called once, when the
 // client has reached its gateway for the first time.
-func (e *Endpoint) Run(ctx context.Context, service func(context.Context) error, connected func()) error {
+func (c *Client) Run(ctx context.Context, service func(context.Context) error, connected func()) error {
 	below, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var base errgroup.Group
 	above, ctx := errgroup.WithContext(ctx)
 	base.Go(func() error {
-		err := e.Client.Run(below)
+		err := c.Messenger.Run(below)
 		if err == nil && below.Err() == nil {
 			err = errors.New("the client ended by itself")
 		}
 		return err
 	})
 	above.Go(func() error { return service(ctx) })
-	above.Go(func() error { return e.Proxy.Run(ctx) })
 	above.Go(func() error {
 		select {
-		case <-e.Client.Ready():
+		case <-c.Messenger.Ready():
 			connected()
 		case <-ctx.Done():
 		}
@@ -224,8 +237,18 @@ func (e *Endpoint) Run(ctx context.Context, service func(context.Context) error,
 	})
 	err := above.Wait()
 	stop()
-	return errors.Join(err, base.Wait(), e.store.Close())
+	return errors.Join(err, base.Wait(), c.store.Close())
 }
 
-// Close ends an endpoint that never ran, because of an error, which it gives back.
-func (e *Endpoint) Close(why error) error { return errors.Join(why, e.store.Close()) }
+// Close ends a client that never ran, because of an error, which it gives back.
+func (c *Client) Close(why error) error { return errors.Join(why, c.store.Close()) }
+
+// Run runs the service and the streams below it until ctx ends, as [Client.Run] does.
+func (e *Endpoint) Run(ctx context.Context, service func(context.Context) error, connected func()) error {
+	return e.Client.Run(ctx, func(ctx context.Context) error {
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error { return service(ctx) })
+		g.Go(func() error { return e.Proxy.Run(ctx) })
+		return g.Wait()
+	}, connected)
+}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
+	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/boltstore"
@@ -52,7 +53,9 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 	at := ln.Addr().(*net.TCPAddr).AddrPort()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return server.Run(ctx) })
-	g.Go(func() error { return serve(ctx, netutil.LimitListener(ln, cfg.Rates.MaxConns), server, cert) })
+	g.Go(func() error {
+		return assembly.ServeWeb(ctx, netutil.LimitListener(ln, cfg.Rates.MaxConns), server, secured(cert))
+	})
 	g.Go(func() error {
 		files := []cli.Rereader{list}
 		if cert != nil {
@@ -61,9 +64,16 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 		cli.Reread(ctx, env.Reload, env.Log, files...)
 		return nil
 	})
-	fmt.Fprintf(env.Out, "--network %s --directory %s --directory-key %s\n",
-		cfg.List.Name, address(cfg.List, at), env.Keys.Identity.Public())
-	env.Ready("serving")
+	g.Go(func() error {
+		select {
+		case <-server.Ready():
+			fmt.Fprintf(env.Out, "--network %s --directory %s --directory-key %s\n",
+				cfg.List.Name, address(cfg.List, at), env.Keys.Identity.Public())
+			env.Ready("serving")
+		case <-ctx.Done():
+		}
+		return nil
+	})
 	return g.Wait()
 }
 

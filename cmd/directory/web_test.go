@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
@@ -57,7 +58,7 @@ func TestServeTLS(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve(ctx, ln, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }), cert)
+		ended <- assembly.ServeWeb(ctx, ln, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }), secured(cert))
 	}()
 	roots := x509.NewCertPool()
 	roots.AddCert(root)
@@ -77,8 +78,9 @@ func TestServeTLS(t *testing.T) {
 	if err := os.WriteFile(string(l.Key), []byte("none"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	before := cert.pair.Load()
-	if err := cert.Reread(); err == nil || cert.pair.Load() != before {
+	before, _ := cert.Get(nil)
+	err = cert.Reread()
+	if after, _ := cert.Get(nil); err == nil || after != before {
 		t.Errorf("a broken key was taken: %v", err)
 	}
 	stop()

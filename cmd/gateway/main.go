@@ -20,10 +20,15 @@ those that are away it keeps them. It must be in the network's topology:
 		New:  config.NewGateway,
 		Keys: assembly.NodeKeys,
 		Check: func(c *config.Gateway) error {
+			if c.Clients.Certificate != "" {
+				if _, err := openCertificate(c.Clients); err != nil {
+					return err
+				}
+			}
 			return assembly.CheckNetwork(c.Network)
 		},
 		Details: func(c *config.Gateway, _ *cli.State, ks cli.Keys) ([]cli.Detail, error) {
-			return append(assembly.NodeDetails(c.Mix, ks), assembly.Port("clients_ws_port", c.Clients.Listen.Port())), nil
+			return append(assembly.NodeDetails(c.Mix, ks), details(c.Clients)...), nil
 		},
 		Run: run,
 	}

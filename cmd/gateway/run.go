@@ -43,16 +43,17 @@ func run(ctx context.Context, env *cli.Env[*config.Gateway]) (err error) {
 		return err
 	}
 	defer mix.Close()
-	clients, err := net.Listen("tcp", cfg.Clients.Listen.String())
+	clients, err := openPorts(cfg.Clients, env.State)
 	if err != nil {
 		return err
 	}
-	defer clients.Close()
+	defer clients.close()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log) })
+	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log, clients.files()...) })
+	g.Go(func() error { return clients.run(ctx, env.Log) })
 	g.Go(func() error {
 		if cfg.Registration.Register {
-			env.Ready("registering")
+			env.Status("registering")
 			return registered(ctx, env, src, store, mix, clients)
 		}
 		return listed(ctx, env, src, store, mix, clients)
@@ -61,9 +62,9 @@ func run(ctx context.Context, env *cli.Env[*config.Gateway]) (err error) {
 }
 
 // registered runs a gateway that announces itself.
-func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix, clients net.Listener) error {
+func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix net.Listener, clients *ports) error {
 	says := assembly.Announcement(directory.RoleGateway, env.Config.Mix, env.Keys)
-	says.Clients.WS = clients.Addr().(*net.TCPAddr).AddrPort().Port()
+	says.Clients = clients.said
 	return assembly.Registered{
 		Network:  env.Config.Network,
 		Source:   src,
@@ -78,8 +79,8 @@ func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembl
 				return nil, nil, err
 			}
 			return server.SetKeys, func(ctx context.Context) error {
-				env.Status("serving clients")
-				return server.Run(ctx, mix, clients)
+				env.Ready("serving clients")
+				return server.Run(ctx, mix, clients.all...)
 			}, nil
 		},
 		Log: env.Log,
@@ -87,7 +88,7 @@ func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembl
 }
 
 // listed runs a gateway that somebody put into the topology by hand.
-func listed(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix, clients net.Listener) (err error) {
+func listed(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix net.Listener, clients *ports) (err error) {
 	replay, err := assembly.OpenReplay(env.State, env.Keys)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func listed(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.So
 		return err
 	}
 	env.Ready("serving clients")
-	return server.Run(ctx, mix, clients)
+	return server.Run(ctx, mix, clients.all...)
 }
 
 // engine makes the engine's Config of the settings.
@@ -112,6 +113,7 @@ func engine(env *cli.Env[*config.Gateway], node mixnode.Config, store *boltstore
 		MailAge:         c.MailAge.Std(),
 		MaxConns:        c.MaxConns,
 		MaxConnsPerAddr: c.MaxConnsPerAddress,
+		AllowLegacy:     env.Config.Mix.AllowLegacy,
 		Log:             env.Log,
 	}
 }

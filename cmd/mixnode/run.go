@@ -33,7 +33,7 @@ func run(ctx context.Context, env *cli.Env[*config.Mixnode]) error {
 	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log) })
 	g.Go(func() error {
 		if cfg.Registration.Register {
-			env.Ready("registering")
+			env.Status("registering")
 			return registered(ctx, env, src, ln)
 		}
 		return listed(ctx, env, src, ln)
@@ -58,7 +58,7 @@ func registered(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembl
 				return nil, nil, err
 			}
 			return node.SetKeys, func(ctx context.Context) error {
-				env.Status("mixing")
+				env.Ready("mixing")
 				return node.Run(ctx, ln)
 			}, nil
 		},

@@ -32,10 +32,9 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log, rules) })
 	g.Go(func() error {
-		end, err := assembly.NewEndpoint(ctx, assembly.EndpointConfig{
+		end, err := assembly.NewEndpoint(ctx, assembly.ClientConfig{
 			Client: cfg.Client, Keys: env.Keys, State: env.State, Source: src, Log: env.Log,
-			Proxy: proxy.Config{Serve: true, Answer: answers(rules), Build: buildInfo()},
-		})
+		}, proxy.Config{Serve: true, Answer: answers(rules), Build: buildInfo()})
 		if err != nil {
 			return err
 		}
@@ -43,10 +42,10 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) error {
 		if err != nil {
 			return end.Close(err)
 		}
-		env.Ready("connecting")
+		env.Status("connecting")
 		return end.Run(ctx, service, func() {
-			env.Status("connected")
-			fmt.Fprintln(env.Out, end.Client.Address())
+			env.Ready("connected")
+			fmt.Fprintln(env.Out, end.Messenger.Address())
 		})
 	})
 	return g.Wait()
@@ -61,7 +60,7 @@ func serve(env *cli.Env[*config.Requester], end *assembly.Endpoint, rules *cli.F
 	}
 	announcer, err := assembly.NewAnnouncer(src, env.State, env.Config.Network, directory.AnnouncerConfig{
 		Identity:     env.Keys.Identity,
-		Announcement: directory.Announcement{Role: directory.RoleRequester, Addresses: []mixnet.Recipient{end.Client.Address()}},
+		Announcement: directory.Announcement{Role: directory.RoleRequester, Addresses: []mixnet.Recipient{end.Messenger.Address()}},
 		Log:          env.Log,
 	})
 	if err != nil {

@@ -28,9 +28,9 @@ func run(ctx context.Context, env *cli.Env[*config.SOCKS]) error {
 		if err != nil {
 			return err
 		}
-		end, err := assembly.NewEndpoint(ctx, assembly.EndpointConfig{
+		end, err := assembly.NewEndpoint(ctx, assembly.ClientConfig{
 			Client: cfg.Client, Keys: env.Keys, State: env.State, Source: src, SolicitedOnly: true, Log: env.Log,
-		})
+		}, proxy.Config{})
 		if err != nil {
 			return err
 		}
@@ -46,9 +46,9 @@ func serve(ctx context.Context, env *cli.Env[*config.SOCKS], end *assembly.Endpo
 		return end.Close(err)
 	}
 	server := socks.New(front(env, end.Proxy, requester))
-	env.Ready("connecting")
+	env.Status("connecting")
 	return end.Run(ctx, func(ctx context.Context) error { return server.Run(ctx, ln) }, func() {
-		env.Status("connected")
+		env.Ready("connected")
 		fmt.Fprintf(env.Out, "socks5h://%v\n", ln.Addr())
 	})
 }

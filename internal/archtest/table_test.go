@@ -23,6 +23,7 @@ mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/direct
 mixnet/mixnettest: mixnet mixnet/keys
 mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/mixnode
 mixnet/localnet:   anything but cmd config mixnet/boltstore
+mixnet/localnet/trace: mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/topology mixnet/wire
 proxy/protocol:    mixnet
 proxy:             mixnet proxy/protocol
 proxy/socks:       proxy

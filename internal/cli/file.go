@@ -64,8 +64,8 @@ func exists(path string) (bool, error) {
 // maxSecret is the size of the largest file of a secret, in bytes.
 const maxSecret = 4096
 
-// readSecret reads a file that only its owner may read (H36).
-func readSecret(path string) ([]byte, error) {
+// ReadSecret reads a file that only its owner may read (H36).
+func ReadSecret(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

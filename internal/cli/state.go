@@ -58,7 +58,7 @@ func (s *State) Path(name string) string { return filepath.Join(s.dir, name) }
 // ReadText reads a short text that nobody else may read, without the line feed
 // at its end; it is empty if there is no such file.
 func (s *State) ReadText(name string) (string, error) {
-	b, err := readSecret(s.Path(name))
+	b, err := ReadSecret(s.Path(name))
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}
@@ -124,7 +124,7 @@ func (s *State) makeKeys(kinds []Key) error {
 func (s *State) loadKeys(kinds []Key) (ks Keys, err error) {
 	for _, k := range kinds {
 		path := s.Path(k.file())
-		b, err := readSecret(path)
+		b, err := ReadSecret(path)
 		if errors.Is(err, os.ErrNotExist) {
 			return ks, Invalid("%s is missing; without it this profile is somebody else. Restore it, or begin a new profile with --id", path)
 		}

@@ -269,12 +269,15 @@ func (j *announcementJSON) asNode(a *Announcement) error {
 	if a.Role != RoleGateway {
 		return nil
 	}
-	if j.Clients == nil || j.Clients.WS == 0 {
+	if j.Clients == nil {
 		return errors.New("a gateway has a port for clients")
 	}
 	a.Clients.WS = j.Clients.WS
 	if j.Clients.WSS != nil {
 		a.Clients.WSS = *j.Clients.WSS
+	}
+	if a.Clients.WS == 0 && (a.Clients.WSS == 0 || j.Clients.Hostname == nil) {
+		return errors.New("a gateway has a port for clients, and for TLS a name too")
 	}
 	if h := j.Clients.Hostname; h != nil {
 		if a.Clients.Hostname = *h; !isHostname(*h) {
@@ -306,5 +309,6 @@ func isHostname(s string) bool {
 			return false
 		}
 	}
-	return true
+	// An address is no name: its last label is a number.
+	return strings.Trim(s[strings.LastIndexByte(s, '.')+1:], "0123456789") != ""
 }

@@ -198,11 +198,14 @@ func TestTopologyOfAViewWithDoubles(t *testing.T) {
 }
 
 func TestAnnouncementForms(t *testing.T) {
-	for _, role := range []Role{RoleMixnode, RoleGateway, RoleRequester} {
+	const tlsOnly Role = "gateway over TLS only"
+	for _, role := range []Role{RoleMixnode, RoleGateway, RoleRequester, tlsOnly} {
 		k := keys.NewIdentityKey()
 		a := testAnnouncement(k, role)
 		a.Sequence, a.Issued = 17, noon
 		switch role {
+		case tlsOnly:
+			a.Role, a.Clients = RoleGateway, Clients{WSS: 9001, Hostname: "gw.example.org"}
 		case RoleMixnode:
 			a.PreferredLayer = 3
 		case RoleGateway:
@@ -247,6 +250,9 @@ func TestAnnouncementsRefused(t *testing.T) {
 		"layer 4":           func(a *Announcement) { a.Role, a.PreferredLayer = RoleMixnode, 4 },
 		"a gateway's layer": func(a *Announcement) { a.PreferredLayer = 1 },
 		"no client port":    func(a *Announcement) { a.Clients.WS = 0 },
+		"TLS, no name":      func(a *Announcement) { a.Clients = Clients{WSS: 9001} },
+		"name, no port":     func(a *Announcement) { a.Clients = Clients{Hostname: "gw.example.org"} },
+		"an address":        func(a *Announcement) { a.Clients.Hostname = "192.0.2.9" },
 		"host name":         func(a *Announcement) { a.Clients.Hostname = "a b" },
 		"host name, hyphen": func(a *Announcement) { a.Clients.Hostname = "-a.org" },
 		"network":           func(a *Announcement) { a.Network = "a\nb" },
