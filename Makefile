@@ -8,7 +8,7 @@ DEMO     ?=
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench fuzz lint cover wasm interop faults examples size clean
+.PHONY: help build demo test race bench fuzz lint cover wasm interop faults netns examples size clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ fuzz: ## Fuzz every target for FUZZTIME each (10s)
 lint: ## Check format, go vet (also for the browser) and staticcheck
 	@bad=$$($$($(GO) env GOROOT)/bin/gofmt -l .); \
 	if [ -n "$$bad" ]; then echo "not in gofmt's form:"; echo "$$bad"; exit 1; fi
-	$(GO) vet ./...
+	$(GO) vet -tags faults,netns ./...
 	GOOS=js GOARCH=wasm $(GO) vet ./mixnet/client
 	$(STATICCHECK) ./...
 
@@ -54,11 +54,14 @@ wasm: ## Build what runs in a browser
 
 interop: ## Run the clients that Nym publishes against our network; needs Node, npm and Chromium
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }
-	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 5m ./...
+	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 15m ./...
 
-faults: ## Kill, stop and restart parts while traffic flows, five times over
+faults: ## Kill programs at random moments under traffic, fifty times and more; needs root for a small tmpfs
+	$(GO) test -tags faults -count=1 -timeout 15m -v -run Faults ./internal/fleet
 	$(GO) test -count=5 -run 'Kill|Dies|Restart|Loss|DeadMix' ./mixnet/boltstore ./mixnet/client ./mixnet/localnet
-	$(GO) test -count=1 -run 'Network' ./cmd/directory ./cmd/nym-socks5
+
+netns: ## Run a network on three hosts, each a network namespace; needs root, iproute2 and curl
+	$(GO) test -tags netns -count=1 -timeout 10m -v -run Netns ./internal/fleet
 
 examples: ## Run the examples
 	$(GO) run ./examples/hello

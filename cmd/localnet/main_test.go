@@ -10,12 +10,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-// buildFlags are those of the program that the scripts run.
+// buildFlags are those of the programs that the scripts run.
 var buildFlags []string
 
-// TestMain builds the program and puts it where the scripts find it.
+// TestMain builds the programs and puts them where the scripts find them.
 func TestMain(m *testing.M) {
-	dir, err := buildProgram()
+	dir, err := buildPrograms()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -26,12 +26,13 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-func buildProgram() (dir string, err error) {
+func buildPrograms() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "localnet-test-"); err != nil {
 		return "", err
 	}
 	args := append([]string{"build"}, buildFlags...)
-	args = append(args, "-o", dir+string(filepath.Separator), ".")
+	args = append(args, "-o", dir+string(filepath.Separator), ".", // and the programs of networks of processes
+		"../directory", "../mixnode", "../gateway", "../network-requester", "../nym-socks5", "../nym-client")
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		os.RemoveAll(dir)
 		return "", fmt.Errorf("go %v: %w\n%s", args, err, out)

@@ -87,20 +87,61 @@ func explain(err error) error {
 	return err
 }
 
+// An overview is what there is to tell of a network.
+type overview struct {
+	nodes     []localnet.NodeInfo
+	requester string // its address
+	directory string // URL; empty: there is none
+	socks     string
+
+	client string         // URL of the WebSocket of a nym-client; empty: there is none
+	folder string         // of a network of processes; else empty
+	pids   map[string]int // of its parts, by name
+}
+
 // describe prints where everything is.
 func describe(w io.Writer, n *localnet.Network, o options, list *allowlist.List) {
+	overview{
+		nodes: n.Nodes(), requester: n.Requester().String(), directory: n.DirectoryURL(), socks: n.SOCKSAddr().String(),
+	}.write(w, o, list)
+}
+
+func (v overview) write(w io.Writer, o options, list *allowlist.List) {
 	fmt.Fprintf(w, "profile %s (%s)\n\n", o.profile.name, o.profile.about)
-	for _, nd := range n.Nodes() {
-		fmt.Fprintf(w, "  %-12s %-8v  %v", nd.Name, nd.Role, nd.Addr)
-		if nd.Clients != "" {
-			fmt.Fprintf(w, "  clients: %s", nd.Clients)
+	line := func(part, format string, args ...any) {
+		fmt.Fprintf(w, "  %-12s %s", part, fmt.Sprintf(format, args...))
+		if pid, ok := v.pids[part]; ok {
+			fmt.Fprintf(w, "  pid %d", pid)
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "  %-12s %v\n", "requester", n.Requester())
-	fmt.Fprintf(w, "  %-12s %s\n", "allowlist", list.Describe())
-	if url := n.DirectoryURL(); url != "" {
-		fmt.Fprintf(w, "  %-12s %s  for clients that Nym publishes\n", "directory", url)
+	for _, nd := range v.nodes {
+		clients := ""
+		if nd.Clients != "" {
+			clients = "  clients: " + nd.Clients
+		}
+		line(nd.Name, "%-8v  %v%s", nd.Role, nd.Addr, clients)
 	}
-	fmt.Fprintf(w, "  %-12s %v  SOCKS5, SOCKS4a, SOCKS4, HTTP CONNECT\n", "proxy", n.SOCKSAddr())
+	line("requester", "%s", v.requester)
+	line("allowlist", "%s", list.Describe())
+	if v.directory != "" {
+		line("directory", "%s  for clients that Nym publishes", v.directory)
+	}
+	if v.folder == "" {
+		line("proxy", "%s  %s", v.socks, proxyProtocols)
+		return
+	}
+	line("socks", "%s  %s", v.socks, proxyProtocols)
+	if v.client != "" {
+		line("client", "%s", v.client)
+	}
+	line("folder", "%s  settings, keys and logs", v.folder)
+}
+
+// proxyProtocols are those of the SOCKS port.
+const proxyProtocols = "SOCKS5, SOCKS4a, SOCKS4, HTTP CONNECT"
+
+// tryIt prints a command line to begin with.
+func tryIt(w io.Writer, socks fmt.Stringer, list *allowlist.List) {
+	fmt.Fprintf(w, "\ntry it:\n\n  curl --socks5-hostname %v %s\n\n", socks, sampleURL(list))
 }

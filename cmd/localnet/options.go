@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 
+	"nym-socks5/internal/fleet"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/localnet"
 )
@@ -44,6 +45,9 @@ type options struct {
 	profile profile
 	spec    localnet.Spec // with Traffic, MixesPerLayer, SOCKS and Log
 }
+
+// traffic is that of the profile, for separate programs.
+func (o options) traffic() fleet.Traffic { return fleet.Traffic(o.profile.name == "fast") }
 
 func parseOptions(c *cli.Context) (o options, err error) {
 	if err := noArguments(c); err != nil {

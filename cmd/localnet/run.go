@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,10 +18,18 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("processes") {
+		return runProcesses(c, o, list)
+	}
+	for _, flag := range []string{"client", "dir", "programs"} {
+		if c.IsSet(flag) {
+			return usagef("--%s is for a network of processes; add --processes", flag)
+		}
+	}
 	w := c.App.Writer
 	return withNetwork(c.Context, o.spec, list, func(ctx context.Context, n *localnet.Network) error {
 		describe(w, n, o, list)
-		fmt.Fprintf(w, "\ntry it:\n\n  curl --socks5-hostname %v %s\n\n", n.SOCKSAddr(), sampleURL(list))
+		tryIt(w, n.SOCKSAddr(), list)
 		<-ctx.Done()
 		return nil
 	})

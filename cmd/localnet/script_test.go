@@ -30,6 +30,8 @@ func TestScripts(t *testing.T) {
 		Cmds: scriptCommands,
 		Setup: func(e *testscript.Env) error {
 			e.Values[runningKey{}] = make(map[string]*running)
+			e.Setenv("XDG_RUNTIME_DIR", e.Getenv("WORK")+"/runtime")
+			e.Setenv("XDG_STATE_HOME", e.Getenv("WORK")+"/state")
 			return nil
 		},
 	})
@@ -121,6 +123,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	r.cmd.Stdout, r.cmd.Stderr = r.out, &r.errOut
 	r.cmd.Dir = ts.Getenv("WORK")
+	r.cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"), "TMPDIR="+ts.Getenv("TMPDIR"))
 	ts.Check(r.cmd.Start())
 	go func() { defer close(r.done); r.cmd.Wait() }()
 	ts.Defer(func() { r.cmd.Process.Kill(); <-r.done })

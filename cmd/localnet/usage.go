@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"nym-socks5/config"
 )
 
 // Exit codes.
@@ -32,7 +34,7 @@ func exitCode(err error) int {
 
 // message is the one line that tells of an error.
 func message(err error) string {
-	text := strings.TrimPrefix(err.Error(), "localnet: ")
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "localnet: "), "fleet: ")
 	return strings.Join(strings.Fields(text), " ")
 }
 
@@ -44,7 +46,15 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 // noCommand is called when there is no command, or none of ours.
 func noCommand(c *cli.Context) error {
 	if c.Args().Present() {
-		return usagef("unknown command %q; say run or demo, or see localnet --help", c.Args().First())
+		hint, word := "", c.Args().First()
+		var known []string
+		for _, k := range c.App.Commands {
+			known = append(known, k.Name)
+		}
+		if meant, ok := config.Closest(word, known); ok {
+			hint = fmt.Sprintf(" (did you mean %s?)", meant)
+		}
+		return usagef("unknown command %q%s; see localnet --help", word, hint)
 	}
 	return usagef("say what to do: localnet demo, or localnet run; see localnet --help")
 }

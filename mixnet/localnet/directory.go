@@ -38,6 +38,7 @@ func (n *Network) newDirectory() (*directory.Server, error) {
 		Network: "localnet",
 		Key:     keys.NewIdentityKey(),
 		Fixed:   fixed,
+		Legacy:  n.spec.AllowLegacy,
 		Schedule: directory.Schedule{
 			Start: time.Now().Truncate(time.Hour), First: rotation * epochs, Duration: time.Hour, Validity: epochs,
 		},

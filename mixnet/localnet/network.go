@@ -14,6 +14,7 @@ import (
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/localnet/trace"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/topology"
 	"nym-socks5/proxy"
@@ -29,6 +30,7 @@ type Network struct {
 
 	// Set before ready is closed.
 	topology      *topology.Network
+	tracer        *trace.Tracer // nil: nobody asked
 	socksAddr     net.Addr
 	directoryAddr net.Addr          // nil: there is none
 	directory     net.Listener      // open and not yet served; nil likewise
@@ -93,6 +95,9 @@ func (n *Network) Run(ctx context.Context) error {
 		g.Go(func() error { return n.serveDirectory(ctx, n.lister, ln) })
 	}
 	err = g.Wait()
+	if n.tracer != nil {
+		n.tracer.Flush()
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -110,6 +115,9 @@ func (n *Network) open() (front net.Listener, err error) {
 	}
 	if n.topology, err = topology.New(p); err != nil {
 		return nil, err
+	}
+	if n.spec.Trace != nil {
+		n.tracer = n.newTracer()
 	}
 	if n.spec.Directory != "" {
 		if n.directory, err = n.spec.Listen(n.spec.Directory); err != nil {
@@ -161,6 +169,8 @@ func (n *Network) endpoints(ctx context.Context, ln net.Listener) (err error) {
 	if n.back, err = n.endpoint(gateways[len(gateways)-1].Identity, false, proxy.Config{Serve: true}); err != nil {
 		return err
 	}
+	n.Name(n.front.client.Address().Identity, "socks")
+	n.Name(n.back.client.Address().Identity, "requester")
 	n.requester = requester.New(requester.Config{
 		Accept: requester.Streams(n.back.proxy),
 		Allow:  n.spec.Allow,

@@ -132,12 +132,15 @@ func (nd *node) build(mix, ws net.Listener) (run func(context.Context) error, er
 		Topology: nd.net.picture,
 		Addr:     mixnet.NodeAddrFrom(nd.mixAddr),
 		Server:   link.ServerConfig{ExemptLoopback: true},
-		Pool:     link.PoolConfig{Dial: spec.Dial, Filter: spec.Filter},
+		Pool:     link.PoolConfig{Dial: spec.Dial, Version: frameVersion, Filter: nd.filter()},
 		Log:      spec.Log.With().Str("node", nd.name).Logger(),
+
+		AllowLegacy: spec.AllowLegacy,
 	}
 	if nd.role == topology.RoleGateway {
 		nd.gateway, err = gateway.New(gateway.Config{
-			Node: cfg, Identity: nd.identity, Accounts: nd.accounts, Inbox: nd.inbox, Log: cfg.Log,
+			Node: cfg, Identity: nd.identity, Accounts: nd.accounts, Inbox: nd.inbox,
+			AllowLegacy: spec.AllowLegacy, Log: cfg.Log,
 		})
 		gw := nd.gateway
 		return func(ctx context.Context) error { return gw.Run(ctx, mix, ws) }, err

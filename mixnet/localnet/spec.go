@@ -10,6 +10,7 @@ import (
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
+	"nym-socks5/mixnet/localnet/trace"
 	"nym-socks5/mixnet/wire"
 )
 
@@ -25,6 +26,9 @@ type Spec struct {
 	Traffic client.Traffic
 	// PlainLinks turns Noise between the nodes off.
 	PlainLinks bool
+	// AllowLegacy serves clients of before 2025 too: their packets, their
+	// protocol with gateways, their lists of the directory.
+	AllowLegacy bool
 	// Optimistic makes the SOCKS port answer before the target is connected.
 	Optimistic bool
 	// Directory is the address at which the network is listed over HTTP, for
@@ -50,6 +54,10 @@ type Spec struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Filter, if set, may lose frames between nodes, for fault injection.
 	Filter func(next mixnet.NodeAddr, f wire.Frame) bool
+	// Trace, if set, is told of every packet that nodes pass on, when it was
+	// seen on its last link or is lost, and at the end of Run. The nodes wait
+	// for it, so it should be quick; it is called once at a time.
+	Trace func(trace.Record)
 
 	// Log receives the log of all parts. The zero Logger drops everything.
 	Log zerolog.Logger
