@@ -2,8 +2,13 @@
 //
 //	npm nym-client-wasm-node ──┬─ HTTP ───────▶ directory ── lists ──────────┐
 //	npm mix-fetch in Chromium ─┴─ WebSocket ──▶ gateway ─▶ mixes ─▶ gateway ◀┘
-//	                                                                  ▲
+//	                                               ┊                  ▲
+//	                              what they carry, ┊                  │
+//	                              layer by layer ◀─┘                  │
 //	                                     client or requester of ours ─┘
+//
+// The network is one of package localnet, whose packets can be taken apart, or
+// one of processes of the real programs.
 //
 // It is a module of its own: what is needed for that is not needed by the
 // product. `make interop` fetches the packages and runs the tests, which fail

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -52,21 +53,85 @@ func TestMixFetch(t *testing.T) {
 		},
 		Lookup: func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{plainAt.Addr()}, nil },
 	})
-	b := w.browser(t, path, map[string]any{
-		"clientId":                  "interop",
-		"nymApiUrl":                 w.api,
-		"preferredGateway":          w.network.Gateways()[0].Identity.String(),
-		"preferredNetworkRequester": w.net.Requester().String(),
-		"forceTls":                  false,
-		"mixFetchOverride":          map[string]any{"requestTimeoutMs": patience.Milliseconds()},
-	})
+	b := w.mixFetch(t, path)
 	// mix-fetch has one request at a time for a host: each gets its own.
 	hosts := 0
 	url := func(path string) string {
 		hosts++
 		return fmt.Sprintf("http://host%d%s:%d%s", hosts, zone, plainAt.Port(), path)
 	}
+	fetches(t, b, url)
+	// The authorities that it trusts are built in, so this server's is unknown
+	// to it. It says so after a handshake through our requester.
+	t.Run("TLS", func(t *testing.T) {
+		text := b.fails(t, fetch{URL: fmt.Sprintf("https://secure%s:%d/hello", zone, secureAt.Port()), Method: "GET"})
+		if !strings.Contains(text, "unknown authority") {
+			t.Errorf("got error %q, want one about an unknown authority", text)
+		}
+		if got := hello.Load(); got != "secure"+zone {
+			t.Errorf("the server got a ClientHello for %v, want one for %s", got, "secure"+zone)
+		}
+	})
+	t.Run("and on", func(t *testing.T) {
+		r := b.fetch(t, fetch{URL: url("/hello"), Method: "GET"})
+		want(t, "body", r.Body, []byte("hello GET"))
+	})
+	// A ConnectionError ends a request at once. Version 1.4.1 does not survive
+	// any: it forgets the request, then closes its connection, and takes it as
+	// fatal that it has forgotten it. So this comes last.
+	t.Run("refused", func(t *testing.T) {
+		text := b.fails(t, fetch{URL: fmt.Sprintf("http://refused.example:%d/hello", plainAt.Port()), Method: "GET"})
+		if strings.Contains(text, "Timeout") {
+			t.Errorf("mix-fetch waited for an answer that did not come: %q", text)
+		}
+	})
+}
 
+// The same, where each node, the directory and the requester are processes of
+// our programs.
+func TestMixFetchOnPrograms(t *testing.T) {
+	path := chromium(t)
+	ln, err := net.Listen("tcp", "0.0.0.0:0") // on all of 127.0.0.0/8
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := httptest.NewUnstartedServer(http.HandlerFunc(serve))
+	plain.Listener.Close()
+	plain.Listener = ln
+	plain.Start()
+	t.Cleanup(plain.Close)
+	port := address(t, plain).Port()
+
+	w := runPrograms(t, network{allow: fmt.Sprintf("127.64.0.0/16:%d", port)})
+	b := w.mixFetch(t, path)
+	hosts := 0
+	fetches(t, b, func(path string) string {
+		hosts++
+		return fmt.Sprintf("http://127.64.0.%d:%d%s", hosts, port, path)
+	})
+	t.Run("refused", func(t *testing.T) {
+		text := b.fails(t, fetch{URL: fmt.Sprintf("http://127.65.0.1:%d/hello", port), Method: "GET"})
+		if strings.Contains(text, "Timeout") {
+			t.Errorf("mix-fetch waited for an answer that did not come: %q", text)
+		}
+	})
+}
+
+// mixFetch starts mix-fetch, at the first gateway, for the network's requester.
+func (w *world) mixFetch(t *testing.T, chromium string) *browser {
+	t.Helper()
+	return w.browser(t, chromium, map[string]any{
+		"clientId":                  "interop",
+		"nymApiUrl":                 w.api,
+		"preferredGateway":          w.network.Gateways()[0].Identity.String(),
+		"preferredNetworkRequester": w.requester,
+		"forceTls":                  false,
+		"mixFetchOverride":          map[string]any{"requestTimeoutMs": patience.Milliseconds()},
+	})
+}
+
+// fetches fetches and sends. Each URL that it asks for has another host.
+func fetches(t *testing.T, b *browser, url func(path string) string) {
 	t.Run("GET", func(t *testing.T) {
 		r := b.fetch(t, fetch{URL: url("/hello"), Method: "GET"})
 		if r.Status != http.StatusOK || r.Type != "text/plain" {
@@ -99,30 +164,6 @@ func TestMixFetch(t *testing.T) {
 		for i, c := range open {
 			r := answer(t, fmt.Sprintf("request %d", i), c)
 			want(t, fmt.Sprintf("body %d", i), r.Body, noise(20_000+i))
-		}
-	})
-	// The authorities that it trusts are built in, so this server's is unknown
-	// to it. It says so after a handshake through our requester.
-	t.Run("TLS", func(t *testing.T) {
-		text := b.fails(t, fetch{URL: fmt.Sprintf("https://secure%s:%d/hello", zone, secureAt.Port()), Method: "GET"})
-		if !strings.Contains(text, "unknown authority") {
-			t.Errorf("got error %q, want one about an unknown authority", text)
-		}
-		if got := hello.Load(); got != "secure"+zone {
-			t.Errorf("the server got a ClientHello for %v, want one for %s", got, "secure"+zone)
-		}
-	})
-	t.Run("and on", func(t *testing.T) {
-		r := b.fetch(t, fetch{URL: url("/hello"), Method: "GET"})
-		want(t, "body", r.Body, []byte("hello GET"))
-	})
-	// A ConnectionError ends a request at once. Version 1.4.1 does not survive
-	// any: it forgets the request, then closes its connection, and takes it as
-	// fatal that it has forgotten it. So this comes last.
-	t.Run("refused", func(t *testing.T) {
-		text := b.fails(t, fetch{URL: fmt.Sprintf("http://refused.example:%d/hello", plainAt.Port()), Method: "GET"})
-		if strings.Contains(text, "Timeout") {
-			t.Errorf("mix-fetch waited for an answer that did not come: %q", text)
 		}
 	})
 }

@@ -3,18 +3,22 @@
 //   test ── stdin ──▶  {"do":"send","to":RECIPIENT,"body":BASE64}
 //                      {"do":"ask","to":RECIPIENT,"body":BASE64,"surbs":10}
 //                      {"do":"reply","tag":BASE58,"body":BASE64}
+//                      {"do":"quit"}
 //   test ◀─ stdout ──  {"event":"address","address":RECIPIENT}
 //                      {"event":"message","body":BASE64,"tag":BASE64 or absent}
+//                      {"event":"bye"}
 //                      {"event":"error","error":TEXT}
 //
-// Whatever the client itself prints goes to stderr.
+// Whatever the client itself prints goes to stderr. With a FILE, the client has
+// the keys and the gateway of the one that quit with the same FILE before.
 //
-// Usage: node nymclient.mjs DIRECTORY-URL [OPTIONS-JSON]
+// Usage: node nymclient.mjs DIRECTORY-URL [OPTIONS-JSON [FILE]]
 
 import "fake-indexeddb/auto";
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 import WebSocket from "ws";
+import { load, save } from "./storage.mjs";
 
 const tell = (event) => process.stdout.write(JSON.stringify(event) + "\n");
 for (const level of ["log", "info", "warn", "error", "debug"]) {
@@ -40,9 +44,14 @@ const decode = (text) => new Uint8Array(Buffer.from(text, "base64"));
 // counter of borrowers.
 const tagBytes = (tag) => new Uint8Array(nym.__wasm.memory.buffer, tag.__wbg_ptr + 4, 16);
 
-const onMessage = (body, tag) =>
-  tell({ event: "message", body: encode(body), tag: tag && encode(tagBytes(tag)) });
-const options = process.argv[3] ? JSON.parse(process.argv[3]) : {};
+// Mail may come before the client is ready; the address is told first.
+let early = [];
+const onMessage = (body, tag) => {
+  const event = { event: "message", body: encode(body), tag: tag && encode(tagBytes(tag)) };
+  early ? early.push(event) : tell(event);
+};
+const [, , directory, optionsText = "{}", file] = process.argv;
+const options = JSON.parse(optionsText);
 
 const actions = {
   send: (client, { to, body }) => client.send_regular_message(decode(body), to),
@@ -51,10 +60,20 @@ const actions = {
 };
 
 try {
-  const client = await new nym.NymClient(onMessage, { nymApiUrl: process.argv[2], ...options });
+  if (file) {
+    await load(file);
+  }
+  const client = await new nym.NymClient(onMessage, { nymApiUrl: directory, ...options });
   tell({ event: "address", address: client.selfAddress() });
+  early.forEach(tell);
+  early = null;
   for await (const line of createInterface({ input: process.stdin })) {
     const order = JSON.parse(line);
+    if (order.do === "quit") {
+      await save(file);
+      tell({ event: "bye" });
+      break;
+    }
     try {
       await actions[order.do](client, order);
     } catch (err) {

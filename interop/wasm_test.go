@@ -35,7 +35,7 @@ func want(t *testing.T, what string, got, want []byte) {
 func TestWasmLongReplies(t *testing.T) {
 	w := newWorld(t, localnet.Spec{Traffic: client.Fast(), PlainLinks: true})
 	nym := w.foreign(t, `{"clientId":"interop"}`)
-	our := w.ours(w.network.Gateways()[0].Identity, client.Traffic{})
+	our := w.ours(t, w.network.Gateways()[0].Identity, client.Traffic{})
 
 	t.Run("ours answers", func(t *testing.T) {
 		nym.ask(t, our.Address(), []byte("tell me all"), 5)
@@ -64,7 +64,7 @@ func TestWasmLongReplies(t *testing.T) {
 // What Nym's client can be set to, each with a message there and back.
 func TestWasmOptions(t *testing.T) {
 	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
-	our := w.ours(w.network.Gateways()[0].Identity, client.Traffic{})
+	our := w.ours(t, w.network.Gateways()[0].Identity, client.Traffic{})
 	last := w.network.Gateways()[len(w.network.Gateways())-1].Identity
 	for name, options := range map[string]string{
 		"a gateway by name": `{"clientId":"a","preferredGateway":"` + last.String() + `"}`,
@@ -89,10 +89,18 @@ func TestWasmOptions(t *testing.T) {
 // Nym's client of 2026 (nodes.md §5.1, generation B) registers at a gateway of
 // ours and talks to itself and to a client of ours, in every way it knows.
 func TestWasmClient(t *testing.T) {
-	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
+	wasmClient(t, newWorld(t, localnet.Spec{Traffic: client.Fast()}))
+}
+
+// The same, where each node and the directory are processes of our programs.
+func TestWasmClientOnPrograms(t *testing.T) {
+	wasmClient(t, runPrograms(t, network{}))
+}
+
+func wasmClient(t *testing.T, w *world) {
 	nym := w.foreign(t, `{"clientId":"interop"}`)
 	gateways := w.network.Gateways()
-	our := w.ours(gateways[len(gateways)-1].Identity, client.Traffic{})
+	our := w.ours(t, gateways[len(gateways)-1].Identity, client.Traffic{})
 
 	t.Run("to itself", func(t *testing.T) {
 		nym.send(t, nym.address, []byte("hello self"))

@@ -1,0 +1,74 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/client"
+	"nym-socks5/mixnet/localnet"
+)
+
+// Nym's client comes back with the keys it had: its gateway knows it, its
+// address is the same, and what was sent to it meanwhile is there, once.
+func TestWasmReturns(t *testing.T) {
+	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
+	gateways := w.network.Gateways()
+	our := w.ours(t, gateways[0].Identity, client.Traffic{})
+	// Version 1.4.1 chooses a gateway anew at each start unless it is told one.
+	options := fmt.Sprintf(`{"clientId":"interop","preferredGateway":%q}`, gateways[1].Identity)
+	file := filepath.Join(t.TempDir(), "storage")
+	start := func() *foreign {
+		t.Helper()
+		return startForeign(t, w.api, options, file)
+	}
+	echo := func(f *foreign, body string) {
+		t.Helper()
+		f.send(t, f.address, []byte(body))
+		f.wantBodies(t, body)
+	}
+
+	first := start()
+	echo(first, "here I am")
+	first.quit(t)
+
+	// Mail for one who is away: its gateway keeps it and acknowledges it.
+	mail := []string{"first", "second", string(noise(big))}
+	for _, m := range mail {
+		done := make(chan error, 1)
+		err := our.Send(context.Background(), first.address, []byte(m), mixnet.SendOptions{SURBs: -1, Done: func(err error) { done <- err }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		our.wantDone(t, "mail", done)
+	}
+
+	second := start()
+	if second.address != first.address {
+		t.Errorf("its address was %v and is %v", first.address, second.address)
+	}
+	second.wantBodies(t, mail...)
+	echo(second, "got it all") // and nothing twice, or it would stand before this
+	t.Run("speaks as before", func(t *testing.T) {
+		second.ask(t, our.Address(), []byte("who am I"), 30)
+		m := our.receive(t, "an anonymous message")
+		done := make(chan error, 1)
+		if err := our.Reply(context.Background(), m.From, []byte("as before"), mixnet.SendOptions{Done: func(err error) { done <- err }}); err != nil {
+			t.Fatal(err)
+		}
+		second.wantBodies(t, "as before")
+		our.wantDone(t, "reply", done) // or it might be sent once more, to the third
+	})
+	second.quit(t)
+
+	// What it has it does not get again.
+	third := start()
+	echo(third, "once more")
+	err := our.Send(context.Background(), third.address, []byte("welcome"), mixnet.SendOptions{SURBs: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	third.wantBodies(t, "welcome")
+}
