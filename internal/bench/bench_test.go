@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -204,22 +202,11 @@ func TestUnknownChild(t *testing.T) {
 func TestRelay(t *testing.T) {
 	for name, noise := range map[string]bool{"plain": false, "noise": true} {
 		t.Run(name, func(t *testing.T) {
-			toChild, fromParent := io.Pipe()
-			toParent, fromChild := io.Pipe()
-			var wg sync.WaitGroup
-			wg.Go(func() {
-				if err := Child(t.Context(), childRelay, toChild, fromChild); err != nil {
-					t.Errorf("child: %v", err)
-				}
-				fromChild.Close()
-			})
 			r, err := newRelay(noise, 1, 100)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := r.measure(t.Context(), &pipe{bufio.NewReader(toParent), fromParent})
-			fromParent.Close()
-			wg.Wait()
+			c, err := playChild(t, childRelay, func(p *pipe) (relayCost, error) { return r.measure(t.Context(), p) })
 			if err != nil || c.node <= 0 || c.unwrap <= 0 {
 				t.Errorf("cost %+v, %v", c, err)
 			}

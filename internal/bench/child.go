@@ -15,6 +15,10 @@ import (
 const (
 	childIdle  = "idle"  // a whole network without traffic
 	childRelay = "relay" // one mix node
+
+	childSessions = "sessions" // a gateway
+	childConns    = "conns"    // bare connections
+	childFlood    = "flood"    // somebody who floods
 )
 
 // Child is the child's side: it does what the mode says and talks with its
@@ -28,6 +32,12 @@ func Child(ctx context.Context, mode string, in io.Reader, out io.Writer) error 
 		return idleChild(ctx, p)
 	case childRelay:
 		return relayChild(ctx, p)
+	case childSessions:
+		return sessionsChild(ctx, p)
+	case childConns:
+		return connsChild(ctx, p)
+	case childFlood:
+		return floodChild(ctx, p)
 	}
 	return fmt.Errorf("bench: there is no child %q", mode)
 }

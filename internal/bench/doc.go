@@ -7,7 +7,12 @@
 //	latency.go   │            └─ whole networks and single nodes over loopback
 //	pacing.go    │                TCP, on the wall clock and on the CPU time of
 //	footprint.go │                whole processes                      (the rest)
-//	stalled.go   ┘
+//	stalled.go   │
+//	mail.go      │
+//	lists.go     │
+//	sessions.go  │
+//	start.go     │
+//	floods.go    ┘
 //	                 Run ──▶ []Row ──▶ table, docs/benchmarks.json
 //
 // A [Figure] is data: a name, a goal, and a function that measures. What several

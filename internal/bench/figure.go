@@ -89,6 +89,7 @@ func (g Goal) Met(v Value) (met, ok bool) {
 func figures() (all []Figure) {
 	for _, topic := range [][]Figure{
 		packetFigures, relayFigures, transferFigures, pacingFigures, latencyFigures, footprintFigures, stalledFigures,
+		mailFigures, listsFigures, sessionsFigures, startFigures, floodFigures,
 	} {
 		all = append(all, topic...)
 	}

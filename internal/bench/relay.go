@@ -99,14 +99,18 @@ type relaySpec struct {
 	Sink        netip.AddrPort
 	SinkNoise   keys.Noise
 	OtherSphinx keys.Sphinx // that of everybody else
+	Flooded     bool        // strangers come too: to the node, and to a gateway in the same process
 }
 
 // relayReport is the child's answer: first its address, then its account.
 type relayReport struct {
 	Addr      netip.AddrPort
+	Clients   netip.AddrPort // the gateway's, if there is one
+	Gateway   keys.Identity
 	CPU       time.Duration // since the child began
 	Forwarded uint64
 	Dropped   uint64
+	Resident  float64 // bytes
 }
 
 // topology is that of three nodes and a gateway: source, node, sink, nobody.
@@ -169,35 +173,44 @@ func (r *relay) measure(ctx context.Context, p *pipe) (c relayCost, err error) {
 	if err != nil {
 		return c, errors.Join(err, r.ln.Close())
 	}
-	var hello relayReport
-	if err := p.ask(r.spec, &hello); err != nil {
-		return c, errors.Join(err, r.ln.Close())
-	}
-	r.node = mixnet.NodeAddrFrom(hello.Addr)
 	unwrap, err := r.unwrapping(packets[0])
 	if err != nil {
 		return c, errors.Join(err, r.ln.Close())
 	}
+	err = r.around(ctx, p, func(ctx context.Context, source *link.Pool, _ relayReport) error {
+		c, err = r.run(ctx, source, p, packets, unwrap)
+		return err
+	})
+	return c, err
+}
 
+// around starts the child's node, and source and sink for as long as do takes.
+func (r *relay) around(ctx context.Context, p *pipe, do func(context.Context, *link.Pool, relayReport) error) error {
+	var hello relayReport
+	if err := p.ask(r.spec, &hello); err != nil {
+		return errors.Join(err, r.ln.Close())
+	}
+	r.node = mixnet.NodeAddrFrom(hello.Addr)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	source := link.NewPool(link.PoolConfig{Key: r.keys[0], NoiseKey: func(mixnet.NodeAddr) keys.Noise {
-		if r.keys[0] == nil {
-			return keys.Noise{}
-		}
-		return keys.NoiseKeyFromBytes(r.spec.Noise).Public()
-	}})
+	source := link.NewPool(link.PoolConfig{Key: r.keys[0], NoiseKey: func(mixnet.NodeAddr) keys.Noise { return r.noise() }})
 	sink := link.NewServer(link.ServerConfig{Key: r.keys[1], Serve: r.sink})
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return source.Run(ctx) })
 	g.Go(func() error { return sink.Run(ctx, r.ln) })
 	g.Go(func() error {
 		defer cancel()
-		c, err = r.run(ctx, source, p, packets, unwrap)
-		return err
+		return do(ctx, source, hello)
 	})
-	err = g.Wait()
-	return c, err
+	return g.Wait()
+}
+
+// noise is the node's public Noise key; zero: plain links.
+func (r *relay) noise() keys.Noise {
+	if r.keys[0] == nil {
+		return keys.Noise{}
+	}
+	return keys.NoiseKeyFromBytes(r.spec.Noise).Public()
 }
 
 // run measures. The first round opens connections and fills pools.

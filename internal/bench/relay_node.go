@@ -40,6 +40,15 @@ func relayChild(ctx context.Context, p *pipe) error {
 	if spec.Noise != [keys.Size]byte{} {
 		cfg.Noise = keys.NoiseKeyFromBytes(spec.Noise)
 	}
+	hello := relayReport{Addr: addr}
+	var beside *loneGateway
+	if spec.Flooded {
+		cfg.Server.ExemptLoopback = false
+		if beside, err = newLoneGateway(nil, nil); err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		hello.Clients, hello.Gateway = beside.ws.Addr().(*net.TCPAddr).AddrPort(), beside.identity.Public()
+	}
 	node, err := mixnode.New(cfg)
 	if err != nil {
 		return errors.Join(err, ln.Close())
@@ -47,7 +56,10 @@ func relayChild(ctx context.Context, p *pipe) error {
 	ctx, cancel := context.WithCancel(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return node.Run(ctx, ln) })
-	err = relayReports(p, node, relayReport{Addr: addr})
+	if beside != nil {
+		g.Go(func() error { return beside.Run(ctx, beside.mix, beside.ws) })
+	}
+	err = relayReports(p, node, hello)
 	cancel()
 	return errors.Join(err, g.Wait())
 }
@@ -68,6 +80,10 @@ func relayReports(p *pipe, node *mixnode.Node, hello relayReport) error {
 		}
 		s := node.Stats()
 		report = relayReport{CPU: processCPU(), Forwarded: s.Forwarded}
+		var err error
+		if report.Resident, err = residentMemory(); err != nil {
+			return err
+		}
 		for _, d := range s.Dropped {
 			report.Dropped += d
 		}
