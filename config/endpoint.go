@@ -10,11 +10,12 @@ import (
 
 // Client is how a program takes part in the mixnet as a client.
 type Client struct {
-	Gateway string `toml:"gateway" flag:"gateway" arg:"IDENTITY" help:"identity of the gateway we are reached through. If empty, one is drawn at the first start and kept"`
+	Gateway string `toml:"gateway" flag:"gateway" arg:"IDENTITY" help:"identity of the gateway we are reached through. If empty, one is drawn at the first start and kept; nym-socks5 keeps up to three and goes to another while one cannot be reached"`
 
 	HopDelay   Duration `toml:"hop_delay" arg:"TIME" help:"mean delay at each of the three mixes; off: mixes mix nothing"`
 	SendEvery  Duration `toml:"send_every" arg:"TIME" help:"mean time between two packets, data or cover; off: packets leave at once, and when they leave shows the traffic"`
 	CoverEvery Duration `toml:"cover_every" arg:"TIME" help:"mean time between two packets of the second stream of cover; off: there is none"`
+	NeverStop  bool     `toml:"never_stop" help:"send messages even while hardly any cover comes home, which may be an attack to see where ours go"`
 }
 
 // newClient has the means of Nym's own clients (sphinx.md §6.1).

@@ -47,7 +47,9 @@ type ClientConfig struct {
 	Keys   cli.Keys
 	State  *cli.State
 	Source *Source
-	// SolicitedOnly drops what strangers send.
+	// SolicitedOnly drops what strangers send. Nobody needs to know the address
+	// of such a client, so it may have fallbacks, unless its settings name one
+	// gateway.
 	SolicitedOnly bool
 	Log           zerolog.Logger
 }
@@ -55,7 +57,7 @@ type ClientConfig struct {
 // NewClient makes a client. The first time it waits for a picture of the
 // network, to draw a gateway from.
 func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
-	gateway, err := chooseGateway(ctx, cfg)
+	at, err := chooseHomes(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +66,11 @@ func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	c, err := client.New(client.Config{
-		Identity:   cfg.Keys.Identity,
+		Identity:   at[0].Identity,
 		Encryption: cfg.Keys.Encryption,
 		Ack:        cfg.Keys.Ack,
-		Gateway:    gateway,
+		Gateway:    at[0].Gateway,
+		Fallbacks:  at[1:],
 		Store:      store,
 		Topology:   cfg.Source.Network,
 		Refresh:    refresh,
@@ -80,6 +83,7 @@ func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
 			CoverEvery: cfg.Client.CoverEvery.Std(),
 		},
 		SolicitedOnly: cfg.SolicitedOnly,
+		NeverStop:     cfg.Client.NeverStop,
 		Log:           cfg.Log,
 	})
 	if err != nil {
@@ -104,6 +108,15 @@ func NewEndpoint(ctx context.Context, cfg ClientConfig, streams proxy.Config) (*
 	return &Endpoint{Client: c, Proxy: proxy.New(c.Messenger, streams)}, nil
 }
 
+// chooseHomes gives the gateways of a client, the preferred one first.
+func chooseHomes(ctx context.Context, cfg ClientConfig) ([]client.Home, error) {
+	if cfg.SolicitedOnly && cfg.Client.Gateway == "" {
+		return homes(ctx, cfg)
+	}
+	gateway, err := chooseGateway(ctx, cfg)
+	return []client.Home{{Gateway: gateway, Identity: cfg.Keys.Identity}}, err
+}
+
 // chooseGateway gives the gateway of the settings, or the one that was drawn
 // when the profile was new.
 func chooseGateway(ctx context.Context, cfg ClientConfig) (keys.Identity, error) {
@@ -123,12 +136,7 @@ func chooseGateway(ctx context.Context, cfg ClientConfig) (keys.Identity, error)
 }
 
 func drawGateway(n *topology.Network) (string, error) {
-	var open []string
-	for _, g := range n.Gateways() {
-		if g.Clients != "" {
-			open = append(open, g.Identity.String())
-		}
-	}
+	open := openGateways(n)
 	if len(open) == 0 {
 		return "", errors.New("assembly: no gateway of the network takes clients")
 	}
@@ -225,6 +233,10 @@ func (c *Client) Run(ctx context.Context, service func(context.Context) error, c
 			err = errors.New("the client ended by itself")
 		}
 		return err
+	})
+	base.Go(func() error {
+		changes(below, ownAddrs, wallClock, c.Messenger.NetworkChanged)
+		return nil
 	})
 	above.Go(func() error { return service(ctx) })
 	above.Go(func() error {

@@ -21,7 +21,10 @@ the proxy's URL.`,
 		New:   config.NewSOCKS,
 		Keys:  assembly.ClientKeys,
 		Check: check,
-		Run:   run,
+		Commands: []cli.Command[*config.SOCKS]{
+			assembly.GatewayCommands(func(c *config.SOCKS) config.Client { return c.Client }),
+		},
+		Run: run,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nym-socks5/config"
+	"nym-socks5/mixnet/keys"
 )
 
 // stateVersion is that of the state folder. It changes when a folder would be
@@ -81,6 +82,31 @@ func (s *State) Remember(name string, draw func() (string, error)) (string, erro
 		return "", err
 	}
 	return line, s.WriteText(name, line)
+}
+
+// Identity gives the identity key of a file, for programs with several; it is
+// drawn if there is none.
+func (s *State) Identity(name string) (*keys.IdentityKey, error) {
+	b, err := ReadSecret(s.Path(name))
+	if errors.Is(err, os.ErrNotExist) {
+		if err := s.RenewIdentity(name); err != nil {
+			return nil, err
+		}
+		b, err = ReadSecret(s.Path(name))
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret, err := Identity.decode(b)
+	if err != nil {
+		return nil, Invalid("%s: %v", s.Path(name), err)
+	}
+	return keys.IdentityKeyFromSeed([keys.Size]byte(secret)), nil
+}
+
+// RenewIdentity draws the key of such a file anew.
+func (s *State) RenewIdentity(name string) error {
+	return WriteFile(s.Path(name), Identity.encode(Identity.draw()), 0o600)
 }
 
 // checkVersion is the one place that knows of versions before: there is none.
