@@ -63,8 +63,9 @@ faults: ## Kill programs at random moments under traffic, fifty times and more; 
 netns: ## Run a network on three hosts, each a network namespace; needs root, iproute2 and curl
 	$(GO) test -tags netns -count=1 -timeout 10m -v -run Netns ./internal/fleet
 
-examples: ## Run the examples
+examples: ## Run the examples; one needs Python 3 and Node
 	$(GO) run ./examples/hello
+	$(GO) run ./examples/first-message
 
 size: ## Count lines of Go, and bytes of the programs in bin/
 	@find . -name '*.go' ! -name '*_test.go' -exec cat {} + | wc -l | xargs echo "lines of Go:"

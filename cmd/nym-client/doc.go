@@ -1,0 +1,30 @@
+// Nym-client lets other programs on this machine send and receive messages
+// through a mixnet, over a WebSocket that speaks as Nym's own client does.
+//
+//	nym-client run --topology topology.json
+//	nym-client run --directory https://directory.example.org/ --directory-key KEY
+//
+// Once it is connected it prints the URL where programs connect, by default
+// ws://127.0.0.1:1977. A text frame is a request in JSON:
+//
+//	{"type":"selfAddress"}
+//	{"type":"send","recipient":"IDENTITY.KEY@GATEWAY","message":"hello"}
+//
+// and a message that arrives is one too:
+//
+//	{"type":"received","message":"hello","senderTag":null}
+//
+// Package mixnet/wsapi describes all requests, in JSON and in binary, and
+// examples/first-message has programs in Python and JavaScript.
+//
+// "nym-client details" prints the address under which others send to us. What is
+// sent while nym-client does not run waits at the gateway; what arrives while no
+// program is connected is kept in memory for the next.
+//
+// Web pages may not connect, unless --origin names theirs. Whoever else can
+// reach the port may, and speaks for the client: --token-file has them show a text.
+//
+// The first run makes a profile: settings, and keys in a state folder. See
+// nym-client run --help for all settings and their environment variables, and
+// nym-client man for the manual page.
+package main

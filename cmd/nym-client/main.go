@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+
+	"nym-socks5/cmd/assembly"
+	"nym-socks5/config"
+	"nym-socks5/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(program())) }
+
+func program() cli.Program[*config.NymClient] {
+	return cli.Program[*config.NymClient]{
+		Name:  "nym-client",
+		Usage: "let other programs send and receive through a mixnet",
+		About: `Programs on this machine connect to it by WebSocket, and send and receive
+messages through a mixnet in JSON or in a binary form, as with Nym's own client.
+Once it is connected it prints the URL to connect to. What is sent to it while it
+does not run waits at its gateway.`,
+		New:     config.NewNymClient,
+		Keys:    assembly.ClientKeys,
+		Check:   check,
+		Details: details,
+		Run:     run,
+	}
+}
+
+// check reports what the settings alone do not tell.
+func check(c *config.NymClient) error {
+	if _, err := token(c.WebSocket); err != nil {
+		return err
+	}
+	if err := assembly.CheckClient(c.Client); err != nil {
+		return err
+	}
+	return assembly.CheckNetwork(c.Network)
+}
+
+// details prints the address, once the gateway is known.
+func details(c *config.NymClient, s *cli.State, ks cli.Keys) ([]cli.Detail, error) {
+	gateway, err := assembly.KnownGateway(c.Client, s)
+	if err != nil {
+		return nil, err
+	}
+	d := []cli.Detail{{Name: "identity_key", Value: ks.Identity.Public().String()}}
+	if !gateway.IsZero() {
+		d = append(d, cli.Detail{Name: "address", Value: assembly.Recipient(ks, gateway).String()})
+	}
+	return d, nil
+}

@@ -1,0 +1,13 @@
+// Command first-message shows that programs in other languages use the mixnet:
+// it runs a network and two clients in this process, as localnet and nym-client
+// do, and the scripts beside it in Python and JavaScript against them.
+//
+//	first_message.py ◀─ WebSocket ─▶ wsapi ─ alice ─▶ gateway ─▶ 3 mixes ─┐
+//	first-message.js ◀─ WebSocket ─▶ wsapi ─ bob ◀─── gateway ◀───────────┘
+//
+//	go run ./examples/first-message
+//
+// in the root of the repository. It needs Python 3 and Node.js, fails if a script
+// prints something else than it should, keeps nothing, and opens ports on loopback
+// only. README.md has the same by hand, with separate programs.
+package main

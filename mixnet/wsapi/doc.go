@@ -1,0 +1,37 @@
+// Package wsapi lets other programs on this machine use a client: a WebSocket
+// server that speaks as Nym's own client does (socks.md §17).
+//
+//	program A ◀─ text, JSON ──▶ peer ─┬─ requests ─▶ lanes ─▶ Send, Reply ──▶ ┌───────────┐
+//	program B ◀─ binary ──────▶ peer ─┘                                       │ Messenger │
+//	     ▲                        ▲                                           └───────────┘
+//	     │                        └──────────── mailroom ◀── Receive ◀──────────────┘
+//	     └── nobody there: messages are kept, up to a bound, for the next who connects
+//
+// A frame is one request. Text frames carry JSON, binary frames the binary form,
+// and a program may mix them. Its answer has the form of the request; messages
+// that arrive have the form of the last request, and binary form before the first.
+//
+// Answers come in the order of the requests, save that a send which waits for
+// room in its lane does not hold up what follows it. What a program has handed
+// over is sent also if it disconnects at once.
+//
+// # Beyond Nym's client
+//
+// All of this is optional, and a program that knows nothing of it sees none of
+// it (socks.md §21.8):
+//
+//   - Several programs may be connected; each gets every message that arrives.
+//   - JSON has the requests closedConnection and getLaneQueueLength, with a
+//     connectionId.
+//   - "encoding": "base64" in any JSON request says that its message, if any, is
+//     base64, and asks for arriving messages in that form.
+//   - "id", a string or number, in a JSON request: the last answer to it is of type
+//     ok or error and has the same id. For a send, ok means that it is queued.
+//   - The sub-protocols nym.text and nym.base64 choose the form of messages that
+//     arrive before the first request.
+//   - A reply to a tag that is not known is answered with an error.
+//
+// The package neither opens the port nor knows the mixnet. It does not tell
+// programs apart: who may connect sees all messages and speaks for the client.
+// It keeps nothing on disk, and logs nothing of what passes.
+package wsapi

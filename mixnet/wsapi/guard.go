@@ -1,0 +1,78 @@
+package wsapi
+
+import (
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// A guard decides who may connect: every web page that a browser on this
+// machine shows can reach the port (H34).
+type guard struct {
+	hosts   []string // names that Host may have beside loopback addresses
+	origins []string // that may connect beside programs, which have none
+	token   string   // empty: none is needed
+}
+
+// objection says why a request is refused; empty: it is not.
+func (g *guard) objection(r *http.Request) string {
+	switch {
+	case !g.host(r.Host):
+		return "this host name is not served"
+	case !g.origin(r.Header):
+		return "this origin may not connect"
+	case !g.authorized(r):
+		return "the token is missing or wrong"
+	}
+	return ""
+}
+
+// host reports whether the Host header names us. A page whose own name was made
+// to point here has that name in it.
+func (g *guard) host(header string) bool {
+	name := header
+	if h, _, err := net.SplitHostPort(header); err == nil {
+		name = h
+	} else {
+		name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	}
+	if ip, err := netip.ParseAddr(name); err == nil && ip.IsLoopback() {
+		return true
+	}
+	return name != "" && slices.ContainsFunc(g.hosts, func(h string) bool { return strings.EqualFold(h, name) })
+}
+
+// origin reports whether the request comes from a program, or from a page that
+// may connect. A page has no way to leave the header out.
+func (g *guard) origin(h http.Header) bool {
+	given, ok := h["Origin"]
+	if !ok {
+		return true
+	}
+	return len(given) == 1 && slices.ContainsFunc(g.origins, func(o string) bool { return strings.EqualFold(o, given[0]) })
+}
+
+// authorized looks for the token in the header Authorization or, as browsers
+// cannot set that, in the query.
+func (g *guard) authorized(r *http.Request) bool {
+	if g.token == "" {
+		return true
+	}
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		given = r.URL.Query().Get("token")
+	}
+	return subtle.ConstantTimeCompare([]byte(given), []byte(g.token)) == 1
+}
+
+// ValidOrigin reports whether a text is the origin of web pages, as a browser
+// writes it: scheme://host or scheme://host:port. The origin null is none: every
+// page can have it.
+func ValidOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme != "" && u.Host != "" && s == u.Scheme+"://"+u.Host
+}

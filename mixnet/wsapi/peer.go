@@ -1,0 +1,262 @@
+package wsapi
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
+
+	"nym-socks5/mixnet"
+)
+
+const (
+	// maxQueued is how many bytes of requests of one program wait for room in
+	// their lanes at most. Beyond it nothing more is read from that program.
+	maxQueued = 64 << 20
+	// requestCost is what a request counts there beside its message.
+	requestCost = 4 << 10
+	// inOrder is how long what follows a send waits for it, so that answers are
+	// in order unless the lane is full.
+	inOrder = 50 * time.Millisecond
+	// closePatience is how long a program may take to answer a closing frame.
+	closePatience = time.Second
+	// maxSURBs is how many reply SURBs are attached to one message at most. Who
+	// needs more for its answer asks for them.
+	maxSURBs = 500
+)
+
+// maxFrame is the size in bytes of the largest legal request: a message of which
+// JSON writes every byte as \u00XX, and the other members (H35).
+const maxFrame = 6*mixnet.MaxMessage + 64<<10
+
+// A peer is a program that is connected.
+//
+//	read ─▶ parse ─┬─▶ lanes ─▶ Messenger ─┐
+//	               └──── answer ───────────┴─▶ outbox ─▶ write
+//	                     mailroom ───────────────▲
+type peer struct {
+	s    *Server
+	ws   *websocket.Conn
+	conn net.Conn // below ws
+	log  zerolog.Logger
+
+	out    *outbox
+	lanes  lanes
+	room   *semaphore.Weighted // bytes of requests that may wait
+	format atomic.Uint32       // that of the last request
+	end    context.CancelFunc  // of the connection; sends go on
+	live   context.Context     // ends with the connection
+}
+
+func newPeer(s *Server, ws *websocket.Conn, conn net.Conn, first format, log zerolog.Logger) *peer {
+	p := &peer{
+		s: s, ws: ws, conn: conn, log: log,
+		out:  newOutbox(s.cfg.Outbox),
+		room: semaphore.NewWeighted(maxQueued),
+	}
+	p.lanes = lanes{
+		all: make(map[connID]*lane), new: s.newLane, length: s.cfg.Messenger.LaneLen, send: p.send, sent: p.sent,
+	}
+	p.format.Store(uint32(first))
+	return p
+}
+
+func (p *peer) lastFormat() format { return format(p.format.Load()) }
+
+// run serves the program until either side has enough or ctx ends, and then
+// sends what the program has asked to be sent, unless ctx has ended.
+func (p *peer) run(ctx context.Context) {
+	p.live, p.end = context.WithCancel(context.WithoutCancel(ctx))
+	p.ws.SetReadLimit(p.s.maxFrame)
+	p.s.mail.join(p)
+	var g sync.WaitGroup
+	g.Go(func() { defer p.end(); p.write() })
+	g.Go(func() { defer p.end(); p.read(ctx) })
+	select {
+	case <-p.live.Done():
+		p.ws.CloseNow()
+	case <-ctx.Done():
+		sever := time.AfterFunc(closePatience, func() { p.conn.Close() })
+		p.ws.Close(websocket.StatusGoingAway, "")
+		sever.Stop()
+		p.end()
+	}
+	g.Wait()
+	p.s.mail.leave(p)
+	p.lanes.wait()
+}
+
+// write writes what is in the outbox until the connection ends.
+func (p *peer) write() {
+	for {
+		o, ok := p.out.first()
+		if !ok {
+			select {
+			case <-p.out.filled:
+				continue
+			case <-p.live.Done():
+				return
+			}
+		}
+		if err := p.writeOne(&o); err != nil {
+			return
+		}
+		p.out.done()
+	}
+}
+
+func (p *peer) writeOne(o *outgoing) error {
+	if o.format == binaryFormat {
+		return p.ws.Write(p.live, websocket.MessageBinary, o.response.appendBinary(nil))
+	}
+	b, err := o.response.text(o.format)
+	if err != nil {
+		return err
+	}
+	return p.ws.Write(p.live, websocket.MessageText, b)
+}
+
+// answer tells the program something. If it does not read its answers, it goes.
+func (p *peer) answer(r response, f format) {
+	if !p.out.put(outgoing{r, f}) {
+		p.slow()
+	}
+}
+
+// slow ends the connection with a program that does not read.
+func (p *peer) slow() {
+	if p.live.Err() == nil {
+		p.log.Warn().Msg("program does not read what it is sent: disconnected")
+		p.end()
+	}
+}
+
+// read takes requests until the connection ends. Sends live as long as ctx.
+func (p *peer) read(ctx context.Context) {
+	for {
+		typ, b, err := p.ws.Read(p.live)
+		if err != nil {
+			return
+		}
+		parse := parseBinary
+		if typ == websocket.MessageText {
+			parse = parseText
+		}
+		r, err := parse(b)
+		p.format.Store(uint32(r.format))
+		if err == nil {
+			err = p.do(ctx, &r)
+		}
+		if err != nil {
+			p.fail(&r, err)
+		}
+	}
+}
+
+// fail tells that a request could not be granted.
+func (p *peer) fail(r *request, err error) {
+	p.answer(response{kind: errorResponse, failure: asFailure(err), id: r.id}, r.format)
+}
+
+// ok tells that a request was granted, if the program wants to know.
+func (p *peer) ok(r *request) {
+	if r.id != nil {
+		p.answer(response{kind: okResponse, id: r.id}, r.format)
+	}
+}
+
+// do does what a request asks for.
+func (p *peer) do(ctx context.Context, r *request) error {
+	switch r.kind {
+	case addressRequest:
+		p.answer(response{kind: addressResponse, address: p.s.cfg.Messenger.Address()}, r.format)
+	case closedRequest:
+		if handle, ok := p.lanes.discard(r.conn); ok {
+			p.s.cfg.Messenger.CloseLane(handle)
+		}
+	case queueLengthRequest:
+		p.answer(response{kind: queueLengthResponse, conn: r.conn.n, length: p.lanes.len(r.conn)}, r.format)
+	default:
+		return p.enqueue(ctx, r)
+	}
+	p.ok(r)
+	return nil
+}
+
+// enqueue hands a request to its lane. It waits while too much waits already,
+// and for a moment for what it has handed over.
+func (p *peer) enqueue(ctx context.Context, r *request) error {
+	if len(r.message) > mixnet.MaxMessage {
+		return mixnet.ErrTooLong
+	}
+	cost := int64(len(r.message)) + requestCost
+	if err := p.room.Acquire(p.live, cost); err != nil {
+		return err // to nobody: the program has gone
+	}
+	done, err := p.lanes.add(ctx, r)
+	if err != nil {
+		p.room.Release(cost)
+		return err
+	}
+	if done == nil {
+		return nil
+	}
+	moment := time.NewTimer(inOrder)
+	defer moment.Stop()
+	select {
+	case <-done:
+	case <-moment.C:
+	case <-p.live.Done():
+	}
+	return nil
+}
+
+// send sends what a request has, on its lane.
+func (p *peer) send(l *lane, r *request) error {
+	if l.ctx.Err() != nil {
+		return mixnet.ErrLaneClosed
+	}
+	m, o := p.s.cfg.Messenger, mixnet.SendOptions{Lane: l.handle}
+	var err error
+	switch r.kind {
+	case replyRequest:
+		err = m.Reply(l.ctx, r.tag, r.message, o)
+	case anonymousRequest:
+		o.As, o.SURBs = p.s.tags.of(r.to), int(min(r.surbs, maxSURBs))
+		if o.SURBs == 0 {
+			o.SURBs = -1 // none, and not as many as the client thinks best
+		}
+		fallthrough
+	default:
+		err = m.Send(l.ctx, r.to, r.message, o)
+	}
+	if l.ctx.Err() == nil {
+		return err
+	}
+	if r.conn.given { // closed while we waited: what got through goes too
+		m.CloseLane(l.handle)
+	}
+	return mixnet.ErrLaneClosed
+}
+
+// sent answers a request that was sent, or could not be.
+func (p *peer) sent(l *lane, r *request, err error) {
+	p.room.Release(int64(len(r.message)) + requestCost)
+	switch {
+	case errors.Is(err, mixnet.ErrLaneClosed) && r.id == nil:
+		// The program has closed it, and expects no answer.
+	case err != nil:
+		p.fail(r, err)
+	default:
+		if r.conn.given {
+			p.answer(response{kind: queueLengthResponse, conn: r.conn.n, length: p.s.cfg.Messenger.LaneLen(l.handle)}, r.format)
+		}
+		p.ok(r)
+	}
+}

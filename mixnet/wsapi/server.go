@@ -1,0 +1,271 @@
+package wsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/mixnet"
+)
+
+// Config is what a Server is made of. Only Messenger must be set.
+type Config struct {
+	// Messenger sends and receives. Nobody else may call its Receive.
+	Messenger mixnet.Messenger
+	// Hosts are the names under which the port is reached, beside loopback
+	// addresses. If nil, it is localhost.
+	Hosts []string
+	// Origins are those of web pages that may connect, such as
+	// http://localhost:3000. Programs have none, and always may.
+	Origins []string
+	// Token, if set, must be shown by whoever connects: in the header
+	// "Authorization: Bearer TOKEN", or as ?token=TOKEN.
+	Token string
+	// MaxPeers is how many programs may be connected. If zero, it is 64.
+	MaxPeers int
+	// KeepMessages and KeepBytes bound what is kept while nobody is connected;
+	// the oldest messages go first. If zero, they are 4096 and 32 MiB.
+	KeepMessages int
+	KeepBytes    int
+	// Outbox is how many bytes may wait for one program to read them before it
+	// is disconnected. If zero, it is KeepBytes and 64 MiB.
+	Outbox int
+	// Log receives the server's log. The zero Logger drops everything.
+	Log zerolog.Logger
+}
+
+// Defaults of a Config.
+const (
+	DefaultMaxPeers     = 64
+	DefaultKeepMessages = 4096
+	DefaultKeepBytes    = 32 << 20
+)
+
+// A Server lets programs use a Messenger.
+type Server struct {
+	cfg   Config
+	log   zerolog.Logger
+	guard guard
+	tags  *tags
+	mail  mailroom
+	lane  atomic.Uint64 // drawn last
+	seats chan struct{} // a token per peer; full: one more is refused
+
+	maxFrame int64 // bytes of one request
+	count    struct{ connected, refused atomic.Uint64 }
+
+	mu     sync.Mutex
+	closed bool // no more peers
+	peers  sync.WaitGroup
+}
+
+// New makes a server. It starts nothing; see [Server.Run].
+func New(cfg Config) (*Server, error) {
+	if cfg.Messenger == nil {
+		return nil, errors.New("wsapi: no messenger")
+	}
+	if cfg.MaxPeers < 0 || cfg.KeepMessages < 0 || cfg.KeepBytes < 0 || cfg.Outbox < 0 {
+		return nil, errors.New("wsapi: negative limit")
+	}
+	if i := slices.IndexFunc(cfg.Origins, func(o string) bool { return !ValidOrigin(o) }); i >= 0 {
+		return nil, fmt.Errorf("wsapi: %q is no origin", cfg.Origins[i])
+	}
+	if cfg.Hosts == nil {
+		cfg.Hosts = []string{"localhost"}
+	}
+	setDefault(&cfg.MaxPeers, DefaultMaxPeers)
+	setDefault(&cfg.KeepMessages, DefaultKeepMessages)
+	setDefault(&cfg.KeepBytes, DefaultKeepBytes)
+	setDefault(&cfg.Outbox, cfg.KeepBytes+64<<20)
+	log := cfg.Log.With().Str("component", "wsapi").Logger()
+	return &Server{
+		cfg:   cfg,
+		log:   log,
+		guard: guard{hosts: cfg.Hosts, origins: cfg.Origins, token: cfg.Token},
+		tags:  newTags(maxTags),
+		mail: mailroom{
+			peers: make(map[*peer]struct{}),
+			kept:  shelf{maxMessages: cfg.KeepMessages, maxBytes: cfg.KeepBytes},
+			log:   log,
+		},
+		seats: make(chan struct{}, cfg.MaxPeers),
+
+		maxFrame: maxFrame,
+	}, nil
+}
+
+func setDefault(v *int, d int) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// Stats are the counters of a Server since it was made, and two gauges.
+type Stats struct {
+	Peers     int    // programs connected now
+	Kept      int    // messages that wait for one
+	Connected uint64 // programs that connected
+	Refused   uint64 // connections refused
+	Received  uint64 // messages that arrived
+	Dropped   uint64 // of them, those that nobody came for
+}
+
+// Stats copies the counters out.
+func (s *Server) Stats() Stats {
+	s.mail.mu.Lock()
+	defer s.mail.mu.Unlock()
+	return Stats{
+		Peers:     len(s.mail.peers),
+		Kept:      len(s.mail.kept.messages),
+		Connected: s.count.connected.Load(),
+		Refused:   s.count.refused.Load(),
+		Received:  s.mail.arrived,
+		Dropped:   s.mail.dropped,
+	}
+}
+
+// Run serves programs that connect to ln until ctx ends, then returns nil. It
+// closes ln, and every goroutine it started has returned before it does. It may
+// be called once.
+func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.receive(ctx) })
+	g.Go(func() error { return s.serve(ctx, ln) })
+	return g.Wait()
+}
+
+// receive is the one reader of the Messenger.
+func (s *Server) receive(ctx context.Context) error {
+	for {
+		m, err := s.cfg.Messenger.Receive(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("wsapi: receive: %w", err)
+		}
+		s.mail.deliver(m)
+	}
+}
+
+// Bounds of what comes before the WebSocket.
+const (
+	headerPatience = 5 * time.Second
+	maxHeader      = 16 << 10
+	// waiting is how many connections there may be beyond MaxPeers.
+	waiting = 32
+	// stopWithin is how long requests under way may take when the server ends.
+	stopWithin = time.Second
+)
+
+// connKey is where the context of a request has its net.Conn.
+type connKey struct{}
+
+// serve answers on ln until ctx ends.
+func (s *Server) serve(ctx context.Context, ln net.Listener) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	s.log.Info().Stringer("addr", ln.Addr()).Msg("listening")
+	srv := &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.open(ctx, w, r) }),
+		ReadHeaderTimeout: headerPatience,
+		MaxHeaderBytes:    maxHeader,
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ErrorLog:          log.New(io.Discard, "", 0), // it would name who asks (H38)
+	}
+	srv.SetKeepAlivesEnabled(false)
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(netutil.LimitListener(ln, s.cfg.MaxPeers+waiting)) }()
+	var failed error
+	select {
+	case err := <-ended:
+		failed = fmt.Errorf("wsapi: accept: %w", err)
+		ended <- nil // is waited for below
+	case <-ctx.Done():
+	}
+	end()
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	if srv.Shutdown(stopping) != nil { // who is slow is cut off
+		srv.Close()
+	}
+	<-ended
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.peers.Wait()
+	return failed
+}
+
+// The sub-protocols: each is the form of messages before the first request.
+var firstFormats = map[string]format{"nym.text": textFormat, "nym.base64": base64Format}
+
+// open makes a peer of a request and serves it. ctx is that of the server.
+func (s *Server) open(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	refuse := func(status int, why string) {
+		s.count.refused.Add(1)
+		s.log.Debug().Str("reason", why).Msg("connection refused")
+		http.Error(w, why, status)
+	}
+	if why := s.guard.objection(r); why != "" {
+		refuse(http.StatusForbidden, why)
+		return
+	}
+	if !s.enter() {
+		refuse(http.StatusServiceUnavailable, "too many programs are connected")
+		return
+	}
+	defer s.leave()
+	conn := r.Context().Value(connKey{}).(net.Conn)
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // the guard has looked at the origin
+		Subprotocols:       []string{"nym.text", "nym.base64"},
+	})
+	if err != nil {
+		s.count.refused.Add(1)
+		return
+	}
+	n := s.count.connected.Add(1)
+	l := s.log.With().Uint64("peer", n).Logger()
+	l.Debug().Msg("peer connected")
+	newPeer(s, ws, conn, firstFormats[strings.ToLower(ws.Subprotocol())], l).run(ctx)
+	l.Debug().Msg("peer gone")
+}
+
+// enter takes a seat; leave gives it back.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	select {
+	case s.seats <- struct{}{}:
+		s.peers.Add(1)
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Server) leave() {
+	<-s.seats
+	s.peers.Done()
+}
+
+// newLane draws a lane. None is ever used twice.
+func (s *Server) newLane() mixnet.Lane { return mixnet.Lane(s.lane.Add(1)) }

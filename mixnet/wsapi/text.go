@@ -1,0 +1,150 @@
+package wsapi
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"unicode/utf8"
+
+	"nym-socks5/mixnet"
+)
+
+// The types of JSON requests; those behind the line are ours (socks.md §21.8).
+var requestTypes = map[string]requestKind{
+	"send":          sendRequest,
+	"sendAnonymous": anonymousRequest,
+	"reply":         replyRequest,
+	"selfAddress":   addressRequest,
+	// ────
+	"closedConnection":   closedRequest,
+	"getLaneQueueLength": queueLengthRequest,
+}
+
+// maxID is how long the id of a request may be, in bytes of JSON.
+const maxID = 256
+
+// parseText parses exactly one JSON request (socks.md §17.1). Members that it
+// does not know are ignored. Its errors are *failure; the request then still has
+// its format, and its id if that could be read.
+func parseText(b []byte) (request, error) {
+	r := request{format: textFormat}
+	var m members
+	if !utf8.Valid(b) || json.Unmarshal(b, &m) != nil || m == nil {
+		return r, malformed("this is no JSON object")
+	}
+	if err := m.options(&r); err != nil {
+		return r, err
+	}
+	var name string
+	if err := m.read("type", &name); err != nil {
+		return r, err
+	}
+	kind, ok := requestTypes[name]
+	if !ok {
+		return r, malformed("there is no request of that type")
+	}
+	r.kind = kind
+	switch {
+	case r.sends():
+		return r, m.sending(&r)
+	case kind == closedRequest || kind == queueLengthRequest:
+		r.conn.given = true
+		return r, m.read("connectionId", &r.conn.n)
+	}
+	return r, nil
+}
+
+// members are those of a JSON object; their names are case-sensitive.
+type members map[string]json.RawMessage
+
+// has reports whether there is such a member, other than null.
+func (m members) has(name string) bool {
+	v, ok := m[name]
+	return ok && string(v) != "null"
+}
+
+// read reads a member that must be there.
+func (m members) read(name string, v any) error {
+	if !m.has(name) {
+		return malformed("there is no %s", name)
+	}
+	if json.Unmarshal(m[name], v) != nil {
+		return malformed("the value of %s is of the wrong kind", name)
+	}
+	return nil
+}
+
+// options reads what every request may have.
+func (m members) options(r *request) error {
+	if m.has("id") {
+		id := m["id"]
+		if len(id) > maxID || id[0] != '"' && id[0] != '-' && (id[0] < '0' || id[0] > '9') {
+			return malformed("the id is neither a short string nor a number")
+		}
+		r.id = id
+	}
+	if m.has("encoding") {
+		var encoding string
+		if err := m.read("encoding", &encoding); err != nil {
+			return err
+		}
+		switch encoding {
+		case "utf8":
+		case "base64":
+			r.format = base64Format
+		default:
+			return malformed("the encoding is neither utf8 nor base64")
+		}
+	}
+	return nil
+}
+
+// sending reads the request of something to be sent.
+func (m members) sending(r *request) error {
+	if err := m.target(r); err != nil {
+		return err
+	}
+	if m.has("connectionId") {
+		r.conn.given = true // 0 too is a connection here
+		if err := m.read("connectionId", &r.conn.n); err != nil {
+			return err
+		}
+	}
+	if r.kind == anonymousRequest {
+		if err := m.read("replySurbs", &r.surbs); err != nil {
+			return err
+		}
+	}
+	var message string
+	if err := m.read("message", &message); err != nil {
+		return err
+	}
+	r.message = []byte(message)
+	if r.format == base64Format {
+		var err error
+		if r.message, err = base64.StdEncoding.Strict().DecodeString(message); err != nil {
+			return malformed("the message is not base64")
+		}
+	}
+	return nil
+}
+
+// target reads whom something is for.
+func (m members) target(r *request) (err error) {
+	var text string
+	if r.kind == replyRequest {
+		if err := m.read("senderTag", &text); err != nil {
+			return err
+		}
+		if r.tag, err = mixnet.ParseSenderTagText(text); err != nil {
+			return malformed("the senderTag is not base58 of 16 bytes")
+		}
+		return nil
+	}
+	if err := m.read("recipient", &text); err != nil {
+		return err
+	}
+	if r.to, err = mixnet.ParseRecipientText(text); err != nil {
+		return malformed("the recipient is no address: identity.encryption@gateway")
+	}
+	return nil
+}
