@@ -91,6 +91,9 @@ func (c *Client) connect(ctx context.Context) error {
 		if len(c.homes) > 1 {
 			wait = min(wait, patience-away)
 		}
+		if errors.Is(err, session.ErrClock) {
+			err = session.ErrClock
+		}
 		c.cfg.Log.Warn().Err(err).Dur("retry", wait).Msg("no session with the gateway")
 		if c.rest(ctx, wait, &pause) != nil {
 			return nil

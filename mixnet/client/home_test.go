@@ -3,11 +3,14 @@ package client
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
@@ -208,4 +211,23 @@ func (d *deafConn) Ping(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return d.MessageConn.Ping(ctx)
+}
+
+// A client whose clock is wrong says so, and is let in all the same: it registers anew.
+func TestWrongClockIsSaid(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		store, id, gateway := NewMemoryStore(), keys.NewIdentityKey(), n.nw.Gateways()[0].Identity
+		// It authenticated an hour ahead, and then the clock was set back.
+		ahead := Registration{Key: keys.SessionFromBytes([keys.SessionSize]byte{1}), Last: time.Now().Add(time.Hour)}
+		if err := store.Save(ctx, id.Public(), gateway, ahead); err != nil {
+			t.Fatal(err)
+		}
+		n.accounts[id.Public()] = session.NewSealer(ahead.Key)
+		var log lockedBuffer
+		n.client(0, Config{Identity: id, Store: store, Traffic: Fast(), Log: zerolog.New(&log)})
+		if got := log.String(); strings.Count(got, "clock") != maxRefusals {
+			t.Errorf("the client says %s, want %d times that a clock is wrong", got, maxRefusals)
+		}
+	})
 }

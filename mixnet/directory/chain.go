@@ -21,7 +21,7 @@ var (
 	ErrRollback = errors.New("directory: document is older than one already seen")
 	// ErrTime reports a document that is not in force, or no longer valid, by
 	// our clock.
-	ErrTime = errors.New("directory: document is of another time than our clock's")
+	ErrTime = errors.New("directory: documents are of another time than this machine's clock shows: one of the two clocks is wrong")
 )
 
 // clockSkew is how far our clock may be from the directory's.

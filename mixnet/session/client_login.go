@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"nym-socks5/mixnet/keys"
@@ -15,6 +16,19 @@ type RefusedError struct{ Text string }
 
 // Error quotes the gateway.
 func (e *RefusedError) Error() string { return fmt.Sprintf("session: gateway refused: %.200q", e.Text) }
+
+// Is reports whether target is [ErrClock] and the refusal looks like one of the
+// time in the request. The protocol has no codes for refusals.
+func (e *RefusedError) Is(target error) bool {
+	if target != ErrClock {
+		return false
+	}
+	text := strings.ToLower(e.Text)
+	return strings.Contains(text, "clock") || strings.Contains(text, "timestamp")
+}
+
+// ErrClock reports a gateway that found the time in our request wrong.
+var ErrClock = errors.New("session: this machine's clock and the gateway's differ by minutes: one of the two is wrong")
 
 // ErrTooOld reports a gateway that speaks no version we would speak. There is
 // no way down to the older ones (nodes.md §8).

@@ -54,3 +54,17 @@ func TestQuietGatewayIsKept(t *testing.T) {
 		}
 	})
 }
+
+// What gateways say of a request with a wrong time, ours and others.
+func TestRefusalsOfTheClock(t *testing.T) {
+	for text, want := range map[string]bool{
+		"request is dated too far from the gateway's clock": true,
+		"the provided Timestamp is too far in the past":     true,
+		string(ErrStale):         false,
+		string(ErrUnknownClient): false,
+	} {
+		if got := errors.Is(&RefusedError{text}, ErrClock); got != want {
+			t.Errorf("%q is of the clock: %v, want %v", text, got, want)
+		}
+	}
+}
