@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"golang.org/x/sync/errgroup"
@@ -79,8 +80,13 @@ func egress(env *cli.Env[*config.Requester], p *proxy.Proxy, rules *cli.File[*al
 	e := env.Config.Egress
 	own := requester.OwnAddresses()
 	guarded := func(a netip.Addr) bool { return own(a) || src.HasAddr(a) } // H30
+	services := make(map[string]func(context.Context, net.Conn))
+	if heads := src.Heads(); heads != nil {
+		services[assembly.HeadTarget] = heads.Serve
+	}
 	return requester.Config{
-		Accept: requester.Streams(p),
+		Services: services,
+		Accept:   requester.Streams(p),
 		Allow: func(host string, addr netip.Addr, port uint16) error {
 			return rules.Value().Guard(guarded).Allow(host, addr, port)
 		},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 
@@ -34,23 +35,43 @@ func run(ctx context.Context, env *cli.Env[*config.SOCKS]) error {
 		if err != nil {
 			return err
 		}
-		return serve(ctx, env, end, requester)
+		return serve(ctx, env, src, end, requester)
 	})
 	return g.Wait()
 }
 
 // serve opens the port and serves applications until ctx ends.
-func serve(ctx context.Context, env *cli.Env[*config.SOCKS], end *assembly.Endpoint, requester mixnet.Recipient) error {
+func serve(ctx context.Context, env *cli.Env[*config.SOCKS], src *assembly.Source, end *assembly.Endpoint, requester mixnet.Recipient) error {
 	ln, err := net.Listen("tcp", env.Config.Front.Listen.String())
 	if err != nil {
 		return end.Close(err)
 	}
 	server := socks.New(front(env, end.Proxy, requester))
 	env.Status("connecting")
-	return end.Run(ctx, func(ctx context.Context) error { return server.Run(ctx, ln) }, func() {
+	above := func(ctx context.Context) error {
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error { return server.Run(ctx, ln) })
+		g.Go(func() error {
+			src.CompareHeads(ctx, probe(end.Proxy, requester), env.Log)
+			return nil
+		})
+		return g.Wait()
+	}
+	return end.Run(ctx, above, func() {
 		env.Ready("connected")
 		fmt.Fprintf(env.Out, "socks5h://%v\n", ln.Addr())
 	})
+}
+
+// probe opens streams of our own, each under a tag that nothing else has (H28).
+func probe(p *proxy.Proxy, requester mixnet.Recipient) func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, target string) (net.Conn, error) {
+		c, err := p.Dial(ctx, requester, target, proxy.DialOptions{Isolation: "probe " + rand.Text()})
+		if err != nil {
+			return nil, err // and no typed nil beside it
+		}
+		return c, nil
+	}
 }
 
 // front makes the Config of the SOCKS server.

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	crand "crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -170,6 +171,36 @@ func (c *Client) Compare(h Head) error {
 		}
 	}
 	return err
+}
+
+// SignedHead asks the directories for the head that they state, and gives it if
+// it names a document we have seen: that is what we can vouch for to others. It
+// fails with [ErrFork] as Compare does, and with an error where it is news to us.
+func (c *Client) SignedHead(ctx context.Context) (h Head, err error) {
+	if c.cfg.Key.IsZero() {
+		return h, errors.New("directory: no key is pinned")
+	}
+	ask := fetcher{bases: c.fetch.bases, http: c.fetch.http}
+	err = ask.each(ctx, func(base string) error {
+		a, err := ask.get(ctx, base, pathHead, Hash{})
+		if err != nil {
+			return err
+		}
+		h = Head{}
+		if err := json.Unmarshal(a.body, &h); err != nil {
+			return err
+		}
+		return c.Compare(h)
+	})
+	if err != nil {
+		return Head{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.chain.known[h.Sequence] != h.Topology {
+		return Head{}, errors.New("directory: the head is newer than what was seen")
+	}
+	return h, nil
 }
 
 // Run keeps the picture fresh until ctx ends, then returns nil. It fails only

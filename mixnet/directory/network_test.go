@@ -440,6 +440,23 @@ func TestH24TwoClientsServedTwoViews(t *testing.T) {
 		if err := a.Compare(heads[0]); err != nil {
 			t.Errorf("its own: %v", err)
 		}
+		// What a requester states is signed, and a document it has seen.
+		stated, err := b.SignedHead(t.Context())
+		for range 20 {
+			if err == nil {
+				break
+			}
+			time.Sleep(10 * time.Second) // it is news: the next document is fetched at a random time
+			stated, err = b.SignedHead(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		heads[1] = stated
+		if !stated.Verify(w.key.Public()) || b.Compare(stated) != nil || b.Head().Sequence < stated.Sequence {
+			t.Errorf("it states document %d, and has seen %d", stated.Sequence, b.Head().Sequence)
+		}
+		time.Sleep(2 * time.Minute) // until the other saw that number
 		forged := heads[1]
 		forged.Signature[0] ^= 1
 		if err := a.Compare(forged); !errors.Is(err, ErrSignature) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -334,6 +335,27 @@ func FuzzParseTarget(f *testing.F) {
 		}
 		if got.host == "" || got.addr.Is4In6() || got.addr.Zone() != "" {
 			t.Fatalf("%q parses as %+v", text, got)
+		}
+	})
+}
+
+// socks.md §22: "Services of our NR can be reached by an ordinary Connect to a
+// reserved name below .invalid."
+func TestServices(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, "", Config{Services: map[string]func(context.Context, net.Conn){
+			"hello.nym-socks5.invalid:80": func(_ context.Context, c net.Conn) { io.WriteString(c, "hello") },
+		}})
+		wish := w.ask("hello.nym-socks5.invalid:80")
+		wish.wantAccepted()
+		if b, err := io.ReadAll(wish.peer); string(b) != "hello" || err != nil {
+			t.Errorf("the service says %q, %v", b, err)
+		}
+		for _, other := range []string{"hello.nym-socks5.invalid:81", "bye.nym-socks5.invalid:80"} {
+			w.ask(other).wantRejected(proxy.ReasonDenied)
+		}
+		if len(w.lookups)+len(w.dials) != 0 {
+			t.Errorf("looked up %q, dialed %v", w.lookups, w.dials)
 		}
 	})
 }

@@ -69,6 +69,11 @@ type Config struct {
 	// Dial connects to "addr:port"; the network is tcp4 or tcp6. If nil, a
 	// net.Dialer is used, which asks Allow once more when its socket exists.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Services are what the requester answers itself, by targets such as
+	// "head.nym-socks5.invalid:80", which nobody else can have (socks.md §22).
+	// Allow is not asked. Each serves one stream until it is done with it, or ctx
+	// ends; the stream is closed then.
+	Services map[string]func(ctx context.Context, stream net.Conn)
 	// RefuseMixed denies a name as a whole if one of its addresses is denied.
 	// If false, the denied ones are left out.
 	RefuseMixed bool
@@ -167,6 +172,10 @@ func (r *Requester) reject(in Incoming, why proxy.Reason) {
 
 // serve answers one wish and copies until the stream has ended.
 func (r *Requester) serve(ctx context.Context, in Incoming) {
+	if service := r.cfg.Services[in.Target()]; service != nil {
+		r.own(ctx, in, service)
+		return
+	}
 	dialCtx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(in.Context(), cancel)
 	conn, why, err := r.open(dialCtx, in.Target())
@@ -184,6 +193,20 @@ func (r *Requester) serve(ctx context.Context, in Incoming) {
 	}
 	r.count.connected.Add(1)
 	splice(ctx, stream, conn)
+}
+
+// own serves a stream itself.
+func (r *Requester) own(ctx context.Context, in Incoming, service func(context.Context, net.Conn)) {
+	stream, err := in.Accept()
+	if err != nil {
+		r.count.rejected(proxy.ReasonInternal)
+		return
+	}
+	r.count.connected.Add(1)
+	stop := context.AfterFunc(ctx, stream.Abort)
+	defer stop()
+	defer stream.Close()
+	service(ctx, stream)
 }
 
 // open opens the connection to a target. If it fails, why is what to tell.
