@@ -2,7 +2,9 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"nym-socks5/mixnet"
@@ -15,6 +17,8 @@ type Client struct {
 	HopDelay   Duration `toml:"hop_delay" arg:"TIME" help:"mean delay at each of the three mixes; off: mixes mix nothing"`
 	SendEvery  Duration `toml:"send_every" arg:"TIME" help:"mean time between two packets, data or cover; off: packets leave at once, and when they leave shows the traffic"`
 	CoverEvery Duration `toml:"cover_every" arg:"TIME" help:"mean time between two packets of the second stream of cover; off: there is none"`
+	Packet     string   `toml:"packet_size" arg:"SIZE" help:"size of all packets but receipts: regular, extended8, extended16 or extended32. Others than regular are faster and stand out"`
+	Sphinx     int      `toml:"sphinx_version" arg:"N" help:"version of all packets: 259, or 258 where nodes are older than Nym's release 2025.8"`
 	NeverStop  bool     `toml:"never_stop" help:"send messages even while hardly any cover comes home, which may be an attack to see where ours go"`
 }
 
@@ -24,8 +28,18 @@ func newClient() Client {
 		HopDelay:   Duration(15 * time.Millisecond),
 		SendEvery:  Duration(20 * time.Millisecond),
 		CoverEvery: Duration(200 * time.Millisecond),
+		Packet:     "regular",
+		Sphinx:     259,
 	}
 }
+
+// sizes are the names of packet sizes.
+var sizes = map[string]mixnet.PacketSize{
+	"regular": mixnet.Regular, "extended8": mixnet.Extended8, "extended16": mixnet.Extended16, "extended32": mixnet.Extended32,
+}
+
+// PacketSize gives the size that Packet names.
+func (c Client) PacketSize() mixnet.PacketSize { return sizes[c.Packet] }
 
 func (c Client) check() error {
 	mean := func(key string, d Duration) error {
@@ -38,6 +52,8 @@ func (c Client) check() error {
 		mean("client.hop_delay", c.HopDelay),
 		mean("client.send_every", c.SendEvery),
 		mean("client.cover_every", c.CoverEvery),
+		oneOf("client.packet_size", c.Packet, "regular", "extended8", "extended16", "extended32"),
+		between("client.sphinx_version", c.Sphinx, 258, 259),
 	)
 }
 
@@ -45,10 +61,44 @@ func (c Client) check() error {
 type Front struct {
 	Listen         netip.AddrPort `toml:"listen" flag:"listen" arg:"ADDR" help:"IP and port where applications connect: SOCKS5, SOCKS4a, SOCKS4 and HTTP CONNECT"`
 	BeyondLoopback bool           `toml:"beyond_loopback" help:"let listen be an address that other machines reach; whoever reaches it may use it"`
-	Requester      string         `toml:"requester" flag:"requester" arg:"ADDRESS" help:"address of the network requester that connects to the targets: identity.encryption@gateway. If empty, one is drawn at the first start from those that the directories list, and kept"`
+	Requester      Requesters     `toml:"requester" flag:"requester" arg:"ADDRESS" help:"address of the network requester that connects to the targets: identity.encryption@gateway. Of several one is used at a time, another when it does not answer. If there is none, or auto, one is drawn at the first start from those that the directories list, and kept"`
 	Optimistic     bool           `toml:"optimistic" help:"tell applications that the target is connected before it is: faster, and failures look like broken connections"`
 	IsolateTargets bool           `toml:"isolate_targets" help:"show the requester another pseudonym for each target, not only for each SOCKS user name and password"`
 	MaxConns       int            `toml:"max_connections" arg:"N" help:"most connections of applications at a time"`
+}
+
+// auto leaves the choice to the program.
+const auto = "auto"
+
+// Requesters are addresses of network requesters; none, or the word auto: those
+// that the directories list. In a file one alone may stand without brackets.
+type Requesters []string
+
+// Named gives the addresses.
+func (r Requesters) Named() []string {
+	if len(r) == 1 && r[0] == auto {
+		return nil
+	}
+	return r
+}
+
+// UnmarshalTOML implements [toml.Unmarshaler].
+func (r *Requesters) UnmarshalTOML(v any) error {
+	*r = nil
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	for _, item := range list {
+		text, ok := item.(string)
+		if !ok {
+			return fmt.Errorf("%v is no address of a requester", item)
+		}
+		if text != "" {
+			*r = append(*r, text)
+		}
+	}
+	return nil
 }
 
 // SOCKS is the settings of nym-socks5.
@@ -87,8 +137,11 @@ func (f Front) check() error {
 	if !f.Listen.Addr().Unmap().IsLoopback() && !f.BeyondLoopback {
 		return invalid("socks.listen is %v, which other machines can reach, and it has no password: set socks.beyond_loopback (--beyond-loopback) if you mean it", f.Listen)
 	}
-	if f.Requester != "" {
-		if _, err := mixnet.ParseRecipientText(f.Requester); err != nil {
+	if len(f.Requester) > 1 && slices.Contains(f.Requester, auto) {
+		return invalid("socks.requester is %s and an address; it can be one or the other", auto)
+	}
+	for _, r := range f.Requester.Named() {
+		if _, err := mixnet.ParseRecipientText(r); err != nil {
 			return invalid("socks.requester: %v", err)
 		}
 	}
@@ -98,7 +151,7 @@ func (f Front) check() error {
 // Missing implements [Config].
 func (c *SOCKS) Missing() error {
 	var err error
-	if c.Front.Requester == "" && len(c.Network.Directories) == 0 {
+	if len(c.Front.Requester.Named()) == 0 && len(c.Network.Directories) == 0 {
 		err = invalid("socks.requester is not set: say with --requester ADDRESS who connects to the targets")
 	}
 	return errors.Join(c.Network.missing(), err)

@@ -76,7 +76,7 @@ func (s Setting) Set(texts ...string) error {
 				}
 			}
 		}
-		s.value.Set(reflect.ValueOf(list))
+		s.value.Set(reflect.ValueOf(list).Convert(s.value.Type()))
 		return nil
 	}
 	if len(texts) != 1 {
@@ -124,9 +124,10 @@ func (s Setting) set(text string) error {
 
 // String gives the value for people; lists are joined by semicolons.
 func (s Setting) String() string {
+	if s.IsList() {
+		return strings.Join(s.value.Convert(reflect.TypeFor[[]string]()).Interface().([]string), "; ")
+	}
 	switch v := s.value.Interface().(type) {
-	case []string:
-		return strings.Join(v, "; ")
 	case encoding.TextMarshaler:
 		b, err := v.MarshalText()
 		if err != nil {

@@ -22,6 +22,7 @@ import (
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
 	"nym-socks5/mixnet/topology"
+	"nym-socks5/proxy"
 )
 
 // A part is a node of the network that tests use, with its keys.
@@ -334,26 +335,77 @@ func TestChooseRequester(t *testing.T) {
 	}
 	ks := cli.Keys{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey()}
 	named := Recipient(ks, all[3].node.Identity)
-	if got, err := ChooseRequester(t.Context(), named.String(), state(t), src); err != nil || got != named {
+	choose := func(s *cli.State, of ...string) (mixnet.Recipient, error) {
+		r, err := ChooseRequester(t.Context(), of, s, src, zerolog.Nop())
+		if err != nil {
+			return mixnet.Recipient{}, err
+		}
+		return r.Current(), nil
+	}
+	if got, err := choose(state(t), named.String()); err != nil || got != named {
 		t.Errorf("got %v, %v; want the one named", got, err)
 	}
 	// A file lists none, and a directory may list none yet.
-	if got, err := ChooseRequester(t.Context(), "", state(t), src); err == nil || !strings.Contains(err.Error(), "--requester") {
-		t.Errorf("got %v, %v; want an error that says what to do", got, err)
+	for _, of := range [][]string{nil, {"auto"}} {
+		if got, err := choose(state(t), of...); err == nil || !strings.Contains(err.Error(), "--requester") {
+			t.Errorf("got %v, %v; want an error that says what to do", got, err)
+		}
 	}
 	// One that was drawn before stays.
 	s := state(t)
 	if err := s.WriteText(requesterFile, named.String()); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ChooseRequester(t.Context(), "", s, src); err != nil || got != named {
+	if got, err := choose(s); err != nil || got != named {
 		t.Errorf("got %v, %v; want the one kept", got, err)
 	}
 	if err := s.WriteText(requesterFile, "somebody"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ChooseRequester(t.Context(), "", s, src); !errors.Is(err, config.ErrInvalid) {
+	if _, err := choose(s); !errors.Is(err, config.ErrInvalid) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// One that does not answer is left, one that answers with a no is not.
+func TestRequestersTakeTurns(t *testing.T) {
+	var texts []string
+	var all []mixnet.Recipient
+	for range 3 {
+		a := Recipient(cli.Keys{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey()}, keys.NewIdentityKey().Public())
+		all, texts = append(all, a), append(texts, a.String())
+	}
+	r, err := ChooseRequester(t.Context(), texts, nil, nil, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	noAnswer, refused := &proxy.OpenError{Reason: proxy.ReasonNoAnswer}, &proxy.OpenError{Reason: proxy.ReasonRefused}
+	first := r.Current()
+	for _, err := range []error{nil, refused, noAnswer, nil, noAnswer, refused, noAnswer, context.Canceled} {
+		r.judge(first, err)
+		if r.Current() != first {
+			t.Fatalf("left after %v", err)
+		}
+	}
+	r.judge(first, noAnswer)
+	second := r.Current()
+	if second == first || !slices.Contains(all, second) {
+		t.Fatalf("after two streams without an answer it is %v's turn, before it was %v's", second, first)
+	}
+	r.judge(first, noAnswer) // late news of the one before
+	r.judge(first, noAnswer)
+	if r.Current() != second {
+		t.Error("a requester was left for what another did")
+	}
+	only, err := ChooseRequester(t.Context(), texts[:1], nil, nil, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		only.judge(all[0], noAnswer)
+	}
+	if only.Current() != all[0] {
+		t.Error("the only requester was left")
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/sphinx"
 	"nym-socks5/mixnet/topology"
 	"nym-socks5/proxy"
 )
@@ -81,6 +82,8 @@ func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
 			HopDelay:   cfg.Client.HopDelay.Std(),
 			SendEvery:  cfg.Client.SendEvery.Std(),
 			CoverEvery: cfg.Client.CoverEvery.Std(),
+			Size:       cfg.Client.PacketSize(),
+			Version:    sphinx.Version(cfg.Client.Sphinx),
 		},
 		SolicitedOnly: cfg.SolicitedOnly,
 		NeverStop:     cfg.Client.NeverStop,
@@ -104,7 +107,7 @@ func NewEndpoint(ctx context.Context, cfg ClientConfig, streams proxy.Config) (*
 	if err != nil {
 		return nil, err
 	}
-	streams.Log = cfg.Log
+	streams.Log, streams.Packet = cfg.Log, cfg.Client.PacketSize()
 	return &Endpoint{Client: c, Proxy: proxy.New(c.Messenger, streams)}, nil
 }
 
@@ -150,41 +153,6 @@ func draw(from []string) (string, error) {
 		return "", err
 	}
 	return from[i.Int64()], nil
-}
-
-// requesterFile has the requester that was drawn.
-const requesterFile = "requester"
-
-// ChooseRequester gives the requester of the settings or, if they name none, the
-// one that was drawn when the profile was new, from those in the directories.
-func ChooseRequester(ctx context.Context, named string, s *cli.State, src *Source) (mixnet.Recipient, error) {
-	text := named
-	if text == "" {
-		if _, err := src.Network(ctx); err != nil { // there is a picture from here on
-			return mixnet.Recipient{}, err
-		}
-		var err error
-		text, err = s.Remember(requesterFile, func() (string, error) {
-			var all []string
-			for _, r := range src.Requesters() {
-				for _, a := range r.Addresses {
-					all = append(all, a.String())
-				}
-			}
-			if len(all) == 0 {
-				return "", cli.Temporary(errors.New("the directories list no requester now; say --requester ADDRESS, or try again later"))
-			}
-			return draw(all)
-		})
-		if err != nil {
-			return mixnet.Recipient{}, err
-		}
-	}
-	r, err := mixnet.ParseRecipientText(text)
-	if err != nil {
-		return r, cli.Invalid("socks.requester: %v", err)
-	}
-	return r, nil
 }
 
 // KnownGateway gives the gateway that was chosen; zero if none was yet.

@@ -11,7 +11,6 @@ import (
 	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
-	"nym-socks5/mixnet"
 	"nym-socks5/proxy"
 	"nym-socks5/proxy/socks"
 )
@@ -25,7 +24,7 @@ func run(ctx context.Context, env *cli.Env[*config.SOCKS]) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log) })
 	g.Go(func() error {
-		requester, err := assembly.ChooseRequester(ctx, cfg.Front.Requester, env.State, src)
+		requester, err := assembly.ChooseRequester(ctx, cfg.Front.Requester, env.State, src, env.Log)
 		if err != nil {
 			return err
 		}
@@ -41,7 +40,7 @@ func run(ctx context.Context, env *cli.Env[*config.SOCKS]) error {
 }
 
 // serve opens the port and serves applications until ctx ends.
-func serve(ctx context.Context, env *cli.Env[*config.SOCKS], src *assembly.Source, end *assembly.Endpoint, requester mixnet.Recipient) error {
+func serve(ctx context.Context, env *cli.Env[*config.SOCKS], src *assembly.Source, end *assembly.Endpoint, requester *assembly.Requesters) error {
 	ln, err := net.Listen("tcp", env.Config.Front.Listen.String())
 	if err != nil {
 		return end.Close(err)
@@ -64,9 +63,9 @@ func serve(ctx context.Context, env *cli.Env[*config.SOCKS], src *assembly.Sourc
 }
 
 // probe opens streams of our own, each under a tag that nothing else has (H28).
-func probe(p *proxy.Proxy, requester mixnet.Recipient) func(context.Context, string) (net.Conn, error) {
+func probe(p *proxy.Proxy, requester *assembly.Requesters) func(context.Context, string) (net.Conn, error) {
 	return func(ctx context.Context, target string) (net.Conn, error) {
-		c, err := p.Dial(ctx, requester, target, proxy.DialOptions{Isolation: "probe " + rand.Text()})
+		c, err := requester.Dial(ctx, p, target, proxy.DialOptions{Isolation: "probe " + rand.Text()})
 		if err != nil {
 			return nil, err // and no typed nil beside it
 		}
@@ -75,11 +74,11 @@ func probe(p *proxy.Proxy, requester mixnet.Recipient) func(context.Context, str
 }
 
 // front makes the Config of the SOCKS server.
-func front(env *cli.Env[*config.SOCKS], p *proxy.Proxy, requester mixnet.Recipient) socks.Config {
+func front(env *cli.Env[*config.SOCKS], p *proxy.Proxy, requester *assembly.Requesters) socks.Config {
 	f := env.Config.Front
 	return socks.Config{
 		Dial: socks.Dialer(func(ctx context.Context, target string, o proxy.DialOptions) (*proxy.Conn, error) {
-			return p.Dial(ctx, requester, target, o)
+			return requester.Dial(ctx, p, target, o)
 		}),
 		Optimistic:     f.Optimistic,
 		IsolateTargets: f.IsolateTargets,

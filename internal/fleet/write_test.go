@@ -113,7 +113,7 @@ func TestWrite(t *testing.T) {
 	}
 	front := config.NewSOCKS()
 	load("c/etc/socks.toml", front)
-	if !strings.HasSuffix(front.Front.Requester, "@"+req.Client.Gateway) || front.Network.Directories[0] != d.List.URL || front.Network.Key == "" {
+	if !strings.HasSuffix(strings.Join(front.Front.Requester, " "), "@"+req.Client.Gateway) || front.Network.Directories[0] != d.List.URL || front.Network.Key == "" {
 		t.Errorf("the proxy is %+v", front)
 	}
 	members, err := os.ReadFile(filepath.Join(dir, "a/state/directory/members"))

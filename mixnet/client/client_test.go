@@ -633,3 +633,32 @@ func TestConversationOutlivesRotation(t *testing.T) {
 		}
 	})
 }
+
+// No packet of a download is lost to a change of Sphinx keys, while the nodes
+// keep the old ones for an epoch.
+func TestDownloadOverRotation(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		cfg := Config{Traffic: Fast(), Refresh: time.Second}
+		alice, bob := n.client(0, cfg), n.client(1, cfg)
+		tag := mixnet.NewSenderTag()
+		alice.Stock(tag, 60)
+		alice.send(bob.Address(), []byte("go"), mixnet.SendOptions{As: tag, SURBs: 20})
+		bob.want([]byte("go"))
+		for minute := range 2 * 60 {
+			switch minute {
+			case 30:
+				n.rotate()
+			case 90:
+				n.drop()
+			}
+			body := randomBody(20_000)
+			bob.reply(tag, body, mixnet.SendOptions{})
+			alice.want(body)
+			time.Sleep(time.Minute)
+		}
+		if a, b := alice.Stats(), bob.Stats(); a.SentAgain+b.SentAgain != 0 || b.SentData < 1500 {
+			t.Errorf("%d and %d fragments were lost of %d", a.SentAgain, b.SentAgain, b.SentData)
+		}
+	})
+}

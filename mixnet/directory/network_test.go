@@ -303,7 +303,7 @@ func TestDirectoryDownAndBack(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		before := c.Head()
 		w.stop()
-		time.Sleep(30 * time.Minute)
+		time.Sleep(time.Hour)
 		wantListed(t, "directory down", c.Current(), all, true, true, true, true)
 		if n, err := c.Network(t.Context()); err != nil || n == nil {
 			t.Errorf("directory down: %v", err)
