@@ -249,8 +249,14 @@ func (m *maker) socks() error {
 	})
 	m.net.SOCKS = at
 	m.net.Parts = append(m.net.Parts, p)
-	_, err = m.profile(p, "--gateway", m.gatewayOf(0))
-	return err
+	there, err := m.net.folder.has(p.Name)
+	if err != nil {
+		return err
+	}
+	if _, err := m.profile(p); err != nil || there {
+		return err
+	}
+	return m.spec.Programs.prefer(m.ctx, m.net.folder, p, m.gatewayOf(0))
 }
 
 func (m *maker) client() error {

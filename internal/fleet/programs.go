@@ -131,6 +131,12 @@ func (p Programs) allow(ctx context.Context, f folder, identity, role string) er
 	return err
 }
 
+// prefer has a part use a gateway while it can be reached.
+func (p Programs) prefer(ctx context.Context, f folder, part Part, gateway string) error {
+	_, err := p.do(ctx, part.Program, slices.Concat([]string{"gateways", "use", gateway}, f.profile(part.Name))...)
+	return err
+}
+
 // environment leaves out what would change the settings of a program behind our
 // back, or make it talk to our own supervisor.
 func environment(env []string) []string {
