@@ -212,23 +212,16 @@ func homes(ctx context.Context, cfg ClientConfig) (all []client.Home, err error)
 	if err != nil {
 		return nil, err
 	}
-	n := cfg.Source.Current()
-	if len(h.List) == 0 {
-		n, err = cfg.Source.Network(ctx) // waits for the first picture
-	}
+	n, err := cfg.Source.Network(ctx) // waits for the first picture
 	if err != nil {
 		return nil, err
 	}
-	if n != nil {
-		changed, err := h.fill(n, cfg.State, time.Now().UTC().Truncate(time.Second))
-		if err != nil {
-			return nil, err
-		}
-		if changed {
-			if err := h.Save(cfg.State); err != nil {
-				return nil, err
-			}
-		}
+	changed, err := h.fill(n, cfg.State, time.Now().UTC().Truncate(time.Second))
+	if err == nil && changed {
+		err = h.Save(cfg.State)
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, g := range h.List {
 		gateway, err := keys.ParseIdentityText(g.Gateway)
