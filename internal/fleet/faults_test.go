@@ -34,7 +34,7 @@ func newTarget(t *testing.T) (addr string) {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.URL.Path[1:])
-		if err != nil || n > 1<<20 {
+		if err != nil || n > 1<<24 {
 			http.Error(w, "no such page", http.StatusNotFound)
 			return
 		}
@@ -194,4 +194,28 @@ func TestFaultsKillAnything(t *testing.T) {
 	leaveBob()
 	leaveAlice()
 	<-box.done
+}
+
+// The proxy's gateway is gone for good in the middle of a download, which goes
+// on through another one.
+func TestFaultsGatewayIsGone(t *testing.T) {
+	dice := newDice(t)
+	target := newTarget(t)
+	r := newRig(t, Spec{MixesPerLayer: 2, Rules: Rules{Allow: []string{target}}})
+	f := &fetches{proxy: r.SOCKS.String(), target: target}
+	f.heals(t, "the start")
+	ended := make(chan error, 1)
+	go func() { ended <- f.fetch(t.Context(), 8<<20) }()
+	pause(dice, time.Second)
+	must(t, r.Kill(t.Context(), "gateway-1"))
+	began := time.Now()
+	select {
+	case err := <-ended:
+		t.Fatalf("the download ended before the gateway did: %v", err)
+	default:
+	}
+	if err := <-ended; err != nil {
+		t.Fatalf("a download of 8 MB did not survive its gateway: %v", err)
+	}
+	t.Logf("the download ended %v after the gateway", time.Since(began).Round(time.Millisecond))
 }
