@@ -2,16 +2,10 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,17 +13,19 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"nym-socks5/internal/cli"
+	"nym-socks5/internal/clitest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"directory": main,
-		"get":       func() { os.Exit(ask(http.MethodGet, os.Args[1], nil)) },
-		"announce":  func() { os.Exit(announce(os.Args[1], os.Args[2])) },
-		"identity":  func() { fmt.Println(somebody(os.Args[1]).Public()) },
+	clitest.Main(m, map[string]func() int{
+		"directory": func() int { return cli.Main(program()) },
+		"get":       func() int { return ask(http.MethodGet, os.Args[1], nil) },
+		"announce":  func() int { return announce(os.Args[1], os.Args[2]) },
+		"identity":  func() int { fmt.Println(somebody(os.Args[1]).Public()); return 0 },
 	})
 }
 
@@ -86,84 +82,23 @@ func announce(url, name string) int {
 	return ask(http.MethodPost, url, b)
 }
 
-// The scripts have, beside the usual commands,
+// The scripts have, beside those of clitest,
 //
-//	exits CODE PROGRAM ARGS...   wants that exit code
-//	address VAR                  an address that is free
-//	listening VAR                an address where somebody listens
 //	let VAR                      what was printed last
 //	eventually TEXT PROGRAM ...  runs a program until it prints the text
 //	hup                          sends HUP to all programs in the background
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":      exits,
-			"address":    findAddress,
-			"listening":  listening,
-			"let":        let,
-			"eventually": eventually,
-			"hup":        hup,
-		},
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("GORACE", "atexit_sleep_ms=0")                      // else each program built with -race sleeps for a second
-			e.Setenv("CONFIGURATION_DIRECTORY", e.Getenv("WORK")+"/etc") // whoever runs the tests
-			e.Setenv("STATE_DIRECTORY", e.Getenv("WORK")+"/var")
-			return nil
-		},
+	clitest.Scripts(t, clitest.Commands{
+		"let":        let,
+		"eventually": eventually,
+		"hup":        hup,
 	})
-}
-
-func exits(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		exit := new(exec.ExitError)
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		got = exit.ExitCode()
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
 }
 
 func hup(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(syscall.SIGHUP))
 	}
-}
-
-// loopback is an address of this machine that nobody else uses, where there are many.
-var loopback = func() string {
-	if runtime.GOOS == "linux" {
-		return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
-	}
-	return "127.0.0.1"
-}()
-
-// freeAddr gives an address of this machine that is free.
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", loopback+":0")
-	if err != nil {
-		return "", err
-	}
-	return ln.Addr().String(), ln.Close()
-}
-
-func findAddress(ts *testscript.TestScript, _ bool, args []string) {
-	at, err := freeAddr()
-	ts.Check(err)
-	ts.Setenv(args[0], at)
-}
-
-func listening(ts *testscript.TestScript, _ bool, args []string) {
-	ln, err := net.Listen("tcp", loopback+":0")
-	ts.Check(err)
-	ts.Defer(func() { ln.Close() })
-	ts.Setenv(args[0], ln.Addr().String())
 }
 
 func let(ts *testscript.TestScript, _ bool, args []string) {

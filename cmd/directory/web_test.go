@@ -139,7 +139,9 @@ func TestProbe(t *testing.T) {
 		return mixnet.NodeAddrFrom(ln.Addr().(*net.TCPAddr).AddrPort())
 	}
 	noisy, plain := node(own), node(nil)
-	nobody := mixnet.NodeAddrFrom(netip.MustParseAddrPort(free(t)))
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	nobody := mixnet.NodeAddrFrom(netip.MustParseAddrPort(gone.Listener.Addr().String()))
 	for _, c := range []struct {
 		name  string
 		addr  mixnet.NodeAddr

@@ -1,50 +1,35 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"io"
 	"math/big"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"nym-socks5/internal/clitest"
-	"nym-socks5/internal/socksclient"
 )
 
-// patience is how long a step may take. None takes more than a few seconds.
-const patience = time.Minute
-
-// A testbed has the programs, their profiles, and who certifies the gateway.
+// A testbed has the programs, and who certifies the gateway.
 type testbed struct {
-	bin, dir string
-	root     *x509.Certificate
-	key      *ecdsa.PrivateKey
+	*clitest.Testbed
+	root *x509.Certificate
+	key  *ecdsa.PrivateKey
 }
 
 func newTestbed(t *testing.T) *testbed {
 	t.Helper()
-	b := &testbed{bin: t.TempDir(), dir: t.TempDir()}
-	out, err := exec.Command("go", "build", "-o", b.bin+string(filepath.Separator),
-		"../directory", "../mixnode", "../network-requester", "../nym-socks5", ".").CombinedOutput()
-	if err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	b := &testbed{Testbed: clitest.NewTestbed(t, "../directory", "../mixnode", "../network-requester", "../nym-socks5", ".")}
+	var err error
 	if b.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +60,7 @@ func (b *testbed) sign(t *testing.T, form *x509.Certificate, key *ecdsa.PrivateK
 
 func (b *testbed) write(t *testing.T, name, block string, der []byte) {
 	t.Helper()
-	if err := os.WriteFile(b.path(name), pem.EncodeToMemory(&pem.Block{Type: block, Bytes: der}), 0o600); err != nil {
+	if err := os.WriteFile(b.Path(name), pem.EncodeToMemory(&pem.Block{Type: block, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -95,62 +80,6 @@ func (b *testbed) certify(t *testing.T, serial int64, name string) {
 	form.DNSNames = []string{name}
 	b.write(t, "gateway.pem", "CERTIFICATE", b.sign(t, form, key))
 	b.write(t, "gateway.key", "PRIVATE KEY", der)
-}
-
-func (b *testbed) path(name string) string { return filepath.Join(b.dir, name) }
-
-// do runs a program to its end. The words come before the flags.
-func (b *testbed) do(t *testing.T, program, profile string, words []string, flags ...string) []byte {
-	t.Helper()
-	var errOut bytes.Buffer
-	cmd := exec.Command(filepath.Join(b.bin, program), append(append(words, b.profile(profile)...), flags...)...)
-	cmd.Stderr = &errOut
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", program, words, err, errOut.String())
-	}
-	return out
-}
-
-// run starts "PROGRAM run", which ends with the test if not before.
-func (b *testbed) run(t *testing.T, program, profile string, flags ...string) *clitest.Running {
-	t.Helper()
-	flags = append(append([]string{"run", "--log-level", "debug"}, b.profile(profile)...), flags...)
-	return clitest.Start(t, profile, patience, filepath.Join(b.bin, program), flags...)
-}
-
-func (b *testbed) profile(name string) []string {
-	return []string{"--config", b.path(name + ".toml"), "--state-dir", b.path(name)}
-}
-
-// free gives an address of this machine that is free.
-func free(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-// fetch gets a page through the proxy.
-func fetch(proxy, target string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	d := socksclient.Dialer{Proxy: proxy}
-	c := http.Client{Transport: &http.Transport{DialContext: d.DialContext, DisableKeepAlives: true}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+target+"/", nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := c.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	return string(b), err
 }
 
 // shown is the serial number of the certificate that a port shows.
@@ -176,13 +105,11 @@ func TestNetworkOverTLS(t *testing.T) {
 	const name = "gateway.invalid" // RFC 6761: no look-up ever finds it
 	b := newTestbed(t)
 	page := strings.Repeat("over TLS ", 1000)
-	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) }))
-	defer target.Close()
-	host := target.Listener.Addr().String()
+	host := clitest.Serve(t, page)
 
 	b.certify(t, 10, name)
-	secure := free(t)
-	b.do(t, "directory", "directory", []string{"init"}, "--network", "testnet", "--listen", free(t), "--period", "1s")
+	secure := b.Addr(t)
+	b.Do(t, "directory", "directory", "init", "--network", "testnet", "--listen", b.Addr(t), "--period", "1s")
 	parts := []struct {
 		program, name, role string
 		flags               []string
@@ -190,42 +117,38 @@ func TestNetworkOverTLS(t *testing.T) {
 		{"mixnode", "mix1", "mixnode", nil}, {"mixnode", "mix2", "mixnode", nil}, {"mixnode", "mix3", "mixnode", nil},
 		{"gateway", "gateway", "gateway", []string{
 			"--clients-listen", "", "--clients-tls-listen", secure, "--hostname", name,
-			"--tls-certificate", b.path("gateway.pem"), "--tls-key", b.path("gateway.key"),
+			"--tls-certificate", b.Path("gateway.pem"), "--tls-key", b.Path("gateway.key"),
 		}},
 		{"network-requester", "requester", "requester", nil},
 	}
 	for i := range parts {
 		p := &parts[i]
 		if p.role != "requester" {
-			p.flags = append(p.flags, "--mix-listen", free(t))
+			p.flags = append(p.flags, "--mix-listen", b.Addr(t))
 		}
-		b.do(t, p.program, p.name, []string{"init"}, p.flags...)
-		var d map[string]string
-		if err := json.Unmarshal(b.do(t, p.program, p.name, []string{"details"}, "--output", "json"), &d); err != nil {
-			t.Fatal(err)
-		}
-		b.do(t, "directory", "directory", []string{"allow", d["identity_key"], "--role", p.role})
+		d := b.Init(t, p.program, p.name, p.flags...)
+		b.Do(t, "directory", "directory", "allow", d["identity_key"], "--role", p.role)
 	}
 
-	t.Setenv("SSL_CERT_FILE", b.path("root.pem")) // what the programs that follow trust
-	told := strings.Fields(b.run(t, "directory", "directory").Line(t))
+	t.Setenv("SSL_CERT_FILE", b.Path("root.pem")) // what the programs that follow trust
+	told := strings.Fields(b.Run(t, "directory", "directory").Line(t))
 	var gateway *clitest.Running
 	for _, p := range parts[:4] {
-		gateway = b.run(t, p.program, p.name, append(told, "--register")...)
+		gateway = b.Run(t, p.program, p.name, append(told, "--register")...)
 	}
 	fast := append(told, "--hop-delay", "off", "--send-every", "off", "--cover-every", "off")
-	requester := b.run(t, "network-requester", "requester", append(fast, "--register", "--allow", host)...)
+	requester := b.Run(t, "network-requester", "requester", append(fast, "--register", "--allow", host)...)
 	fast = append(fast, "--requester", requester.Line(t), "--listen", "127.0.0.1:0")
-	socks := b.run(t, "nym-socks5", "socks", fast...)
-	proxy := strings.TrimPrefix(socks.Line(t), "socks5h://")
-	if got, err := fetch(proxy, host); got != page || err != nil {
+	socks := b.Run(t, "nym-socks5", "socks", fast...)
+	proxy := socks.Line(t)
+	if got, err := clitest.Fetch(proxy, host); got != page || err != nil {
 		t.Fatalf("got %d bytes, %v; want %d", len(got), err, len(page))
 	}
 
 	// Who does not trust the certificate does not connect, and asks nobody else.
 	b.write(t, "other.pem", "CERTIFICATE", b.other(t))
-	t.Setenv("SSL_CERT_FILE", b.path("other.pem"))
-	wary := b.run(t, "nym-socks5", "wary", fast...)
+	t.Setenv("SSL_CERT_FILE", b.Path("other.pem"))
+	wary := b.Run(t, "nym-socks5", "wary", fast...)
 	wary.Says(t, "certificate refused", 1)
 
 	// HUP: a new certificate is shown from then on, one that is no good never.
@@ -244,7 +167,7 @@ func TestNetworkOverTLS(t *testing.T) {
 	if n := b.shown(t, secure, name); n != 11 {
 		t.Errorf("certificate %d after one for another name, want 11", n)
 	}
-	if got, err := fetch(proxy, host); got != page || err != nil {
+	if got, err := clitest.Fetch(proxy, host); got != page || err != nil {
 		t.Errorf("afterwards: %d bytes, %v", len(got), err)
 	}
 
@@ -259,11 +182,7 @@ func TestNetworkOverTLS(t *testing.T) {
 	for _, r := range []*clitest.Running{wary, socks, requester, gateway} {
 		r.End(t)
 	}
-	for _, secret := range []string{c.LocalAddr().String(), host} {
-		if strings.Contains(gateway.Logged(), secret) {
-			t.Errorf("the gateway's log has %s in it", secret)
-		}
-	}
+	gateway.Hides(t, c.LocalAddr().String(), host)
 }
 
 // other is the certificate of somebody who certified nothing here.

@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"nym-socks5/internal/clitest"
 )
 
 // buildFlags are those of the programs that the scripts run.
@@ -30,12 +31,11 @@ func buildPrograms() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "localnet-test-"); err != nil {
 		return "", err
 	}
-	args := append([]string{"build"}, buildFlags...)
-	args = append(args, "-o", dir+string(filepath.Separator), ".", // and the programs of networks of processes
+	args := append(buildFlags, ".", // and the programs of networks of processes
 		"../directory", "../mixnode", "../gateway", "../network-requester", "../nym-socks5", "../nym-client")
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+	if err := clitest.Build(dir, args...); err != nil {
 		os.RemoveAll(dir)
-		return "", fmt.Errorf("go %v: %w\n%s", args, err, out)
+		return "", err
 	}
 	return dir, os.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"nym-socks5/internal/clitest"
 	"nym-socks5/internal/socksclient"
 )
 
@@ -37,15 +38,15 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"web":      cmdWeb,
-	"taken":    cmdTaken,
-	"start":    cmdStart,
-	"end":      cmdEnd,
-	"reply":    cmdReply,
-	"builtin":  cmdBuiltin,
-	"exitcode": cmdExitcode,
-	"say":      cmdSay,
+var scriptCommands = clitest.Commands{
+	"web":       cmdWeb,
+	"start":     cmdStart,
+	"end":       cmdEnd,
+	"reply":     cmdReply,
+	"builtin":   cmdBuiltin,
+	"say":       cmdSay,
+	"exits":     clitest.Exits,
+	"listening": clitest.Listening,
 }
 
 // scriptLimit is how long a step may take before the script fails.
@@ -65,14 +66,6 @@ func cmdWeb(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { held.Close() })
 	ts.Setenv("WEB", server.Listener.Addr().String())
 	ts.Setenv("CLOSED", held.LocalAddr().String())
-}
-
-// taken: sets $TAKEN to an address where somebody listens.
-func cmdTaken(ts *testscript.TestScript, neg bool, args []string) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Defer(func() { ln.Close() })
-	ts.Setenv("TAKEN", ln.Addr().String())
 }
 
 // A running is a localnet in the background.
@@ -192,20 +185,6 @@ func cmdBuiltin(ts *testscript.TestScript, neg bool, args []string) {
 	var body bytes.Buffer
 	ts.Check(builtin{ts.Getenv("SOCKS")}.get(ctx, versions[args[0]], args[1], &body))
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), body.Bytes(), 0o600))
-}
-
-// exitcode CODE COMMAND...: runs a command that must end with this exit code.
-func cmdExitcode(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exitcode CODE COMMAND...")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
-	exit := new(exec.ExitError)
-	if !errors.As(err, &exit) || exit.ExitCode() != want {
-		ts.Fatalf("%v, want exit code %d", err, want)
-	}
 }
 
 // say TEXT...: puts a line into the test's log.

@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"io"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"nym-socks5/internal/clitest"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 )
@@ -18,8 +16,7 @@ import (
 // Everybody learns from a directory what nodes there are; the requester registers
 // there, and the proxy finds it.
 func TestNetworkByDirectory(t *testing.T) {
-	b := newTestbed(t)
-	nodes, topology := b.network(t)
+	b, nodes, topology := newNetwork(t)
 	text, err := os.ReadFile(topology)
 	if err != nil {
 		t.Fatal(err)
@@ -29,11 +26,7 @@ func TestNetworkByDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	b.do(t, "network-requester", "init", "requester")
-	var d map[string]string
-	if err := json.Unmarshal(b.do(t, "network-requester", "details", "requester", "-o", "json"), &d); err != nil {
-		t.Fatal(err)
-	}
+	d := b.Init(t, "network-requester", "requester")
 	key := keys.NewIdentityKey()
 	server, err := directory.NewServer(directory.Config{
 		Network: "testnet", Key: key, Fixed: view.Nodes, Period: time.Second,
@@ -58,33 +51,31 @@ func TestNetworkByDirectory(t *testing.T) {
 	}()
 
 	page := strings.Repeat("by a directory ", 100)
-	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) }))
-	defer target.Close()
-	host := target.Listener.Addr().String()
+	host := clitest.Serve(t, page)
 
 	network := []string{"--directory", web.URL, "--directory-key", key.Public().String(), "--network", "testnet"}
 	fast := append(network, "--hop-delay", "off", "--send-every", "off", "--cover-every", "off")
 	for _, n := range nodes {
-		b.run(t, n.program, n.name, network...).Says(t, `"status":"`, 1)
+		b.Run(t, n.program, n.name, network...).Says(t, `"status":"`, 1)
 	}
-	requester := b.run(t, "network-requester", "requester", append(fast, "--allow", host, "--register")...)
+	requester := b.Run(t, "network-requester", "requester", append(fast, "--allow", host, "--register")...)
 	address := requester.Line(t)
 	requester.Says(t, `"lease held"`, 1)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for range patience / (10 * time.Millisecond) {
+	for range clitest.Patience / (10 * time.Millisecond) {
 		if v := server.View(); v != nil && len(v.Requesters) == 1 {
 			break
 		}
 		<-tick.C
 	}
 
-	socks := b.run(t, "nym-socks5", "socks", append(fast, "--listen", "127.0.0.1:0")...)
-	proxy := strings.TrimPrefix(socks.Line(t), "socks5h://")
-	if got, err := fetch(proxy, host); got != page || err != nil {
+	socks := b.Run(t, "nym-socks5", "socks", append(fast, "--listen", "127.0.0.1:0")...)
+	proxy := socks.Line(t)
+	if got, err := clitest.Fetch(proxy, host); got != page || err != nil {
 		t.Fatalf("got %d bytes, %v; want %d", len(got), err, len(page))
 	}
-	if kept, err := os.ReadFile(b.dir + "/socks/requester"); err != nil || strings.TrimSpace(string(kept)) != address {
+	if kept, err := os.ReadFile(b.Path("socks/requester")); err != nil || strings.TrimSpace(string(kept)) != address {
 		t.Errorf("kept %s, %v; want %s", kept, err, address)
 	}
 	socks.End(t)

@@ -91,16 +91,9 @@ func (p Program[C]) initProfile(c *cli.Context) error {
 
 // checkConfig is the command check-config.
 func (p Program[C]) checkConfig(c *cli.Context) error {
-	at, err := p.chosen(c)
+	at, _, there, err := p.ready(c)
 	if err != nil {
 		return err
-	}
-	cfg, there, err := p.settings(c, at)
-	if err != nil {
-		return err
-	}
-	if err := p.complete(cfg); err != nil {
-		return errors.Join(noFile(at, there), err)
 	}
 	if !there {
 		fmt.Fprintf(c.App.Writer, "there is no %s; flags, variables and defaults are fine\n", at.config)
@@ -108,6 +101,21 @@ func (p Program[C]) checkConfig(c *cli.Context) error {
 	}
 	fmt.Fprintf(c.App.Writer, "%s is fine\n", at.config)
 	return nil
+}
+
+// ready gives the place and the settings of a run, which must be complete, and
+// whether there is a file of them.
+func (p Program[C]) ready(c *cli.Context) (at place, cfg C, there bool, err error) {
+	if at, err = p.chosen(c); err != nil {
+		return at, cfg, false, err
+	}
+	if cfg, there, err = p.settings(c, at); err != nil {
+		return at, cfg, there, err
+	}
+	if err := p.complete(cfg); err != nil {
+		return at, cfg, there, errors.Join(noFile(at, there), err)
+	}
+	return at, cfg, there, nil
 }
 
 // noFile says that there is no file of settings, where that explains an error.

@@ -18,16 +18,9 @@ import (
 
 // run is the command run.
 func (p Program[C]) run(c *cli.Context) (err error) {
-	at, err := p.chosen(c)
+	at, cfg, there, err := p.ready(c)
 	if err != nil {
 		return err
-	}
-	cfg, there, err := p.settings(c, at)
-	if err != nil {
-		return err
-	}
-	if err := p.complete(cfg); err != nil {
-		return errors.Join(noFile(at, there), err)
 	}
 	log := newLog(c.App.ErrWriter, config.Common(cfg).Log)
 	s, ks, err := p.open(at, log)

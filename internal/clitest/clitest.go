@@ -2,6 +2,8 @@ package clitest
 
 import (
 	"errors"
+	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -20,11 +22,18 @@ func Main(m *testing.M, programs map[string]func() int) {
 	testscript.Main(m, commands)
 }
 
-// Scripts runs the scripts in testdata/script.
-func Scripts(t *testing.T) {
+// Commands are what scripts can say, by name.
+type Commands = map[string]func(ts *testscript.TestScript, neg bool, args []string)
+
+// Scripts runs the scripts in testdata/script, which may use more commands.
+func Scripts(t *testing.T, more ...Commands) {
+	commands := Commands{"exits": Exits, "address": address, "listening": Listening}
+	for _, m := range more {
+		maps.Copy(commands, m)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Cmds: commands,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each program built with -race sleeps for a second
 			for _, dir := range []string{"XDG_CONFIG_HOME", "CONFIGURATION_DIRECTORY"} {
@@ -38,7 +47,8 @@ func Scripts(t *testing.T) {
 	})
 }
 
-func exits(ts *testscript.TestScript, neg bool, args []string) {
+// Exits is the command of that name.
+func Exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
 	}
@@ -55,4 +65,24 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+func address(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: address VAR")
+	}
+	at, err := free(loopback())
+	ts.Check(err)
+	ts.Setenv(args[0], at)
+}
+
+// Listening is the command of that name.
+func Listening(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listening VAR")
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { ln.Close() })
+	ts.Setenv(args[0], ln.Addr().String())
 }

@@ -63,6 +63,16 @@ func (r *Running) Logged() string {
 	return r.log.String()
 }
 
+// Hides wants none of these secrets in the program's log.
+func (r *Running) Hides(t *testing.T, secrets ...string) {
+	t.Helper()
+	for _, secret := range secrets {
+		if strings.Contains(r.Logged(), secret) {
+			t.Errorf("the log of %s has %s in it", r.name, secret)
+		}
+	}
+}
+
 // Line waits for the next line that the program prints.
 func (r *Running) Line(t *testing.T) string {
 	t.Helper()

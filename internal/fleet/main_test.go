@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"nym-socks5/internal/clitest"
 )
 
 // roles are what else the test binary can be: a process that serves a test.
@@ -47,14 +47,11 @@ var build = sync.OnceValue(func() (err error) {
 	if programDir, err = os.MkdirTemp("", "fleet-test-"); err != nil {
 		return err
 	}
-	args := []string{"build", "-o", programDir + string(filepath.Separator)}
+	var packages []string
 	for _, p := range programs {
-		args = append(args, "../../cmd/"+p)
+		packages = append(packages, "../../cmd/"+p)
 	}
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return nil
+	return clitest.Build(programDir, packages...)
 })
 
 // built gives the folder of the programs.
