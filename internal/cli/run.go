@@ -22,7 +22,7 @@ func (p Program[C]) run(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	log := newLog(c.App.ErrWriter, config.Common(cfg).Log)
+	log, level := newLog(c.App.ErrWriter, config.Common(cfg).Log)
 	s, ks, err := p.open(at, log)
 	if err != nil {
 		return err
@@ -44,7 +44,10 @@ func (p Program[C]) run(c *cli.Context) (err error) {
 		Config: cfg, Keys: ks, State: s, Log: log, Out: c.App.Writer, Reload: reload,
 		super: supervisorOf(os.Getenv),
 	}
-	return p.supervise(c.Context, env, hup, reload)
+	return p.supervise(c.Context, env, hup, func() {
+		p.rereadSettings(c, at, cfg, log, level)
+		offer(reload)
+	})
 }
 
 // open opens the state folder; where it is new, keys are made.
@@ -74,7 +77,7 @@ func (p Program[C]) open(at place, log zerolog.Logger) (*State, Keys, error) {
 
 // supervise runs the program, and ends it when ctx ends: in order if that takes
 // no longer than StopWithin.
-func (p Program[C]) supervise(ctx context.Context, env *Env[C], hup <-chan os.Signal, reload chan<- struct{}) error {
+func (p Program[C]) supervise(ctx context.Context, env *Env[C], hup <-chan os.Signal, again func()) error {
 	about := BuildInfo()
 	env.Log.Info().Str("version", about.Version).Str("revision", about.Revision).Msg("starting")
 	aides, dismiss := context.WithCancel(context.WithoutCancel(ctx))
@@ -82,7 +85,7 @@ func (p Program[C]) supervise(ctx context.Context, env *Env[C], hup <-chan os.Si
 	defer wg.Wait()
 	defer dismiss()
 	wg.Go(func() { env.super.watch(aides) })
-	wg.Go(func() { passOn(aides, hup, reload, env.Log) })
+	wg.Go(func() { passOn(aides, hup, again, env.Log) })
 
 	ended := make(chan error, 1) // room: nobody may be listening any more
 	go func() { ended <- p.Run(ctx, env) }()
@@ -118,16 +121,13 @@ func finish(ctx context.Context, err error) error {
 	return err
 }
 
-// passOn makes reloads of signals.
-func passOn(ctx context.Context, hup <-chan os.Signal, reload chan<- struct{}, log zerolog.Logger) {
+// passOn calls again for each signal.
+func passOn(ctx context.Context, hup <-chan os.Signal, again func(), log zerolog.Logger) {
 	for {
 		select {
 		case <-hup:
 			log.Info().Msg("reading files again")
-			select {
-			case reload <- struct{}{}:
-			default: // one is waiting already
-			}
+			again()
 		case <-ctx.Done():
 			return
 		}

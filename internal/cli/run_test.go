@@ -99,6 +99,21 @@ func TestLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("reloaded")
+	// The level of the log counts at once, the rest is said to count later.
+	text, err := os.ReadFile(dir + "/c.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range [][2]string{{`# max_delay = "10s"`, `max_delay = "5s"`}, {`# level = "info"`, `level = "error"`}} {
+		text = bytes.Replace(text, []byte(change[0]), []byte(change[1]), 1)
+		if err := os.WriteFile(dir+"/c.toml", text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		want("reloaded")
+	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -107,10 +122,13 @@ func TestLife(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("after TERM: %v, want exit code 0", err)
 	}
-	for _, message := range []string{"starting", "status", "reading files again", "stopping", "stopped"} {
-		if !strings.Contains(log.String(), `"message":"`+message+`"`) {
-			t.Errorf("no line %q in JSON in the log:\n%s", message, log.String())
+	for message, n := range map[string]int{"starting": 1, "status": 1, "reading files again": 3, "these settings changed, and count at the next start": 1, "stopping": 0, "stopped": 0} {
+		if got := strings.Count(log.String(), `"message":"`+message+`"`); got != n {
+			t.Errorf("%d lines %q in JSON in the log, want %d:\n%s", got, message, n, log.String())
 		}
+	}
+	if !strings.Contains(log.String(), `"settings":"mix.max_delay"`) {
+		t.Errorf("the log does not name what counts later:\n%s", log.String())
 	}
 	// What was said once stands in the file.
 	if text, err := os.ReadFile(dir + "/c.toml"); err != nil || !strings.Contains(string(text), "\nannounce = \"192.0.2.1:1\"\n") {
@@ -169,7 +187,7 @@ func TestManyReloadsAreOne(t *testing.T) {
 		hup := make(chan os.Signal, 1)
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan error)
-		go func() { ended <- p.supervise(ctx, e, hup, reload) }()
+		go func() { ended <- p.supervise(ctx, e, hup, func() { offer(reload) }) }()
 		for range 5 {
 			hup <- syscall.SIGHUP
 		}
@@ -236,7 +254,7 @@ func TestLogForms(t *testing.T) {
 		{"off", "console", ""},
 	} {
 		var b bytes.Buffer
-		log := newLog(&b, config.Log{Level: c.level, Format: c.format})
+		log, _ := newLog(&b, config.Log{Level: c.level, Format: c.format})
 		log.Info().Msg("told")
 		log.Debug().Msg("details")
 		if got := b.String(); !strings.Contains(got, c.want) || c.want == "" && got != "" {
