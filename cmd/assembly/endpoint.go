@@ -176,15 +176,28 @@ func Recipient(ks cli.Keys, gateway keys.Identity) mixnet.Recipient {
 	return mixnet.Recipient{Identity: ks.Identity.Public(), Encryption: ks.Encryption.Public(), Gateway: gateway}
 }
 
-// CheckClient reports what is wrong with settings of a client.
-func CheckClient(c config.Client) error {
-	if c.Gateway == "" {
-		return nil
+// ClientDetails tells who a client is and, once its gateway is known, its address.
+func ClientDetails(c config.Client, s *cli.State, ks cli.Keys) ([]cli.Detail, error) {
+	gateway, err := KnownGateway(c, s)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := keys.ParseIdentityText(c.Gateway); err != nil {
-		return cli.Invalid("client.gateway: %v", err)
+	d := []cli.Detail{{Name: "identity_key", Value: ks.Identity.Public().String()}}
+	if !gateway.IsZero() {
+		d = append(d, cli.Detail{Name: "address", Value: Recipient(ks, gateway).String()})
 	}
-	return nil
+	return d, nil
+}
+
+// CheckClient reports what is wrong with settings of a client, and with what they
+// name.
+func CheckClient(c config.Client, n config.Network) error {
+	if c.Gateway != "" {
+		if _, err := keys.ParseIdentityText(c.Gateway); err != nil {
+			return cli.Invalid("client.gateway: %v", err)
+		}
+	}
+	return CheckNetwork(n)
 }
 
 // Run runs the client and the service above it until ctx ends. The client goes

@@ -32,21 +32,10 @@ func check(c *config.Requester) error {
 	if _, err := openRules(c.Egress); err != nil {
 		return err
 	}
-	if err := assembly.CheckClient(c.Client); err != nil {
-		return err
-	}
-	return assembly.CheckNetwork(c.Network)
+	return assembly.CheckClient(c.Client, c.Network)
 }
 
-// details prints the address, once the gateway is known, and what is allowed.
+// details prints the address, once the gateway is known.
 func details(c *config.Requester, s *cli.State, ks cli.Keys) ([]cli.Detail, error) {
-	gateway, err := assembly.KnownGateway(c.Client, s)
-	if err != nil {
-		return nil, err
-	}
-	d := []cli.Detail{{Name: "identity_key", Value: ks.Identity.Public().String()}}
-	if !gateway.IsZero() {
-		d = append(d, cli.Detail{Name: "address", Value: assembly.Recipient(ks, gateway).String()})
-	}
-	return d, nil
+	return assembly.ClientDetails(c.Client, s, ks)
 }

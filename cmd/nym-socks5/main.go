@@ -30,8 +30,5 @@ the proxy's URL.`,
 
 // check reports what the settings alone do not tell.
 func check(c *config.SOCKS) error {
-	if err := assembly.CheckClient(c.Client); err != nil {
-		return err
-	}
-	return assembly.CheckNetwork(c.Network)
+	return assembly.CheckClient(c.Client, c.Network)
 }
