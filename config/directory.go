@@ -95,8 +95,11 @@ func (t Times) check() error {
 		between("times.period", t.Period, Duration(time.Second), Duration(24*time.Hour)),
 		between("times.lease", t.Lease, Duration(time.Second), Duration(24*time.Hour)),
 		between("times.epoch", t.Epoch, Duration(time.Second), Duration(24*time.Hour)),
-		between("times.rotation_epochs", t.Rotation, 1, 1_000_000),
+		between("times.rotation_epochs", t.Rotation, 2, 1_000_000),
 	)
+	if t.Rotation == 1 {
+		err = errors.Join(err, invalid("times.rotation_epochs: a node has two Sphinx keys at a time, and announces the next one an epoch ahead; in rotations of one epoch that takes the place of the one before, which packets under way still need"))
+	}
 	if t.Epoch.Std()%time.Second != 0 {
 		err = errors.Join(err, invalid("times.epoch is %v; it has whole seconds only", t.Epoch))
 	}

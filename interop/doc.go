@@ -1,11 +1,14 @@
 // Package interop runs programs that Nym publishes against our network.
 //
 //	npm nym-client-wasm-node ──┬─ HTTP ───────▶ directory ── lists ──────────┐
-//	npm mix-fetch in Chromium ─┴─ WebSocket ──▶ gateway ─▶ mixes ─▶ gateway ◀┘
+//	npm mix-fetch, in Node ────┤                                             │
+//	          and in Chromium ─┴─ WebSocket ──▶ gateway ─▶ mixes ─▶ gateway ◀┘
 //	                                               ┊                  ▲
 //	                              what they carry, ┊                  │
 //	                              layer by layer ◀─┘                  │
 //	                                     client or requester of ours ─┘
+//
+// The mix-fetch for Node is a client of before 2025; that for Chromium is not.
 //
 // The network is one of package localnet, whose packets can be taken apart, or
 // one of processes of the real programs.

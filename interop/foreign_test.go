@@ -100,7 +100,8 @@ func (f *foreign) read(out io.Reader) {
 }
 
 // quit ends the client. What it leaves in its file is there when this returns,
-// and its connection is closed.
+// its connection is closed, and it can come back: it authenticates with the time
+// in whole seconds, which has to be later than it was the last time.
 func (f *foreign) quit(t *testing.T) {
 	t.Helper()
 	f.do(t, map[string]any{"do": "quit"})
@@ -110,6 +111,8 @@ func (f *foreign) quit(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("Nym's client does not end")
 	}
+	now := time.Now()
+	<-time.After(now.Truncate(time.Second).Add(time.Second).Sub(now))
 }
 
 func tail(text string, n int) string {
