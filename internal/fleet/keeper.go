@@ -143,6 +143,9 @@ func (k *keeper) loop() {
 		case n := <-said:
 			k.hear(n)
 		case <-ended:
+			for len(said) > 0 { // what it said last was before its end
+				k.hear(<-said)
+			}
 			k.bury()
 		case <-expiry(k.restart):
 			k.restart = nil

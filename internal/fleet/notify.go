@@ -46,12 +46,30 @@ func newNoticeboard(path string) (*noticeboard, error) {
 	return &noticeboard{path, conn}, nil
 }
 
-// read hands over what is said until the board is closed.
+// lastNotice is what stands behind all that a process said.
+const lastNotice = "FLEET_LAST=1\n"
+
+// end lets read end when it has handed over what was said before.
+func (b *noticeboard) end() {
+	conn, err := net.Dial("unixgram", b.path)
+	if err == nil {
+		_, err = conn.Write([]byte(lastNotice))
+		conn.Close()
+	}
+	if err != nil {
+		b.conn.Close()
+	}
+}
+
+// read hands over what is said until the end.
 func (b *noticeboard) read(hand func(notice)) {
 	buf := make([]byte, maxNotice)
 	for {
 		n, err := b.conn.Read(buf)
 		if err != nil {
+			return
+		}
+		if string(buf[:n]) == lastNotice {
 			return
 		}
 		hand(parseNotice(buf[:n]))

@@ -14,7 +14,7 @@ import (
 type process struct {
 	cmd   *exec.Cmd
 	said  chan notice   // full: the reader waits, and the system keeps the rest
-	ended chan struct{} // closed when it has ended; err is set before
+	ended chan struct{} // closed when it has ended, and all it said is in said or was read; err is set before
 	err   error         // nil: with exit code 0
 }
 
@@ -38,21 +38,13 @@ func (n *Network) start(s *spawner, p Part) (_ *process, err error) {
 	}
 	proc := &process{cmd: cmd, said: make(chan notice, 16), ended: make(chan struct{})}
 	var reader sync.WaitGroup
-	dead := make(chan struct{})
-	reader.Go(func() {
-		board.read(func(n notice) {
-			select {
-			case proc.said <- n:
-			case <-dead:
-			}
-		})
-	})
-	go func() { // whoever waits for ended waits for both
+	reader.Go(func() { board.read(func(n notice) { proc.said <- n }) })
+	go func() { // whoever waits for ended, and reads what is said until then, waits for both
 		defer close(proc.ended)
 		proc.err = cmd.Wait()
-		close(dead)
-		board.close()
+		board.end()
 		reader.Wait()
+		board.close()
 	}()
 	return proc, nil
 }
