@@ -45,6 +45,7 @@ func newHomes(cfg Config, enc keys.Encryption) (homes []*home) {
 // Habits of a client with several homes.
 const (
 	moveAfter = 10 * time.Second // without a session; half to one and a half of it (H05)
+	moveSlow  = 5 * time.Minute  // what that grows to while no home can be reached
 	tryFirst  = 10 * time.Minute // between attempts to go back to the first, likewise
 	lingering = time.Minute      // what a home that was left may still push
 )
@@ -61,7 +62,7 @@ func (c *Client) connect(ctx context.Context) error {
 	defer c.lingers.Wait()
 	defer cancel()
 	var pause backoff
-	at := 0
+	at, moves := 0, 0 // moves since there was a session
 	patience := jitter(moveAfter)
 	for {
 		h := c.homes[at]
@@ -70,7 +71,11 @@ func (c *Client) connect(ctx context.Context) error {
 			began := time.Now()
 			at, err = c.stay(ctx, at, live)
 			h = c.homes[at]
-			if time.Since(began) > steadyTime {
+			lasted := time.Since(began)
+			if lasted > moveAfter { // one that ends at once is as bad as none
+				h.failing, moves, patience = time.Time{}, 0, jitter(moveAfter)
+			}
+			if lasted > steadyTime {
 				pause.reset()
 			}
 		}
@@ -81,14 +86,17 @@ func (c *Client) connect(ctx context.Context) error {
 			h.failing = time.Now()
 		}
 		wait, away := pause.next(), time.Since(h.failing)
-		if len(c.homes) > 1 && away >= patience {
-			c.cfg.Log.Warn().Err(err).Msg("the gateway cannot be reached, trying another")
-			h.failing = time.Time{}
-			at, patience = (at+1)%len(c.homes), jitter(moveAfter)
-			pause.reset()
-			continue
-		}
 		if len(c.homes) > 1 {
+			if away >= patience {
+				c.cfg.Log.Warn().Err(err).Msg("the gateway cannot be reached, trying another")
+				h.failing, away = time.Time{}, 0
+				at, moves = (at+1)%len(c.homes), moves+1
+				patience = jitter(min(moveAfter<<min(moves/len(c.homes), 10), moveSlow))
+				if moves < len(c.homes) { // the others may be fine
+					pause.reset()
+					continue
+				}
+			}
 			wait = min(wait, patience-away)
 		}
 		if errors.Is(err, session.ErrClock) {
@@ -132,7 +140,6 @@ func (c *Client) open(ctx context.Context, h *home) (*session.Client, error) {
 		conn.Close(1000, "")
 		return nil, err
 	}
-	h.failing = time.Time{}
 	c.count.sessions.Add(1)
 	return live, nil
 }
@@ -178,6 +185,7 @@ func (c *Client) comeBack(ctx context.Context, at int, live *session.Client, end
 		case <-first:
 			if back, err := c.open(ctx, c.homes[0]); err == nil {
 				c.cfg.Log.Info().Msg("the first gateway can be reached again")
+				c.homes[0].failing = time.Time{}
 				return back, nil
 			}
 			t.Reset(jitter(tryFirst))

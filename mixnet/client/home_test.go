@@ -231,3 +231,60 @@ func TestWrongClockIsSaid(t *testing.T) {
 		}
 	})
 }
+
+// Without any network the pauses grow, and what is left of them ends as soon as
+// it is said that the network changed.
+func TestOfflineForAnHour(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		cfg := n.withFallback(Fast())
+		c := n.client(0, cfg)
+		time.Sleep(time.Minute)
+		dials := 0
+		n.mu.Lock()
+		n.dialed = func(keys.Identity) { dials++ }
+		n.mu.Unlock()
+		for i, g := range n.nw.Gateways() {
+			n.shut(g.Identity, []keys.Identity{cfg.Identity.Public(), cfg.Fallbacks[0].Identity.Public()}[i], true)
+		}
+		time.Sleep(time.Hour)
+		n.mu.Lock()
+		got := dials
+		n.mu.Unlock()
+		if got < 60 || got > 240 {
+			t.Errorf("%d attempts in an hour without network", got)
+		}
+		before := c.Stats().Reconnects
+		for _, g := range n.nw.Gateways() {
+			n.shut(g.Identity, keys.Identity{}, false)
+		}
+		c.NetworkChanged()
+		time.Sleep(time.Second)
+		if c.Stats().Reconnects != before+1 {
+			t.Error("a second after the network came back there is no session")
+		}
+	})
+}
+
+// A gateway that ends every session at once is left like one that is away.
+func TestGatewayThatEndsSessions(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		cfg := n.withFallback(Fast())
+		c := n.client(0, cfg)
+		n.wg.Go(func() {
+			for sleep(ctx, time.Second) == nil {
+				n.mu.Lock()
+				live := n.live[cfg.Identity.Public()]
+				n.mu.Unlock()
+				if live != nil {
+					live.Evict()
+				}
+			}
+		})
+		time.Sleep(4 * moveAfter)
+		if got := c.Address().Gateway; got != cfg.Fallbacks[0].Gateway {
+			t.Error("the client stays with a gateway that ends its sessions")
+		}
+	})
+}
