@@ -134,13 +134,15 @@ func setDefault[T time.Duration | int](v *T, d T) {
 // is closed and every goroutine it started has returned before it does. It fails
 // if Config.Accept does.
 func (r *Requester) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	// Whether it was our caller who ended it is asked of its own context: what
+	// streams come from may end with that one a moment before our own does.
+	own, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	r.cfg.Log.Info().Msg("serving")
 	for {
-		in, err := r.cfg.Accept(ctx)
+		in, err := r.cfg.Accept(own)
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
@@ -155,7 +157,7 @@ func (r *Requester) Run(ctx context.Context) error {
 		case r.streams <- struct{}{}:
 			r.count.active.Add(1)
 			wg.Go(func() {
-				r.serve(ctx, in)
+				r.serve(own, in)
 				r.count.active.Add(-1)
 				<-r.streams
 			})

@@ -446,3 +446,20 @@ func tcpPair(t *testing.T) (near, far halfCloser) {
 	}
 	return a.(halfCloser), b.(halfCloser)
 }
+
+// lapsed is a context that has ended, of which those made from it have not heard yet.
+type lapsed struct{ context.Context }
+
+func (lapsed) Err() error { return context.Canceled }
+
+// What streams come from may end, with the caller's context, before the
+// requester's own context does.
+func TestRunEndsWithItsCaller(t *testing.T) {
+	r := New(Config{
+		Accept: func(context.Context) (Incoming, error) { return nil, errors.New("not running") },
+		Allow:  func(string, netip.Addr, uint16) error { return nil },
+	})
+	if err := r.Run(lapsed{t.Context()}); err != nil {
+		t.Errorf("an orderly end gives %v", err)
+	}
+}
