@@ -240,18 +240,15 @@ func TestOfflineForAnHour(t *testing.T) {
 		cfg := n.withFallback(Fast())
 		c := n.client(0, cfg)
 		time.Sleep(time.Minute)
-		dials := 0
+		var dials atomic.Int64
 		n.mu.Lock()
-		n.dialed = func(keys.Identity) { dials++ }
+		n.dialed = func(keys.Identity) { dials.Add(1) }
 		n.mu.Unlock()
 		for i, g := range n.nw.Gateways() {
 			n.shut(g.Identity, []keys.Identity{cfg.Identity.Public(), cfg.Fallbacks[0].Identity.Public()}[i], true)
 		}
 		time.Sleep(time.Hour)
-		n.mu.Lock()
-		got := dials
-		n.mu.Unlock()
-		if got < 60 || got > 240 {
+		if got := dials.Load(); got < 60 || got > 240 {
 			t.Errorf("%d attempts in an hour without network", got)
 		}
 		before := c.Stats().Reconnects
