@@ -308,7 +308,6 @@ type countedConn struct {
 }
 
 func (c countedConn) Write(b []byte) (int, error) {
-	n, err := c.Conn.Write(b)
-	c.n.Add(int64(n))
-	return n, err
+	c.n.Add(int64(len(b))) // before the far end can have it
+	return c.Conn.Write(b)
 }
