@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -12,12 +13,17 @@ import (
 // mailBatch is how many stored messages are fetched at once.
 const mailBatch = 100
 
+// pongPatience is how long a client over TLS has to answer for its mail. One
+// that takes longer proves by its next frame that it has it.
+const pongPatience = 30 * time.Second
+
 // A drain pushes a client's stored mail into its session, and deletes it when
 // the client has proven that it is there. It has a goroutine only while it has
 // something to do, since most clients have no mail most of the time.
 //
 //	stored, fresh ──▶ idle ──▶ working: delete, fetch, push ──▶ idle
-//	                                    end ──▶ ended
+//	  ▲                                 end ──▶ ended  │
+//	  └── answered ◀── ping, over TLS ◀────────────────┘
 type drain struct {
 	inbox   Inbox
 	session *session.Session
@@ -31,6 +37,7 @@ type drain struct {
 	proven  uint64       // the highest ID that may be deleted
 	more    bool         // mail was stored since it was last fetched
 	working bool
+	asking  bool // a ping is on its way
 	ended   bool
 
 	// Owned by the goroutine there is.
@@ -54,8 +61,8 @@ func (d *drain) stored() {
 	d.wake()
 }
 
-// fresh notes that the client sent something after everything up to seq was
-// written to it (H20).
+// fresh notes that the client sent something, or answered a ping over TLS, after
+// everything up to seq was written to it (H20).
 func (d *drain) fresh(seq uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -134,5 +141,36 @@ func (d *drain) push() {
 	}
 	if len(mail) == mailBatch {
 		d.stored() // there may be more
+	} else {
+		d.ask()
+	}
+}
+
+// ask has a client over TLS say that it got its mail. Others can only say so by
+// a sealed frame: between plain ends, anybody could answer a ping.
+func (d *drain) ask() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.pushed) > 0 && !d.asking && !d.ended && d.session.OverTLS() {
+		d.asking = true
+		d.work.Go(d.listen)
+	}
+}
+
+// listen pings until the client has answered for all that was pushed, or does
+// not answer.
+func (d *drain) listen() {
+	for again := true; again; {
+		seq := d.session.Written()
+		ctx, cancel := context.WithTimeout(d.ctx, pongPatience)
+		err := d.session.Ping(ctx)
+		cancel()
+		if err == nil {
+			d.fresh(seq)
+		}
+		d.mu.Lock()
+		again = err == nil && len(d.pushed) > 0 && !d.ended
+		d.asking = again
+		d.mu.Unlock()
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -41,6 +43,7 @@ type site struct {
 	in       *link.Pool
 	builder  sphinx.Builder
 	acks     *surb.Acks
+	trust    *tls.Config // of who comes to the port with TLS
 
 	mu  sync.Mutex
 	out []sent // frames at the first mix
@@ -54,6 +57,7 @@ type sent struct {
 const (
 	gatewayMix = "10.0.0.4:1789"
 	gatewayWS  = "10.0.0.4:9000"
+	gatewayWSS = "10.0.0.4:9001"
 )
 
 // inSite runs a test on virtual time against a gateway.
@@ -98,8 +102,14 @@ func inSite(t *testing.T, cfg Config, test func(s *site)) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		wss, err := s.net.Listen(gatewayWSS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, trust := certified(t)
+		s.trust = trust
 		s.wg.Go(func() {
-			if err := s.Run(ctx, mix, ws); err != nil {
+			if err := s.Run(ctx, mix, ws, TLS(wss, server)); err != nil {
 				t.Errorf("gateway: %v", err)
 			}
 		})
@@ -184,6 +194,7 @@ func (s *site) injectPlain(to keys.Identity, plain []byte, size mixnet.PacketSiz
 // A visitor is one client and its sessions.
 type visitor struct {
 	s      *site
+	tls    bool // comes to the port with TLS
 	id     *keys.IdentityKey
 	sealer *session.Sealer
 	live   *session.Client
@@ -202,7 +213,18 @@ func (v *visitor) identity() keys.Identity { return v.id.Public() }
 // dial opens a connection.
 func (v *visitor) dial() session.MessageConn {
 	v.s.t.Helper()
-	conn, err := session.Dial(v.s.ctx, "ws://"+gatewayWS, v.s.net.Host("198.51.100.9").DialContext)
+	at, dial := gatewayWS, v.s.net.Host("198.51.100.9").DialContext
+	if v.tls {
+		below := dial
+		at, dial = gatewayWSS, func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := below(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return tls.Client(c, v.s.trust), nil
+		}
+	}
+	conn, err := session.Dial(v.s.ctx, "ws://"+at, dial)
 	if err != nil {
 		v.s.t.Fatal(err)
 	}
@@ -383,6 +405,68 @@ func TestH20MailWaitsForProof(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		v.want()
+	})
+}
+
+// Whoever is between the ends of a plain connection can answer a ping; behind
+// TLS only the client can, and it has then read what was written before.
+func TestH20AnsweredPingOverTLSIsProof(t *testing.T) {
+	inSite(t, Config{}, func(s *site) {
+		for _, tls := range []bool{true, false} {
+			v := s.visitor()
+			v.tls = tls
+			v.register()
+			v.leave()
+			all := make([][]byte, 150) // more than are fetched at once
+			for i := range all {
+				all[i] = message(byte(i))
+				s.inject(v.identity(), all[i])
+			}
+			time.Sleep(time.Second)
+			if err := v.login(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // and it sends nothing at all
+			v.want(all...)
+			v.leave()
+			if tls {
+				all = nil
+			}
+			if err := v.login(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			v.want(all...)
+			v.leave()
+		}
+	})
+}
+
+// A client behind TLS that does not read what it is sent answers no ping either.
+func TestH20MailOfWhoDoesNotReadIsKept(t *testing.T) {
+	inSite(t, Config{}, func(s *site) {
+		v := s.visitor()
+		v.tls = true
+		v.register()
+		v.leave()
+		for i := range 3 {
+			s.inject(v.identity(), message(byte(i)))
+		}
+		time.Sleep(time.Second)
+		v.conn = v.dial()
+		if _, err := session.Authenticate(s.ctx, v.conn, v.id, v.sealer, time.Now(), v.receive); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // nobody runs the session
+		v.conn.Close(1000, "")
+		v.got = nil // what came before the answer to the login
+		v.last = time.Now()
+		if err := v.login(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		v.want(message(0), message(1), message(2))
+		v.leave()
 	})
 }
 

@@ -21,7 +21,7 @@ func Accept(w http.ResponseWriter, r *http.Request) (MessageConn, error) {
 		return nil, errNoUpgrade
 	}
 	below := h.conn // and not h, by which all that belongs to the request would stay
-	return &acceptedConn{wsConn: newWSConn(ws, func() { below.Conn.Close() }), below: below}, nil
+	return &acceptedConn{wsConn: newWSConn(ws, func() { below.Conn.Close() }), below: below, tls: r.TLS != nil}, nil
 }
 
 // Buffers of a connection, of which there may be thousands that are silent.
@@ -69,7 +69,11 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type acceptedConn struct {
 	*wsConn
 	below *heldConn
+	tls   bool
 }
+
+// overTLS says that what arrives comes from the far end, pongs too.
+func (c *acceptedConn) overTLS() bool { return c.tls }
 
 func (c *acceptedConn) hold() { c.below.hold() }
 

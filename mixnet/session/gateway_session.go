@@ -89,6 +89,14 @@ func (s *Session) Written() uint64 { return s.out.written.Load() }
 // Ping waits for the client to show that it is there.
 func (s *Session) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
 
+// OverTLS reports whether our end of the connection is that of TLS, so that a
+// Ping which is answered was answered by the client, who had read all that was
+// written before it (H20).
+func (s *Session) OverTLS() bool {
+	c, ok := s.conn.(interface{ overTLS() bool })
+	return ok && c.overTLS()
+}
+
 // Evict ends the session in favour of a newer one. It does not wait.
 func (s *Session) Evict() {
 	s.out.close()

@@ -45,7 +45,8 @@ type Traffic interface {
 	// Fresh says that the client sent a sealed frame never seen before, so that
 	// it is the client and no recording. Pushes up to s.Written() were handed to
 	// the connection before that frame was read: their mail may be deleted
-	// (H20). A client that sends nothing gets its mail again and again.
+	// (H20). A client that sends nothing gets its mail again and again, save over
+	// TLS, where an answered Ping says as much.
 	Fresh(s *Session)
 	// Packet takes a packet, which aliases the read buffer: what is kept must be
 	// copied. If it reports true the client is told that the packet was sent.
