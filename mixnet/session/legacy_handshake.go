@@ -88,9 +88,6 @@ func legacyKey(own *ecdh.PrivateKey, theirs []byte) (*keys.LegacySession, error)
 // upgradedKey is the current key that takes the place of a legacy one, if the
 // digest is that of it (nodes.md §1.6).
 func upgradedKey(old *keys.LegacySession, u *upgradeKey) (*keys.Session, error) {
-	if len(u.Salt) != upgradeSaltSize || len(u.Digest) != upgradeDigestSize {
-		return nil, Refusal("malformed key upgrade")
-	}
 	k, err := deriveKey(old.Bytes()[:], u.Salt)
 	if err != nil {
 		return nil, err

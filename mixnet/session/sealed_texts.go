@@ -22,8 +22,8 @@ type (
 	}
 	// upgradeKey takes the place of a legacy key (nodes.md §1.6).
 	upgradeKey struct {
-		Salt   octets `json:"hkdf_salt"`          // 16 bytes
-		Digest octets `json:"derived_key_digest"` // BLAKE3 of the new key, 32 bytes
+		Salt   octets `json:"hkdf_salt"`          // of upgradeSaltSize
+		Digest octets `json:"derived_key_digest"` // of upgradeDigestSize
 	}
 	sealedResponse struct {
 		ForgetMeAck   *struct{} `json:"ForgetMeAck,omitempty"`
@@ -73,6 +73,10 @@ func parseSealedRequest(b []byte) (sealedRequest, error) {
 	}
 	if r.RememberMe != nil && !r.RememberMe.SessionType.valid() {
 		return sealedRequest{}, fmt.Errorf("%w: sealed request: unknown session type", errMalformed)
+	}
+	if u := r.UpgradeKey; u != nil && (len(u.Salt) != upgradeSaltSize || len(u.Digest) != upgradeDigestSize) {
+		return sealedRequest{}, fmt.Errorf("%w: sealed request: key upgrade with %d bytes of salt and %d of digest, want %d and %d",
+			errMalformed, len(u.Salt), len(u.Digest), upgradeSaltSize, upgradeDigestSize)
 	}
 	return r, nil
 }

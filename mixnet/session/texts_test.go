@@ -77,10 +77,17 @@ func TestMalformedTexts(t *testing.T) {
 }
 
 func TestMalformedSealedTexts(t *testing.T) {
+	upgrade := func(salt, digest int) string {
+		return string(encodeSealed(sealedRequest{UpgradeKey: &upgradeKey{Salt: fill(1, salt), Digest: fill(2, digest)}}))
+	}
+	if _, err := parseSealedRequest([]byte(upgrade(16, 32))); err != nil {
+		t.Error(err)
+	}
 	for _, in := range []string{
 		``, `{}`, `[]`, `"ForgetMe"`, `{"ForgetMe":null}`, `{"RememberMe":{"session_type":"mixnet"}}`, `{"RememberMe":{}}`,
 		`{"UpgradeKey":{"hkdf_salt":"AQ=="}}`, `{"UpgradeKey":{},"RememberMe":{"session_type":"Vpn"}}`,
 		`{"ForgetMe":{"client":true},"RememberMe":{"session_type":"Vpn"}}`,
+		`{"UpgradeKey":{}}`, upgrade(0, 0), upgrade(15, 32), upgrade(17, 32), upgrade(16, 31), upgrade(16, 33),
 	} {
 		if got, err := parseSealedRequest([]byte(in)); !errors.Is(err, errMalformed) {
 			t.Errorf("%s parses as %+v, %v, want errMalformed", in, got, err)
@@ -132,7 +139,8 @@ func FuzzParseGatewayText(f *testing.F) {
 func FuzzParseSealedTexts(f *testing.F) {
 	f.Add([]byte(`{"ForgetMe":{"client":true,"stats":false}}`))
 	f.Add([]byte(`{"RememberMe":{"session_type":"Wasm"}}`))
-	f.Add([]byte(`{"UpgradeKey":{"hkdf_salt":[1,2],"derived_key_digest":[255]}}`))
+	f.Add(encodeSealed(sealedRequest{UpgradeKey: &upgradeKey{Salt: fill(1, 16), Digest: fill(2, 32)}}))
+	f.Add([]byte(`{"UpgradeKey":{}}`))
 	f.Add([]byte(`{"ForgetMeAck":{}}`))
 	f.Add([]byte(`{"KeyUpgradeAck":{}}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
