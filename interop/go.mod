@@ -2,7 +2,11 @@ module nym-socks5/interop
 
 go 1.26.0
 
-require nym-socks5 v0.0.0
+require (
+	github.com/letsencrypt/pebble/v2 v2.10.3
+	github.com/miekg/dns v1.1.73
+	nym-socks5 v0.0.0
+)
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
@@ -11,7 +15,9 @@ require (
 	github.com/cloudflare/circl v1.6.5 // indirect
 	github.com/coder/websocket v1.8.15 // indirect
 	github.com/flynn/noise v1.1.0 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.8 // indirect
 	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
+	github.com/letsencrypt/challtestsrv v1.4.2 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/mr-tron/base58 v1.3.0 // indirect

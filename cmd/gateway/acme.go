@@ -57,7 +57,7 @@ func openAuthority(c config.Clients, s *cli.State) (*authority, error) {
 		manager: &autocert.Manager{
 			Prompt:     autocert.AcceptTOS,
 			Cache:      autocert.DirCache(folder),
-			HostPolicy: autocert.HostWhitelist(c.Hostname),
+			HostPolicy: onlyHost(c.Hostname),
 			Client:     &acme.Client{DirectoryURL: c.ACMEDirectory},
 			Email:      c.ACMEEmail,
 		},
@@ -68,6 +68,18 @@ func openAuthority(c config.Clients, s *cli.State) (*authority, error) {
 	var err error
 	a.http, err = net.Listen("tcp", c.ACMEListen.String())
 	return a, err
+}
+
+// onlyHost lets one name be certified. An authority that asks by HTTP at another
+// port than 80, as private ones may, says the port too.
+func onlyHost(name string) autocert.HostPolicy {
+	only := autocert.HostWhitelist(name)
+	return func(ctx context.Context, host string) error {
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		return only(ctx, host)
+	}
 }
 
 // A leash ends requests when its context does, for autocert knows none.

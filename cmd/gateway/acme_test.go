@@ -41,7 +41,10 @@ func TestAuthorityCertifiesOneName(t *testing.T) {
 	if a.http == nil {
 		t.Error("the authority cannot ask by HTTP")
 	}
-	for name, ok := range map[string]bool{"gw.example.org": true, "example.org": false, "a.gw.example.org": false, "": false} {
+	for name, ok := range map[string]bool{
+		"gw.example.org": true, "gw.example.org:8080": true,
+		"example.org": false, "example.org:8080": false, "a.gw.example.org": false, "": false,
+	} {
 		if err := a.manager.HostPolicy(t.Context(), name); (err == nil) != ok {
 			t.Errorf("%q: %v", name, err)
 		}

@@ -43,11 +43,17 @@ type Testbed struct {
 // NewTestbed builds the programs of packages, such as "../mixnode".
 func NewTestbed(t *testing.T, packages ...string) *Testbed {
 	t.Helper()
-	b := &Testbed{bin: t.TempDir(), dir: t.TempDir(), ip: loopback(), given: make(map[string]bool)}
-	if err := Build(b.bin, packages...); err != nil {
+	bin := t.TempDir()
+	if err := Build(bin, packages...); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return NewTestbedOf(t, bin)
+}
+
+// NewTestbedOf takes the programs that are in a folder.
+func NewTestbedOf(t *testing.T, bin string) *Testbed {
+	t.Helper()
+	return &Testbed{bin: bin, dir: t.TempDir(), ip: loopback(), given: make(map[string]bool)}
 }
 
 // Path is where a file is in the folder of profiles.
