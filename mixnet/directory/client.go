@@ -56,7 +56,10 @@ type ClientConfig struct {
 type Client struct {
 	cfg   ClientConfig
 	fetch *fetcher
-	rng   *rand.Rand // of the loop
+
+	// Owned by the loop.
+	rng     *rand.Rand
+	lacking int // pictures in a row by which nothing can be routed
 
 	shown   atomic.Pointer[shown]
 	ready   chan struct{} // closed when there is a first picture
@@ -284,17 +287,17 @@ func (c *Client) lookSigned(ctx context.Context) error {
 			return nil
 		case err != nil:
 			failed++
-			c.complain(err, failed)
+			c.complain("directory not read", err, failed)
 		default:
 			failed = 0
 		}
 	}
 }
 
-// complain logs a failure, the first of a row and then ever fewer.
-func (c *Client) complain(err error, failed int) {
-	if failed&(failed-1) == 0 {
-		c.cfg.Log.Warn().Str("reason", reason(err)).Int("n", failed).Bool("known", c.shown.Load() != nil).Msg("directory not read")
+// complain logs a failure, the first of a row of n and then ever fewer.
+func (c *Client) complain(what string, err error, n int) {
+	if n&(n-1) == 0 {
+		c.cfg.Log.Warn().Str("reason", reason(err)).Int("n", n).Bool("known", c.shown.Load() != nil).Msg(what)
 	}
 }
 
@@ -377,9 +380,11 @@ func (c *Client) show() {
 	p := c.chain.current
 	c.mu.Unlock()
 	if p.net == nil {
-		c.cfg.Log.Warn().Str("reason", topology.ErrInsufficient.Error()).Bool("known", c.shown.Load() != nil).Msg("topology not used")
+		c.lacking++
+		c.complain("topology not used", topology.ErrInsufficient, c.lacking)
 		return
 	}
+	c.lacking = 0
 	c.install(p.view, p.net)
 }
 
@@ -407,7 +412,7 @@ func (c *Client) lookNym(ctx context.Context) error {
 			return nil
 		case err != nil:
 			failed++
-			c.complain(err, failed)
+			c.complain("directory not read", err, failed)
 			wait = backoff(failed, c.rng)
 		default:
 			failed = 0
