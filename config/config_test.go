@@ -76,6 +76,12 @@ func TestTemplateOfDefaultsParsesToThem(t *testing.T) {
 		if err := Parse(text, got); err != nil || !reflect.DeepEqual(got, p.new()) {
 			t.Errorf("%s: got %+v, %v", p.name, got, err)
 		}
+		// And it shows each setting.
+		for _, s := range Settings(p.new()) {
+			if !regexp.MustCompile(`(?m)^(# )?` + s.Name + ` = `).Match(text) {
+				t.Errorf("%s: the file does not show %s", p.name, s.Key())
+			}
+		}
 		for line := range strings.Lines(string(text)) {
 			if strings.HasPrefix(line, "#") && !setting.MatchString(line) && len(line) > width+2 {
 				t.Errorf("%s: long line %q", p.name, line)

@@ -34,10 +34,14 @@ func Template(program string, c, defaults Config) []byte {
 
 // line is the line of a file that sets s.
 func (s Setting) line() string {
+	value := s.value.Interface()
+	if s.IsList() && s.value.Len() == 0 {
+		value = []string{} // the encoder leaves out what is nil
+	}
 	var b bytes.Buffer
 	// A map of one value that is a text, number, switch or list of texts
 	// always encodes.
-	if err := toml.NewEncoder(&b).Encode(map[string]any{s.Name: s.value.Interface()}); err != nil {
+	if err := toml.NewEncoder(&b).Encode(map[string]any{s.Name: value}); err != nil {
 		panic("config: " + err.Error())
 	}
 	return b.String()
