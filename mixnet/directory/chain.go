@@ -43,8 +43,9 @@ type picture struct {
 // guards it with a mutex.
 type chain struct {
 	known  map[uint64]Hash
-	order  []uint64 // of known, as they came
-	newest uint64   // highest sequence seen
+	order  []uint64  // of known, as they came
+	newest uint64    // highest sequence seen
+	issued time.Time // when that was; zero if only its head is known
 	forked error
 
 	current, next *picture
@@ -92,6 +93,10 @@ func (c *chain) check(s *Seal, h Hash, inForce bool, now time.Time) error {
 		return ErrTime
 	}
 	if _, ok := c.known[s.Sequence]; !ok && s.Sequence < c.newest {
+		if !c.issued.IsZero() && s.Issued.After(c.issued) { // an old one is older
+			c.forked = fmt.Errorf("%w: document %d was issued after document %d", ErrFork, s.Sequence, c.newest)
+			return c.forked
+		}
 		return ErrRollback
 	}
 	if s.Sequence > 1 {
@@ -100,7 +105,13 @@ func (c *chain) check(s *Seal, h Hash, inForce bool, now time.Time) error {
 			return c.forked
 		}
 	}
-	return c.note(s.Sequence, h)
+	if err := c.note(s.Sequence, h); err != nil {
+		return err
+	}
+	if s.Sequence == c.newest {
+		c.issued = s.Issued
+	}
+	return nil
 }
 
 // take puts an accepted picture in its place.

@@ -11,8 +11,11 @@ import (
 
 // sealed makes a seal of a chain in which document n has hash {n}, issued a
 // minute before it comes into force, one each minute from noon on.
-func sealed(n uint64) *Seal {
-	at := noon.Add(time.Duration(n) * time.Minute)
+func sealed(n uint64) *Seal { return sealedAt(n, int(n)) }
+
+// sealedAt is the seal of document n that came into force in some minute.
+func sealedAt(n uint64, minute int) *Seal {
+	at := noon.Add(time.Duration(minute) * time.Minute)
 	return &Seal{Sequence: n, Issued: at.Add(-time.Minute), ValidAfter: at, ValidUntil: at.Add(time.Hour), Previous: Hash{byte(n - 1)}}
 }
 
@@ -36,6 +39,7 @@ func TestH24Chain(t *testing.T) {
 		{"one before the first", sealed(4), Hash{4}, true, at(5), ErrRollback},
 		{"after a gap", sealed(9), Hash{9}, true, at(9), nil},
 		{"from within the gap", sealed(8), Hash{8}, true, at(9), ErrRollback},
+		{"a low one from before", sealedAt(2, 8), Hash{2}, true, at(9), ErrRollback},
 		{"an old one that is known", sealed(6), Hash{6}, true, at(9), nil},
 		{"one that ran out", sealed(10), Hash{10}, true, at(10 + 66), ErrTime},
 		{"sequence 0", &Seal{ValidUntil: at(99)}, Hash{}, true, at(9), ErrMalformed},
@@ -53,6 +57,12 @@ func TestH24Chain(t *testing.T) {
 	}
 	if err := c.check(sealed(11), Hash{11}, true, at(11)); !errors.Is(err, ErrFork) {
 		t.Errorf("after a fork: %v, want the fork for ever", err)
+	}
+
+	c = newChain(Head{})
+	c.check(sealed(9), Hash{9}, true, at(9))
+	if err := c.check(sealedAt(2, 10), Hash{2}, true, at(10)); !errors.Is(err, ErrFork) {
+		t.Errorf("a lower number issued later: %v", err)
 	}
 
 	c = newChain(Head{Sequence: 7, Topology: Hash{7}})
@@ -163,10 +173,12 @@ func TestCadenceCutsAtEpochs(t *testing.T) {
 }
 
 func TestPress(t *testing.T) {
-	p := &press{cadence: cadence{time.Minute, 20 * time.Second}, schedule: hourly, validity: time.Hour, last: Head{Sequence: 41, Topology: Hash{41}}}
+	usual := cadence{time.Minute, 20 * time.Second}
+	p := &press{pace: newPace(usual), schedule: hourly, validity: time.Hour, last: Head{Sequence: 41, Topology: Hash{41}}}
 	key := keys.NewIdentityKey()
 	issue := func(now, at time.Time, v *View) *snapshot {
 		t.Helper()
+		v.cadence = usual
 		v.Refreshed = p.refreshed(v, at)
 		s, err := newSnapshot(v, p.seal(now, at, v.Epoch), key, false)
 		if err != nil {
@@ -175,37 +187,26 @@ func TestPress(t *testing.T) {
 		p.issue(s, now)
 		return s
 	}
-	at, ok := p.wants(noon, false)
+	at, ok := p.wants(noon)
 	if !ok || !at.Equal(noon) || !p.due(noon).Equal(noon) {
 		t.Fatalf("at the start: %v, %v", at, ok)
 	}
-	empty := issue(noon, noon, &View{Network: "test", Schedule: hourly, Epoch: 100, Rotation: 25})
-	if p.current != empty || empty.head.Sequence != 42 || empty.seal.Previous != (Hash{41}) || empty.routable {
-		t.Fatalf("first snapshot: %+v", empty.head)
-	}
-	if _, ok := p.wants(noon.Add(time.Second), false); ok {
-		t.Error("another is wanted at once")
-	}
-	// As soon as packets can cross the network, it is published.
-	now := noon.Add(3 * time.Second)
-	if at, ok := p.wants(now, true); !ok || !at.Equal(now) {
-		t.Fatalf("a network that can be used: %v, %v", at, ok)
-	}
 	full := vectorView(t)
 	full.Schedule, full.Epoch, full.Rotation = hourly, 100, 25
-	first := issue(now, now, full)
-	if p.current != first || !first.routable || first.seal.Previous != empty.head.Topology {
-		t.Fatal("it is not in force")
+	first := issue(noon, noon, full)
+	if p.current != first || first.head.Sequence != 42 || first.seal.Previous != (Hash{41}) || !first.routable {
+		t.Fatalf("first snapshot: %+v", first.head)
 	}
-	if _, ok := p.wants(now, true); ok {
-		t.Error("and once more")
+	now := noon.Add(3 * time.Second)
+	if _, ok := p.wants(now); ok {
+		t.Error("another is wanted at once")
 	}
 	// Then one each minute, the lead ahead.
 	if due := p.due(now); !due.Equal(noon.Add(40 * time.Second)) {
 		t.Errorf("due after %v, want 40 s", due.Sub(noon))
 	}
 	now = noon.Add(40 * time.Second)
-	at, ok = p.wants(now, true)
+	at, ok = p.wants(now)
 	if !ok || !at.Equal(noon.Add(time.Minute)) {
 		t.Fatalf("in force at %v, %v", at, ok)
 	}
@@ -216,11 +217,14 @@ func TestPress(t *testing.T) {
 	}
 	// What did not change is the same to the byte, so that readers need not
 	// fetch it again.
-	if second.head.Topology != first.head.Topology || second.seal.Previous != first.head.Topology || second.head.Sequence != 44 {
+	if second.head.Topology != first.head.Topology || second.seal.Previous != first.head.Topology || second.head.Sequence != 43 {
 		t.Errorf("an unchanged network: head %+v after %+v", second.head, first.head)
 	}
 	if p.due(now) != at {
 		t.Error("the switch is not due at valid-after")
+	}
+	if p.pass(&same, at) {
+		t.Error("an unchanged network has no snapshot for a minute")
 	}
 	p.advance(at.Add(-1))
 	if p.current != first {
@@ -229,5 +233,86 @@ func TestPress(t *testing.T) {
 	p.advance(at)
 	if p.current != second || p.next != nil {
 		t.Error("not switched")
+	}
+}
+
+// While a network comes together only what changes is worth a snapshot.
+func TestPressPasses(t *testing.T) {
+	usual := cadence{time.Minute, 20 * time.Second}
+	p := &press{pace: newPace(usual), schedule: hourly, validity: time.Hour}
+	view := func(at time.Time, nodes ...Node) *View {
+		v := &View{Network: "test", Schedule: hourly, Epoch: 100, Rotation: 25, Nodes: nodes, cadence: p.pace.quick}
+		v.Refreshed = p.refreshed(v, at)
+		return v
+	}
+	first, err := newSnapshot(view(noon), p.seal(noon, noon, 100), keys.NewIdentityKey(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.issue(first, noon)
+	for i := range 29 {
+		at := noon.Add(time.Duration(i+1) * settlingPeriod)
+		now := at.Add(-settlingPeriod / 2)
+		if due := p.due(now.Add(-1)); !due.Equal(now) {
+			t.Fatalf("due after %v, want %v", due.Sub(noon), now.Sub(noon))
+		}
+		if got, ok := p.wants(now); !ok || !got.Equal(at) {
+			t.Fatalf("wanted for %v, %v, want %v", got.Sub(noon), ok, at.Sub(noon))
+		}
+		if p.pass(view(at, Node{ID: 7}), at) {
+			t.Errorf("a new node is passed over at %v", at.Sub(noon))
+		}
+		if !p.pass(view(at), at) {
+			t.Errorf("a snapshot of nothing new at %v", at.Sub(noon))
+		}
+	}
+	if at := noon.Add(usual.period); p.pass(view(at), at) {
+		t.Error("no snapshot in a whole period")
+	}
+}
+
+// While a network comes together snapshots follow each other quickly.
+func TestPace(t *testing.T) {
+	usual, quick := cadence{time.Minute, 30 * time.Second}, cadence{settlingPeriod, settlingPeriod / 2}
+	whole := vectorView(t)
+	empty := &View{}
+	more := *whole
+	more.Nodes = append(more.Nodes[:len(more.Nodes):len(more.Nodes)], Node{ID: 99, Role: 1, Identity: keys.NewIdentityKey().Public()})
+	type say struct {
+		after time.Duration // since the one before
+		view  *View
+		want  cadence
+	}
+	for name, says := range map[string][]say{
+		"comes together": {
+			{0, empty, quick},
+			{time.Hour, empty, quick},
+			{2 * time.Second, whole, quick},
+			{settledAfter - 1, whole, quick},
+			{1, whole, usual},
+			{time.Minute, &more, usual}, // whoever comes later waits a period
+			{time.Minute, empty, quick},
+			{2 * time.Second, whole, quick},
+			{settledAfter, whole, usual},
+		},
+		"grows on": {
+			{0, empty, quick},
+			{2 * time.Second, whole, quick},
+			{settledAfter - 1, &more, quick},
+			{settledAfter - 1, whole, quick},
+			{settledWithin, &more, usual}, // for ever it is not waited
+		},
+		"was there before": {{0, whole, usual}, {time.Minute, &more, usual}},
+	} {
+		p, now := newPace(usual), noon
+		for i, s := range says {
+			now = now.Add(s.after)
+			if got := p.of(s.view, now); got != s.want {
+				t.Errorf("%s: snapshot %d has the cadence %v, want %v", name, i, got, s.want)
+			}
+		}
+	}
+	if fast := (cadence{time.Second, time.Second / 2}); newPace(fast).quick != fast {
+		t.Error("a short period is made longer")
 	}
 }

@@ -94,7 +94,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("directory: stored records: %w", err)
 	}
 	reg.load(records, time.Now())
-	p := &press{cadence: cadence{s.cfg.Period, s.cfg.Lead}, schedule: s.cfg.Schedule, validity: s.cfg.ValidFor}
+	p := &press{pace: newPace(cadence{s.cfg.Period, s.cfg.Lead}), schedule: s.cfg.Schedule, validity: s.cfg.ValidFor}
 	if p.last, err = s.cfg.Store.Head(ctx); err != nil {
 		return fmt.Errorf("directory: stored head: %w", err)
 	}
@@ -151,7 +151,7 @@ func (s *Server) publish(ctx context.Context, reg *registry, p *press) error {
 			}
 		}
 	}()
-	at, ok := p.wants(now, p.current != nil && !p.current.routable && reg.view(now, now).routable())
+	at, ok := p.wants(now)
 	if !ok {
 		return nil
 	}
@@ -166,7 +166,11 @@ func (s *Server) publish(ctx context.Context, reg *registry, p *press) error {
 		reg.put(rec, reg.members[rec.Identity].said)
 	}
 	v := reg.view(now, at)
+	v.cadence = p.pace.of(v, now)
 	v.Refreshed = p.refreshed(v, at)
+	if p.pass(v, at) {
+		return nil
+	}
 	snap, err := newSnapshot(v, p.seal(now, at, v.Epoch), s.cfg.Key, s.cfg.Legacy)
 	if err != nil {
 		return err

@@ -56,7 +56,6 @@ type registry struct {
 	network  string
 	lease    time.Duration
 	schedule Schedule
-	cadence  cadence
 	allow    func(keys.Identity, Role) bool
 	fixed    []Node
 	probes   bool // addresses must have been probed
@@ -67,7 +66,7 @@ type registry struct {
 
 func newRegistry(c *Config) *registry {
 	r := &registry{
-		network: c.Network, lease: c.Lease, schedule: c.Schedule, cadence: cadence{c.Period, c.Lead},
+		network: c.Network, lease: c.Lease, schedule: c.Schedule,
 		allow: c.Allow, fixed: c.Fixed, probes: c.Probe != nil,
 		members: make(map[keys.Identity]*member),
 	}
@@ -207,7 +206,7 @@ func (r *registry) listed(now time.Time) []*member {
 // has not announced a Sphinx key for the rotation of that time is left out:
 // nothing could be sent to it.
 func (r *registry) view(now, at time.Time) *View {
-	v := &View{Network: r.network, Schedule: r.schedule, Epoch: r.schedule.Epoch(at), cadence: r.cadence}
+	v := &View{Network: r.network, Schedule: r.schedule, Epoch: r.schedule.Epoch(at)}
 	v.Rotation = r.schedule.Rotation(v.Epoch)
 	v.Nodes = append(v.Nodes, r.fixed...)
 	for _, m := range r.listed(now) {

@@ -109,7 +109,7 @@ func (s *testServer) everybody() (nodes []*testNode) {
 		}
 		nodes = append(nodes, n)
 	}
-	synctest.Wait() // until it is published
+	time.Sleep(2 * settlingPeriod) // until it is published
 	return nodes
 }
 
@@ -319,11 +319,12 @@ func TestEpochsChangeAtOnceEverywhere(t *testing.T) {
 func TestTheNextTopologyIsThereAheadOfTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startServer(t, nil)
-		boundary := time.Now().Truncate(DefaultPeriod).Add(DefaultPeriod)
+		boundary := time.Now().Truncate(settlingPeriod).Add(settlingPeriod)
+		s.announce(newTestNode(nil, RoleMixnode)) // there is something new to say
 		if w := s.get(pathNext); w.Code != http.StatusNotFound {
 			t.Errorf("before it is issued: %d", w.Code)
 		}
-		time.Sleep(time.Until(boundary) - 10*time.Second)
+		time.Sleep(time.Until(boundary) - settlingPeriod/4)
 		w := s.get(pathNext)
 		seal, err := ParseSeal(w.Header().Get(SealHeader))
 		if err != nil || w.Code != http.StatusOK {

@@ -119,12 +119,23 @@ func (s *snapshot) sealFor(uri string, d *document) string {
 //
 //	none ──▶ current ──(lead before the boundary)──▶ current, next ──(boundary)──▶ current
 type press struct {
-	cadence  cadence
+	pace     pace
 	schedule Schedule
 	validity time.Duration // how long after it came into force a snapshot may be relied on
 
 	current, next *snapshot
-	last          Head // of the last one issued, in this run or before
+	last          Head      // of the last one issued, in this run or before
+	passed        time.Time // the last moment for which none had to be issued
+}
+
+// boundary gives the moment for which the snapshot after the current one is to be
+// issued, and how long before.
+func (p *press) boundary(now time.Time) (at time.Time, lead time.Duration) {
+	if now.Before(p.passed) {
+		now = p.passed
+	}
+	c := p.current.view.cadence
+	return c.next(now, p.schedule), c.lead
 }
 
 // due says when something is to be done.
@@ -135,7 +146,8 @@ func (p *press) due(now time.Time) time.Time {
 	case p.next != nil:
 		return p.next.seal.ValidAfter
 	}
-	return p.cadence.next(now, p.schedule).Add(-p.cadence.lead)
+	at, lead := p.boundary(now)
+	return at.Add(-lead)
 }
 
 // advance brings the next snapshot into force if it is time.
@@ -146,20 +158,29 @@ func (p *press) advance(now time.Time) {
 }
 
 // wants says for which moment a snapshot is to be issued now; false: none.
-// ready reports whether the registry's network can be routed through: as soon
-// as it can while the snapshot in force cannot, a new one comes into force at
-// once.
-func (p *press) wants(now time.Time, ready bool) (at time.Time, ok bool) {
+// Only the first comes into force at once: where people have different ones,
+// packets are lost.
+func (p *press) wants(now time.Time) (at time.Time, ok bool) {
 	switch {
 	case p.current == nil:
 		return now, true
 	case p.next != nil:
 		return time.Time{}, false
-	case ready && !p.current.routable:
-		return now, true
 	}
-	at = p.cadence.next(now, p.schedule)
-	return at, !now.Before(at.Add(-p.cadence.lead))
+	at, lead := p.boundary(now)
+	return at, !now.Before(at.Add(-lead))
+}
+
+// pass reports whether nobody needs a snapshot of v that would come into force
+// at a time: nothing has changed, and a settled network would have none then
+// either. So the numbers of snapshots do not grow while nobody comes.
+func (p *press) pass(v *View, at time.Time) bool {
+	if p.current == nil || !v.Refreshed.Equal(p.current.view.Refreshed) ||
+		at.Equal(p.pace.usual.next(at.Add(-1), p.schedule)) {
+		return false
+	}
+	p.passed = at
+	return true
 }
 
 // seal gives the seal of a snapshot issued now that comes into force at a time.
