@@ -11,7 +11,7 @@ type WebSocket struct {
 	Listen         netip.AddrPort `toml:"listen" flag:"listen" arg:"ADDR" help:"IP and port where programs connect, by WebSocket"`
 	BeyondLoopback bool           `toml:"beyond_loopback" help:"let listen be an address that other machines reach; whoever reaches it reads all messages and speaks for the client, unless there is a token"`
 	Hosts          []string       `toml:"hosts" flag:"host" arg:"NAME" help:"names under which programs reach the port, beside its address; may be repeated"`
-	Origins        []string       `toml:"origins" flag:"origin" arg:"ORIGIN" help:"web pages that may connect, such as http://localhost:3000; may be repeated. Others may not; programs, which have no origin, always may"`
+	Origins        []string       `toml:"origins" flag:"origin" arg:"ORIGIN" help:"web pages that may connect, such as http://localhost:3000; may be repeated. Others may not; programs, which have no origin or that of this port, always may"`
 	Token          Path           `toml:"token" flag:"token-file" arg:"FILE" help:"file with a text that programs must show: in the header Authorization: Bearer TEXT, or as ?token=TEXT behind the URL. If empty, none is needed"`
 	MaxPeers       int            `toml:"max_connections" arg:"N" help:"most programs connected at a time"`
 	Keep           Size           `toml:"keep" arg:"SIZE" help:"most bytes of messages kept in memory while no program is connected; the oldest go first"`

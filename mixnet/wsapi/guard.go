@@ -23,7 +23,7 @@ func (g *guard) objection(r *http.Request) string {
 	switch {
 	case !g.host(r.Host):
 		return "this host name is not served"
-	case !g.origin(r.Header):
+	case !g.origin(r):
 		return "this origin may not connect"
 	case !g.authorized(r):
 		return "the token is missing or wrong"
@@ -47,13 +47,17 @@ func (g *guard) host(header string) bool {
 }
 
 // origin reports whether the request comes from a program, or from a page that
-// may connect. A page has no way to leave the header out.
-func (g *guard) origin(h http.Header) bool {
-	given, ok := h["Origin"]
+// may connect. A page has no way to leave the header out, and none is of our own
+// origin, for we serve none: that is what some libraries for programs say. The
+// host must have been looked at.
+func (g *guard) origin(r *http.Request) bool {
+	given, ok := r.Header["Origin"]
 	if !ok {
 		return true
 	}
-	return len(given) == 1 && slices.ContainsFunc(g.origins, func(o string) bool { return strings.EqualFold(o, given[0]) })
+	own := "http://" + r.Host
+	return len(given) == 1 && (strings.EqualFold(own, given[0]) ||
+		slices.ContainsFunc(g.origins, func(o string) bool { return strings.EqualFold(o, given[0]) }))
 }
 
 // authorized looks for the token in the header Authorization or, as browsers

@@ -20,7 +20,8 @@ func TestH34PagesAreRefused(t *testing.T) {
 	inWorld(t, Config{Origins: []string{"http://localhost:3000"}}, mixnettest.Options{}, func(t *testing.T, w *world) {
 		w.tell("secret")
 		for _, h := range []http.Header{
-			{"Origin": {"https://evil.example"}}, {"Origin": {"null"}}, {"Origin": {"http://127.0.0.1:1977"}}, {"Host": {"evil.example"}},
+			{"Origin": {"https://evil.example"}}, {"Origin": {"null"}}, {"Origin": {"http://127.0.0.1:3000"}},
+			{"Host": {"evil.example"}}, {"Host": {"evil.example"}, "Origin": {"http://evil.example"}},
 		} {
 			ws, resp, err := w.dial("ws://"+addr, h)
 			if err == nil {
@@ -47,6 +48,12 @@ func TestH34PagesAreRefused(t *testing.T) {
 		}
 		defer ws.CloseNow()
 		(&program{t, ws}).saysMessage("secret")
+		// Some libraries have programs say that they are of the origin they ask.
+		own, _, err := w.dial("ws://"+addr, http.Header{"Origin": {"http://" + addr}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		own.CloseNow()
 	})
 }
 

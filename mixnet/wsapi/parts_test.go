@@ -132,7 +132,13 @@ func TestH34HostAndOrigin(t *testing.T) {
 		{"127.0.0.1:1977", "http://localhost", false},
 		{"127.0.0.1:1977", "https://localhost:3000", false},
 		{"127.0.0.1:1977", "http://localhost:3000/", false},
-		{"127.0.0.1:1977", "http://127.0.0.1:1977", false},
+		{"127.0.0.1:1977", "http://127.0.0.1:1977", true}, // our own
+		{"localhost:1977", "http://localhost:1977", true},
+		{"127.0.0.1:1977", "https://127.0.0.1:1977", false},
+		{"127.0.0.1:1977", "http://127.0.0.1:1978", false},
+		{"127.0.0.1:1977", "http://127.0.0.1", false},
+		{"127.0.0.1:1977", "http://localhost:1977", false},
+		{"evil.example:1977", "http://evil.example:1977", false}, // a name that was made to point here
 		{"evil.example", "http://localhost:3000", false},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
