@@ -8,10 +8,10 @@ DEMO     ?=
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench fuzz lint cover wasm interop faults netns examples size clean
+.PHONY: help build demo test race bench fuzz lint cover wasm interop interop-rust faults netns examples size clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build all programs into bin/
 	@mkdir -p bin
@@ -55,6 +55,11 @@ wasm: ## Build what runs in a browser
 interop: ## Run the clients that Nym publishes against our network; needs Node, npm and Chromium
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }
 	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 15m ./...
+
+interop-rust: ## The same with the client of Nym's SDK for Rust; needs Rust, and half an hour to build it first
+	@command -v cargo >/dev/null || { echo "make interop-rust: needs Rust 1.87 or later with cargo, and a C compiler." >&2; exit 1; }
+	cd interop/rust && cargo build
+	cd interop && $(GO) test -mod=mod -tags rust -count=1 -timeout 15m -run Rust ./...
 
 faults: ## Kill programs at random moments under traffic, fifty times and more; needs root for a small tmpfs
 	$(GO) test -tags faults -count=1 -timeout 15m -v -run Faults ./internal/fleet

@@ -1,6 +1,7 @@
 // Package interop runs programs that Nym publishes against our network.
 //
-//	npm nym-client-wasm-node ──┬─ HTTP ───────▶ directory ── lists ──────────┐
+//	crate nym-sdk, in Rust ────┐
+//	npm nym-client-wasm-node ──┼─ HTTP ───────▶ directory ── lists ──────────┐
 //	npm mix-fetch, in Node ────┤                                             │
 //	          and in Chromium ─┴─ WebSocket ──▶ gateway ─▶ mixes ─▶ gateway ◀┘
 //	                                               ┊                  ▲
@@ -15,5 +16,6 @@
 //
 // It is a module of its own: what is needed for that is not needed by the
 // product. `make interop` fetches the packages and runs the tests, which fail
-// where those are missing, or Node or Chromium are.
+// where those are missing, or Node or Chromium are; those with the build tag rust
+// are for `make interop-rust`.
 package interop

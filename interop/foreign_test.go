@@ -47,7 +47,13 @@ func startForeign(t *testing.T, directory, options, file string) *foreign {
 	if file != "" {
 		args = append(args, file)
 	}
-	cmd := exec.Command("node", args...)
+	return launchForeign(t, exec.Command("node", args...))
+}
+
+// launchForeign starts a client of Nym's that a command drives. It ends with the
+// test.
+func launchForeign(t *testing.T, cmd *exec.Cmd) *foreign {
+	t.Helper()
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +65,7 @@ func startForeign(t *testing.T, directory, options, file string) *foreign {
 	f := &foreign{in: in, events: make(chan event, 64), log: new(bytes.Buffer), ended: make(chan struct{})}
 	cmd.Stderr = f.log
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("node does not start: %v", err)
+		t.Fatalf("%s does not start: %v", cmd.Path, err)
 	}
 	go func() {
 		defer close(f.ended)
@@ -111,6 +117,11 @@ func (f *foreign) quit(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("Nym's client does not end")
 	}
+	nextSecond()
+}
+
+// nextSecond waits until a client that has authenticated can do so again.
+func nextSecond() {
 	now := time.Now()
 	<-time.After(now.Truncate(time.Second).Add(time.Second).Sub(now))
 }

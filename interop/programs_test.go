@@ -79,7 +79,7 @@ func runPrograms(t *testing.T, n network) *world {
 	r := clitest.Start(t, "localnet", patience, filepath.Join(bin, "localnet"),
 		"run", "--processes", "--programs", bin, "--dir", dir, "--profile", "fast",
 		"--socks", "127.0.0.1:0", "--directory", "127.0.0.1:0", "--allow", n.allow)
-	w := new(world)
+	w := &world{dir: dir}
 	said := regexp.MustCompile(`^(directory|requester) +(\S+)`)
 	for w.api == "" || w.requester == "" {
 		switch m := said.FindStringSubmatch(r.Line(t)); {

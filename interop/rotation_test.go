@@ -16,10 +16,18 @@ import (
 // and again (sphinx.md §7, nodes.md §3.7): no message is lost, and one can answer
 // with the SURBs of the rotation before.
 func TestWasmKeyRotation(t *testing.T) {
-	const epoch, changes = 10 * time.Second, 2
-	w := runPrograms(t, network{epoch: epoch})
+	w := runPrograms(t, rotating)
 	// Its own interval is five minutes, an epoch of the public network an hour.
-	nym := w.foreign(t, `{"clientId":"interop","clientOverride":{"topology":{"topologyRefreshRateMs":1000}}}`)
+	changeKeys(t, w, w.foreign(t, `{"clientId":"interop","clientOverride":{"topology":{"topologyRefreshRateMs":1000}}}`))
+}
+
+// rotating is a network whose nodes change their keys every twenty seconds.
+var rotating = network{epoch: 10 * time.Second}
+
+// changeKeys has Nym's client and ours talk until the nodes have changed their
+// keys twice.
+func changeKeys(t *testing.T, w *world, nym *foreign) {
+	const changes = 2
 	our := w.ours(t, w.network.Gateways()[0].Identity, client.Traffic{})
 
 	exchange := func(what string) (stranger mixnet.SenderTag) {

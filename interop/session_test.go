@@ -15,15 +15,16 @@ import (
 // address is the same, and what was sent to it meanwhile is there, once.
 func TestWasmReturns(t *testing.T) {
 	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
-	gateways := w.network.Gateways()
-	our := w.ours(t, gateways[0].Identity, client.Traffic{})
 	// Version 1.4.1 chooses a gateway anew at each start unless it is told one.
-	options := fmt.Sprintf(`{"clientId":"interop","preferredGateway":%q}`, gateways[1].Identity)
+	options := fmt.Sprintf(`{"clientId":"interop","preferredGateway":%q}`, w.network.Gateways()[1].Identity)
 	file := filepath.Join(t.TempDir(), "storage")
-	start := func() *foreign {
-		t.Helper()
-		return startForeign(t, w.api, options, file)
-	}
+	comesBack(t, w, func() *foreign { return startForeign(t, w.api, options, file) })
+}
+
+// comesBack has Nym's client leave and return, twice. start starts the one that
+// there was before.
+func comesBack(t *testing.T, w *world, start func() *foreign) {
+	our := w.ours(t, w.network.Gateways()[0].Identity, client.Traffic{})
 	echo := func(f *foreign, body string) {
 		t.Helper()
 		f.send(t, f.address, []byte(body))

@@ -34,7 +34,10 @@ func want(t *testing.T, what string, got, want []byte) {
 // one who answers asks for more.
 func TestWasmLongReplies(t *testing.T) {
 	w := newWorld(t, localnet.Spec{Traffic: client.Fast(), PlainLinks: true})
-	nym := w.foreign(t, `{"clientId":"interop"}`)
+	longReplies(t, w, w.foreign(t, `{"clientId":"interop"}`))
+}
+
+func longReplies(t *testing.T, w *world, nym *foreign) {
 	our := w.ours(t, w.network.Gateways()[0].Identity, client.Traffic{})
 
 	t.Run("ours answers", func(t *testing.T) {
@@ -89,16 +92,18 @@ func TestWasmOptions(t *testing.T) {
 // Nym's client of 2026 (nodes.md §5.1, generation B) registers at a gateway of
 // ours and talks to itself and to a client of ours, in every way it knows.
 func TestWasmClient(t *testing.T) {
-	wasmClient(t, newWorld(t, localnet.Spec{Traffic: client.Fast()}))
+	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
+	converse(t, w, w.foreign(t, `{"clientId":"interop"}`))
 }
 
 // The same, where each node and the directory are processes of our programs.
 func TestWasmClientOnPrograms(t *testing.T) {
-	wasmClient(t, runPrograms(t, network{}))
+	w := runPrograms(t, network{})
+	converse(t, w, w.foreign(t, `{"clientId":"interop"}`))
 }
 
-func wasmClient(t *testing.T, w *world) {
-	nym := w.foreign(t, `{"clientId":"interop"}`)
+// converse has Nym's client talk to itself and to one of ours.
+func converse(t *testing.T, w *world, nym *foreign) {
 	gateways := w.network.Gateways()
 	our := w.ours(t, gateways[len(gateways)-1].Identity, client.Traffic{})
 

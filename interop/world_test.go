@@ -19,6 +19,7 @@ const patience = 2 * time.Minute
 // A world is a network of ours on loopback, with a directory that lists it.
 type world struct {
 	net       *localnet.Network // nil: it runs as processes
+	dir       string            // of the processes, if it does
 	api       string            // URL of the directory
 	requester string            // address of the network's
 	network   *topology.Network // as it was at the start

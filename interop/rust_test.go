@@ -1,0 +1,257 @@
+//go:build rust
+
+package interop
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/client"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/localnet"
+	"nym-socks5/mixnet/localnet/trace"
+)
+
+// rust starts the client of Nym's SDK for Rust (nodes.md §5.2, generation A).
+// With a folder it is the one that used it before.
+func (w *world) rust(t *testing.T, options string, folder ...string) *foreign {
+	t.Helper()
+	return launchForeign(t, w.rustCommand(options, folder...))
+}
+
+func (w *world) rustCommand(options string, folder ...string) *exec.Cmd {
+	// make interop-rust has built it.
+	return exec.Command("rust/target/debug/nymsdk", append([]string{w.api, options}, folder...)...)
+}
+
+func TestRustClient(t *testing.T) {
+	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
+	converse(t, w, w.rust(t, `{}`))
+}
+
+// The same at Nym's pace, where each node and the directory are processes.
+func TestRustClientOnPrograms(t *testing.T) {
+	w := runPrograms(t, network{})
+	converse(t, w, w.rust(t, `{}`))
+}
+
+func TestRustLongReplies(t *testing.T) {
+	w := newWorld(t, localnet.Spec{Traffic: client.Fast(), PlainLinks: true})
+	longReplies(t, w, w.rust(t, `{}`))
+}
+
+func TestRustReturns(t *testing.T) {
+	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
+	folder := t.TempDir()
+	comesBack(t, w, func() *foreign { return w.rust(t, `{}`, folder) })
+}
+
+func TestRustKeyRotation(t *testing.T) {
+	w := runPrograms(t, rotating)
+	changeKeys(t, w, w.rust(t, `{"refresh_ms":1000}`))
+}
+
+// A client that wants to be forgotten is nobody to the gateway afterwards
+// (nodes.md §1.2: "the client's next authenticateV2 must fail").
+func TestRustIsForgotten(t *testing.T) {
+	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
+	folder := t.TempDir()
+	w.rust(t, `{"forget_me":true}`, folder).quit(t)
+	out, err := w.rustCommand(`{}`, folder).Output()
+	if err == nil || !strings.Contains(string(out), "not registered") {
+		t.Errorf("it came back: %v, %s", err, out)
+	}
+}
+
+// The gateway of Nym's client is killed and started again: the client finds it
+// (nodes.md §1.9), and messages go both ways as before.
+func TestRustOutlivesItsGateway(t *testing.T) {
+	w := runPrograms(t, network{})
+	nym := w.rust(t, `{}`)
+	part := w.partOf(t, nym.address.Gateway)
+	other := w.rust(t, fmt.Sprintf(`{"gateway":%q}`, w.otherGateway(nym.address.Gateway)))
+	nextSecond() // a login that is refused once it never tries again
+	w.localnet(t, "kill", part)
+	w.localnet(t, "start", part)
+	for i := range 5 {
+		body := fmt.Sprint("hello ", i)
+		other.send(t, nym.address, []byte(body))
+		nym.wantBodies(t, body)
+		nym.ask(t, other.address, []byte(body), 3)
+		other.wantBodies(t, body)
+	}
+}
+
+// otherGateway is a gateway that is not this one.
+func (w *world) otherGateway(id keys.Identity) keys.Identity {
+	for _, g := range w.network.Gateways() {
+		if g.Identity != id {
+			return g.Identity
+		}
+	}
+	panic("interop: a network with one gateway")
+}
+
+// partOf names the process of a gateway.
+func (w *world) partOf(t *testing.T, id keys.Identity) string {
+	t.Helper()
+	for _, part := range []string{"gateway-1", "gateway-2"} {
+		out, err := exec.Command(filepath.Join(programs(t), "gateway"), "details", "--output", "json",
+			"--config", filepath.Join(w.dir, "etc", part+".toml"), "--state-dir", filepath.Join(w.dir, "state", part)).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d struct {
+			Identity string `json:"identity_key"`
+		}
+		if err := json.Unmarshal(out, &d); err != nil {
+			t.Fatal(err)
+		}
+		if d.Identity == id.String() {
+			return part
+		}
+	}
+	t.Fatal("no process is the gateway")
+	return ""
+}
+
+func (w *world) localnet(t *testing.T, args ...string) {
+	t.Helper()
+	args = append(args, "--dir", w.dir)
+	if out, err := exec.Command(filepath.Join(programs(t), "localnet"), args...).CombinedOutput(); err != nil {
+		t.Fatalf("localnet %q: %v\n%s", args, err, out)
+	}
+}
+
+// wantListener waits until somebody listens: Nym's client is ready before.
+func wantListener(t *testing.T, addr string) {
+	t.Helper()
+	const pause = 20 * time.Millisecond
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for range patience / pause {
+		if c, err := net.Dial("tcp", addr); err == nil {
+			c.Close()
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("nobody listens at %s", addr)
+}
+
+// Nym's SOCKS5 client fetches and sends through our requester, with its return
+// address and without.
+func TestRustSOCKS(t *testing.T) {
+	target := httptest.NewServer(http.HandlerFunc(serve))
+	t.Cleanup(target.Close)
+	w := runPrograms(t, network{allow: target.Listener.Addr().String()})
+	for _, anonymous := range []bool{false, true} {
+		t.Run(fmt.Sprintf("anonymous %v", anonymous), func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ln.Close() // a free port
+			socks := ln.Addr().String()
+			nym := w.rust(t, fmt.Sprintf(`{"requester":%q,"listen":%q,"anonymous":%v}`, w.requester, socks, anonymous))
+			wantListener(t, socks)
+			c := &http.Client{Timeout: patience, Transport: &http.Transport{
+				Proxy:             http.ProxyURL(&url.URL{Scheme: "socks5h", Host: socks}),
+				DisableKeepAlives: true,
+			}}
+			fetch := func(path string, body []byte) []byte {
+				method := http.MethodGet
+				if body != nil {
+					method = http.MethodPost
+				}
+				r, err := http.NewRequest(method, target.URL+path, bytes.NewReader(body))
+				if err != nil {
+					t.Error(err)
+					return nil
+				}
+				resp, err := c.Do(r)
+				if err != nil {
+					t.Error(err)
+					return nil
+				}
+				defer resp.Body.Close()
+				got, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				return got
+			}
+			want(t, "page", fetch("/hello", nil), []byte("hello GET"))
+			want(t, "a megabyte down", fetch("/noise", nil), noise(megabyte))
+			want(t, "a megabyte up and down", fetch("/echo", noise(megabyte)), noise(megabyte))
+			done := make(chan struct{})
+			for i := range 10 {
+				go func() {
+					defer func() { done <- struct{}{} }()
+					body := noise(20_000 + i)
+					want(t, "one of ten", fetch("/echo", body), body)
+				}()
+			}
+			for range 10 {
+				<-done
+			}
+			nym.quit(t)
+		})
+	}
+}
+
+// Packets of Nym's client and of ours, taken apart layer by layer, differ in
+// nothing but the Sphinx version of cover (sphinx.md §8 trap 1).
+func TestRustPackets(t *testing.T) {
+	var tp tape
+	w := newWorld(t, localnet.Spec{Traffic: client.Fast(), Gateways: 6, Trace: tp.add}) // the network's own clients are silent
+	at := func(i int) keys.Identity { return w.network.Gateways()[i-1].Identity }
+	nym := w.rust(t, fmt.Sprintf(`{"gateway":%q}`, at(2)))
+	w.net.Name(nym.address.Identity, "nym")
+	our := w.ours(t, at(5), client.Traffic{SendEvery: 14 * time.Millisecond})
+	w.net.Name(our.Address().Identity, "ours")
+	to := func(name string) func(*trace.Record) bool {
+		return func(r *trace.Record) bool { return r.Dest == name }
+	}
+	began := time.Now()
+	t.Run("messages", func(t *testing.T) {
+		for i := range 3 { // each is a third of the packets
+			body := noise(megabyte + i)
+			done := make(chan error, 1)
+			nym.send(t, our.Address(), body)
+			err := our.Send(t.Context(), nym.address, body, mixnet.SendOptions{SURBs: -1, Done: func(err error) { done <- err }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, "a megabyte to ours", our.receive(t, "a megabyte").Body, body)
+			want(t, "a megabyte to Nym's", nym.want(t, "message").Body, body)
+			our.wantDone(t, "a megabyte", done)
+		}
+		theirs, ours := tp.await(t, 3*megabyte/1611, began, "gateway-2", to("ours")), tp.await(t, 3*megabyte/1611, began, "gateway-5", to("nym"))
+		sameStructures(t, "messages", structures(theirs, "nym"), structures(ours, "ours"))
+		compareDelays(t, "messages", theirs, ours)
+		uniform(t, "Nym's messages", theirs)
+		uniform(t, "our messages", ours)
+	})
+	t.Run("cover", func(t *testing.T) {
+		loops := func(r *trace.Record) bool { return r.Loop() }
+		theirs, ours := tp.await(t, samples/2, began, "gateway-2", loops), tp.await(t, samples/2, began, "gateway-5", loops)
+		as259 := replaced(t, replaced(t, structures(theirs, "nym"), "\nsphinx versions: 258, 258, 258, 258\n", "\nsphinx versions: 259, 259, 259, 259\n"),
+			"\nack sphinx versions: 258, 258, 258, 258\n", "\nack sphinx versions: 259, 259, 259, 259\n")
+		sameStructures(t, "cover", as259, structures(ours, "ours"))
+		compareDelays(t, "cover", theirs, ours)
+		uniform(t, "Nym's cover", theirs)
+	})
+}
