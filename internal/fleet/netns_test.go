@@ -124,8 +124,7 @@ func TestNetnsThreeHosts(t *testing.T) {
 	for _, port := range []string{"8080", "8081"} {
 		background(t, l.command("web", as("web", "ADDR=10.99.0.9:"+port, "FILE="+file), self))
 	}
-	// A topology each second: the test need not wait for minutes.
-	env := append(os.Environ(), "PATH="+built(t)+":"+os.Getenv("PATH"), "DIRECTORY_PERIOD=1s")
+	env := append(os.Environ(), "PATH="+built(t)+":"+os.Getenv("PATH"))
 	started := make(map[string]*exec.Cmd)
 	said := make(map[string]*bytes.Buffer)
 	start := func(h string) {

@@ -212,7 +212,7 @@ func TestStartScript(t *testing.T) {
 		"INT to all, with bash":          func(pid int) error { return syscall.Kill(-pid, syscall.SIGINT) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t, "mix-3) echo unlucky; exit 3 ;;")
+			s := newStage(t, "mix-3) echo unlucky; exit 2 ;;")
 			if bash, err := exec.LookPath("bash"); err == nil && strings.HasSuffix(name, "bash") {
 				s.cmd.Path, s.cmd.Args = bash, append([]string{bash}, s.cmd.Args...) // other shells have other signals
 			}
@@ -227,7 +227,7 @@ func TestStartScript(t *testing.T) {
 			if err := syscall.Kill(-s.cmd.Process.Pid, 0); err == nil {
 				t.Error("something still runs")
 			}
-			if !strings.Contains(s.errOut.String(), "start: mix-3 ended with exit code 3; see ") {
+			if !strings.Contains(s.errOut.String(), "start: mix-3 ended with exit code 2; see ") {
 				t.Errorf("it says\n%s", s.errOut.String())
 			}
 			if log, err := os.ReadFile(filepath.Join(s.dir, "log", "mix-3.log")); !strings.HasPrefix(string(log), "unlucky\nunlucky\n") {
