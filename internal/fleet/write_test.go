@@ -168,7 +168,16 @@ func newStage(t *testing.T, cases string) *stage {
 		must(t, os.WriteFile(filepath.Join(bin, name), []byte(program), 0o700))
 	}
 	must(t, os.WriteFile(filepath.Join(bin, "sleep"), []byte("#!/bin/sh\n"), 0o700))
+	// In PATH is what the scripts use, and no program of a network that was
+	// installed on this machine.
+	tools := t.TempDir()
+	for _, name := range []string{"basename", "dirname", "mkdir"} {
+		path, err := exec.LookPath(name)
+		must(t, err)
+		must(t, os.Symlink(path, filepath.Join(tools, name)))
+	}
 	s.cmd = exec.Command(filepath.Join(s.dir, "start"))
+	s.cmd.Env = append(os.Environ(), "PATH="+tools)
 	s.cmd.Stderr = &s.errOut
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	t.Cleanup(func() {
