@@ -58,18 +58,7 @@ func TestWasmPackets(t *testing.T) {
 
 	began := time.Now()
 	t.Run("messages", func(t *testing.T) {
-		for i := range 3 { // each is a third of the packets
-			body := noise(megabyte + i)
-			done := make(chan error, 1)
-			nym.send(t, our.Address(), body)
-			err := our.Send(context.Background(), nym.address, body, mixnet.SendOptions{SURBs: -1, Done: func(err error) { done <- err }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			want(t, "a megabyte to ours", our.receive(t, "a megabyte").Body, body)
-			want(t, "a megabyte to Nym's", nym.want(t, "message").Body, body)
-			our.wantDone(t, "a megabyte", done)
-		}
+		exchangeMegabytes(t, nym, our)
 		theirs, ours := tp.await(t, 3*megabyte/1611, began, "gateway-2", to("ours")), tp.await(t, 3*megabyte/1611, began, "gateway-5", to("nym"))
 		sameStructures(t, "messages", rotation(structures(theirs, "nym"), "unknown"), rotation(structures(ours, "ours"), "odd"))
 		compareDelays(t, "messages", theirs, ours)
@@ -158,6 +147,23 @@ func TestWasmPackets(t *testing.T) {
 		theirs, ours := tp.await(t, megabyte/32331, began, "gateway-7", large("ours big")), tp.await(t, megabyte/32331, began, "gateway-1", large("nym big"))
 		sameStructures(t, "large messages", rotation(structures(theirs, "nym big"), "unknown"), rotation(structures(ours, "ours big"), "odd"))
 	})
+}
+
+// exchangeMegabytes has both clients send three messages of about a megabyte.
+func exchangeMegabytes(t *testing.T, nym *foreign, our *ours) {
+	t.Helper()
+	for i := range 3 { // each is a third of the packets
+		body := noise(megabyte + i)
+		done := make(chan error, 1)
+		nym.send(t, our.Address(), body)
+		err := our.Send(context.Background(), nym.address, body, mixnet.SendOptions{SURBs: -1, Done: func(err error) { done <- err }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "a megabyte to ours", our.receive(t, "a megabyte").Body, body)
+		want(t, "a megabyte to Nym's", nym.want(t, "message").Body, body)
+		our.wantDone(t, "a megabyte", done)
+	}
 }
 
 // replaced replaces what must occur once in each structure.

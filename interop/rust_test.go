@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/localnet"
@@ -227,18 +226,7 @@ func TestRustPackets(t *testing.T) {
 	}
 	began := time.Now()
 	t.Run("messages", func(t *testing.T) {
-		for i := range 3 { // each is a third of the packets
-			body := noise(megabyte + i)
-			done := make(chan error, 1)
-			nym.send(t, our.Address(), body)
-			err := our.Send(t.Context(), nym.address, body, mixnet.SendOptions{SURBs: -1, Done: func(err error) { done <- err }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			want(t, "a megabyte to ours", our.receive(t, "a megabyte").Body, body)
-			want(t, "a megabyte to Nym's", nym.want(t, "message").Body, body)
-			our.wantDone(t, "a megabyte", done)
-		}
+		exchangeMegabytes(t, nym, our)
 		theirs, ours := tp.await(t, 3*megabyte/1611, began, "gateway-2", to("ours")), tp.await(t, 3*megabyte/1611, began, "gateway-5", to("nym"))
 		sameStructures(t, "messages", structures(theirs, "nym"), structures(ours, "ours"))
 		compareDelays(t, "messages", theirs, ours)
