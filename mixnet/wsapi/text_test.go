@@ -1,6 +1,7 @@
 package wsapi
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -43,11 +44,13 @@ func encodeText(r request) []byte {
 	if r.id != nil {
 		m["id"] = r.id
 	}
-	b, err := json.Marshal(m)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // which would write an id in another way
+	if err := e.Encode(m); err != nil {
 		panic(err)
 	}
-	return b
+	return b.Bytes()
 }
 
 func TestParseText(t *testing.T) {
