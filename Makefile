@@ -56,9 +56,10 @@ interop: ## Run the clients that Nym publishes against our network; needs Node, 
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }
 	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 15m ./...
 
-interop-rust: ## The same with the client of Nym's SDK for Rust; needs Rust, and half an hour to build it first
+interop-rust: ## The same with clients of Nym's Rust crates; needs Rust, and an hour to build them first
 	@command -v cargo >/dev/null || { echo "make interop-rust: needs Rust 1.87 or later with cargo, and a C compiler." >&2; exit 1; }
-	cd interop/rust && cargo build
+	cd interop/rust-sdk && cargo build
+	cd interop/rust-socks && cargo build
 	cd interop && $(GO) test -mod=mod -tags rust -count=1 -timeout 15m -run Rust ./...
 
 faults: ## Kill programs at random moments under traffic, fifty times and more; needs root for a small tmpfs

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -20,12 +21,13 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// browser starts mix-fetch with options in the Chromium at path. It ends with the test.
-func (w *world) browser(t *testing.T, path string, options map[string]any) *fetcher {
+// browser starts the mix-fetch of a package with options in the Chromium at path.
+// It ends with the test.
+func (w *world) browser(t *testing.T, path, pkg string, options map[string]any) *fetcher {
 	t.Helper()
 	files := http.NewServeMux()
 	files.HandleFunc("GET /{$}", func(rw http.ResponseWriter, r *http.Request) { http.ServeFile(rw, r, "mixfetch.html") })
-	files.Handle("GET /mix-fetch/", http.StripPrefix("/mix-fetch", http.FileServer(http.Dir("node_modules/@nymproject/mix-fetch"))))
+	files.Handle("GET /mix-fetch/", http.StripPrefix("/mix-fetch", http.FileServer(http.Dir(filepath.Join("node_modules", pkg)))))
 	page := httptest.NewServer(files)
 	t.Cleanup(page.Close)
 

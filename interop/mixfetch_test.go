@@ -9,19 +9,28 @@ import (
 	"testing"
 )
 
+// The packages of mix-fetch: the client inside is of 2025 (nodes.md §0.2,
+// generation B), or of 2026 (generation A).
+const mixFetch2025, mixFetch2026 = "@nymproject/mix-fetch", "mix-fetch-1.4.4"
+
 // mix-fetch, which Nym publishes for browsers, runs in a page. It asks with a
 // return address and sends no SURBs (socks.md §15).
 func TestMixFetch(t *testing.T) {
+	t.Run("1.4.1", func(t *testing.T) { fetchesInPage(t, mixFetch2025) })
+	t.Run("1.4.4", func(t *testing.T) { fetchesInPage(t, mixFetch2026) })
+}
+
+func fetchesInPage(t *testing.T, pkg string) {
 	path := chromium(t)
 	at := newTargets(t)
-	b := newWorld(t, at.spec()).mixFetch(t, path)
+	b := newWorld(t, at.spec()).mixFetch(t, path, pkg)
 	fetches(t, b, at.url)
 	at.wantHello(t, b)
 	t.Run("and on", func(t *testing.T) {
 		r := b.fetch(t, fetch{URL: at.url("/hello"), Method: "GET"})
 		want(t, "body", r.Body, []byte("hello GET"))
 	})
-	// A ConnectionError ends a request at once. Version 1.4.1 does not survive
+	// A ConnectionError ends a request at once. Neither version survives
 	// any: it forgets the request, then closes its connection, and takes it as
 	// fatal that it has forgotten it. So this comes last.
 	t.Run("refused", func(t *testing.T) {
@@ -48,7 +57,7 @@ func TestMixFetchOnPrograms(t *testing.T) {
 	port := address(t, plain).Port()
 
 	w := runPrograms(t, network{allow: fmt.Sprintf("127.64.0.0/16:%d", port)})
-	b := w.mixFetch(t, path)
+	b := w.mixFetch(t, path, mixFetch2025)
 	hosts := 0
 	fetches(t, b, func(path string) string {
 		hosts++
@@ -63,9 +72,9 @@ func TestMixFetchOnPrograms(t *testing.T) {
 }
 
 // mixFetch starts mix-fetch, at the first gateway, for the network's requester.
-func (w *world) mixFetch(t *testing.T, chromium string) *fetcher {
+func (w *world) mixFetch(t *testing.T, chromium, pkg string) *fetcher {
 	t.Helper()
-	return w.browser(t, chromium, w.options())
+	return w.browser(t, chromium, pkg, w.options())
 }
 
 // options are those of mix-fetch: the first gateway and the network's requester.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +34,7 @@ func (w *world) rust(t *testing.T, options string, folder ...string) *foreign {
 
 func (w *world) rustCommand(options string, folder ...string) *exec.Cmd {
 	// make interop-rust has built it.
-	return exec.Command("rust/target/debug/nymsdk", append([]string{w.api, options}, folder...)...)
+	return exec.Command("rust-sdk/target/debug/nymsdk", append([]string{w.api, options}, folder...)...)
 }
 
 func TestRustClient(t *testing.T) {
@@ -150,65 +152,79 @@ func wantListener(t *testing.T, addr string) {
 	t.Fatalf("nobody listens at %s", addr)
 }
 
-// Nym's SOCKS5 client fetches and sends through our requester, with its return
-// address and without.
+// Nym's SOCKS5 client, that of the SDK and the one of version 2.0.0, fetches and
+// sends through our requester.
 func TestRustSOCKS(t *testing.T) {
 	target := httptest.NewServer(http.HandlerFunc(serve))
 	t.Cleanup(target.Close)
 	w := runPrograms(t, network{allow: target.Listener.Addr().String()})
-	for _, anonymous := range []bool{false, true} {
-		t.Run(fmt.Sprintf("anonymous %v", anonymous), func(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "topology.json")
+	out, err := exec.Command(filepath.Join(programs(t), "directory"), "export", "--custom-mixnet", file,
+		"--config", filepath.Join(w.dir, "etc", "directory.toml"), "--state-dir", filepath.Join(w.dir, "state", "directory")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("directory export: %v\n%s", err, out)
+	}
+	const sdk, latest = "rust-sdk/target/debug/nymsdk", "rust-socks/target/debug/nymsocks"
+	for _, c := range []struct {
+		name, path string
+		options    map[string]any
+	}{
+		{"SDK with its return address", sdk, nil},
+		{"SDK, anonymous", sdk, map[string]any{"anonymous": true}},
+		{"2.0.0 with its return address", latest, nil},
+		{"2.0.0, anonymous", latest, map[string]any{"anonymous": true}},
+		{"2.0.0 with a topology file", latest, map[string]any{"custom_mixnet": file}}, // nodes.md §4.8
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
 			}
 			ln.Close() // a free port
 			socks := ln.Addr().String()
-			nym := w.rust(t, fmt.Sprintf(`{"requester":%q,"listen":%q,"anonymous":%v}`, w.requester, socks, anonymous))
+			options := map[string]any{"requester": w.requester, "listen": socks}
+			maps.Copy(options, c.options)
+			text, err := json.Marshal(options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nym := launchForeign(t, exec.Command(c.path, w.api, string(text)))
 			wantListener(t, socks)
-			c := &http.Client{Timeout: patience, Transport: &http.Transport{
-				Proxy:             http.ProxyURL(&url.URL{Scheme: "socks5h", Host: socks}),
-				DisableKeepAlives: true,
-			}}
-			fetch := func(path string, body []byte) []byte {
-				method := http.MethodGet
-				if body != nil {
-					method = http.MethodPost
-				}
-				r, err := http.NewRequest(method, target.URL+path, bytes.NewReader(body))
-				if err != nil {
-					t.Error(err)
-					return nil
-				}
-				resp, err := c.Do(r)
-				if err != nil {
-					t.Error(err)
-					return nil
-				}
-				defer resp.Body.Close()
-				got, err := io.ReadAll(resp.Body)
-				if err != nil {
-					t.Error(err)
-				}
-				return got
-			}
-			want(t, "page", fetch("/hello", nil), []byte("hello GET"))
-			want(t, "a megabyte down", fetch("/noise", nil), noise(megabyte))
-			want(t, "a megabyte up and down", fetch("/echo", noise(megabyte)), noise(megabyte))
-			done := make(chan struct{})
-			for i := range 10 {
-				go func() {
-					defer func() { done <- struct{}{} }()
-					body := noise(20_000 + i)
-					want(t, "one of ten", fetch("/echo", body), body)
-				}()
-			}
-			for range 10 {
-				<-done
-			}
+			fetchesBySOCKS(t, socks, target.URL)
 			nym.quit(t)
 		})
 	}
+}
+
+// fetchesBySOCKS fetches and sends through a SOCKS port.
+func fetchesBySOCKS(t *testing.T, socks, target string) {
+	t.Helper()
+	c := &http.Client{Timeout: patience, Transport: &http.Transport{
+		Proxy:             http.ProxyURL(&url.URL{Scheme: "socks5h", Host: socks}),
+		DisableKeepAlives: true,
+	}}
+	read := func(resp *http.Response, err error) []byte {
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		defer resp.Body.Close()
+		got, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		return got
+	}
+	get := func(path string) []byte { return read(c.Get(target + path)) }
+	echo := func(body []byte) []byte { return read(c.Post(target+"/echo", "", bytes.NewReader(body))) }
+	want(t, "page", get("/hello"), []byte("hello GET"))
+	want(t, "a megabyte down", get("/noise"), noise(megabyte))
+	want(t, "a megabyte up and down", echo(noise(megabyte)), noise(megabyte))
+	var ten sync.WaitGroup
+	for i := range 10 {
+		ten.Go(func() { want(t, "one of ten", echo(noise(20_000+i)), noise(20_000+i)) })
+	}
+	ten.Wait()
 }
 
 // Packets of Nym's client and of ours, taken apart layer by layer, differ in
