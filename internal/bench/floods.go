@@ -21,7 +21,7 @@ import (
 )
 
 // The figures of a relay while strangers from many addresses open connections to
-// it, or to a gateway in the same process (hardening.md H23): how many packets
+// it, or to a gateway or a SOCKS port in the same process (hardening.md H23): how many packets
 // it passes on for each second of CPU time that the process takes, whatever
 // for, and how many without them. Whoever floods is a process of its own and
 // has one core at most; since source, sink and it use the same cores,
@@ -90,9 +90,9 @@ func (l *Lab) floods() (map[string]flooding, error) {
 
 // floodSpec is what the one who floods must know.
 type floodSpec struct {
-	Mix, Clients netip.AddrPort
-	Gateway      keys.Identity
-	First        []byte // first message of a Noise handshake
+	Mix, Clients, SOCKS netip.AddrPort
+	Gateway             keys.Identity
+	First               []byte // first message of a Noise handshake
 }
 
 // flooded measures rounds with each kind and with none.
@@ -106,7 +106,7 @@ func (r *relay) flooded(ctx context.Context, node, flood *pipe) (all map[string]
 		if err != nil {
 			return err
 		}
-		if err := flood.send(floodSpec{hello.Addr, hello.Clients, hello.Gateway, first}); err != nil {
+		if err := flood.send(floodSpec{hello.Addr, hello.Clients, hello.SOCKS, hello.Gateway, first}); err != nil {
 			return err
 		}
 		all, err = r.floodRounds(ctx, source, node, flood, packets)
@@ -209,6 +209,9 @@ var floodKinds = []floodKind{
 	{"WebSocket upgrades", func(ctx context.Context, s *floodSpec, dial session.DialFunc) error {
 		return exchange(ctx, s.Clients, dial, []byte("GET / HTTP/1.1\r\nHost: "+s.Clients.String()+
 			"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"))
+	}},
+	{"SOCKS greetings", func(ctx context.Context, s *floodSpec, dial session.DialFunc) error {
+		return exchange(ctx, s.SOCKS, dial, []byte{5, 1, 0})
 	}},
 	{"registrations", func(ctx context.Context, s *floodSpec, dial session.DialFunc) error {
 		conn, err := session.Dial(ctx, urlOf(s.Clients), dial)

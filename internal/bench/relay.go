@@ -106,6 +106,7 @@ type relaySpec struct {
 type relayReport struct {
 	Addr      netip.AddrPort
 	Clients   netip.AddrPort // the gateway's, if there is one
+	SOCKS     netip.AddrPort // the SOCKS port, if there is one
 	Gateway   keys.Identity
 	CPU       time.Duration // since the child began
 	Forwarded uint64

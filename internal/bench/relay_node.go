@@ -13,6 +13,8 @@ import (
 	"nym-socks5/mixnet/link"
 	"nym-socks5/mixnet/mixnode"
 	"nym-socks5/mixnet/topology"
+	"nym-socks5/proxy"
+	"nym-socks5/proxy/socks"
 )
 
 // relayChild is a mix node as the program has it, and answers questions about
@@ -42,12 +44,17 @@ func relayChild(ctx context.Context, p *pipe) error {
 	}
 	hello := relayReport{Addr: addr}
 	var beside *loneGateway
+	var front net.Listener
 	if spec.Flooded {
 		cfg.Server.ExemptLoopback = false
 		if beside, err = newLoneGateway(nil, nil); err != nil {
 			return errors.Join(err, ln.Close())
 		}
+		if front, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return errors.Join(err, ln.Close())
+		}
 		hello.Clients, hello.Gateway = beside.ws.Addr().(*net.TCPAddr).AddrPort(), beside.identity.Public()
+		hello.SOCKS = front.Addr().(*net.TCPAddr).AddrPort()
 	}
 	node, err := mixnode.New(cfg)
 	if err != nil {
@@ -58,6 +65,10 @@ func relayChild(ctx context.Context, p *pipe) error {
 	g.Go(func() error { return node.Run(ctx, ln) })
 	if beside != nil {
 		g.Go(func() error { return beside.Run(ctx, beside.mix, beside.ws) })
+		server := socks.New(socks.Config{Dial: func(context.Context, string, proxy.DialOptions) (socks.Stream, error) {
+			return nil, errors.New("bench: nobody asks for a target")
+		}})
+		g.Go(func() error { return server.Run(ctx, front) })
 	}
 	err = relayReports(p, node, hello)
 	cancel()

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 
 	"nym-socks5/proxy"
 )
@@ -94,6 +96,7 @@ type Server struct {
 	handshakes *handshakes
 	conns      chan struct{} // a token per connection beyond its handshake; full: refused
 	total      chan struct{} // a token per goroutine; full: Accept waits
+	pace       *rate.Limiter // of those that come in; who comes too fast waits in the kernel
 
 	active            atomic.Int64
 	accepted, dropped atomic.Uint64
@@ -111,13 +114,19 @@ func New(cfg Config) *Server {
 	setDefault(&cfg.MaxHandshakes, 512)
 	setDefault(&cfg.MaxHandshakesPerSource, 32)
 	cfg.Log = cfg.Log.With().Str("component", "socks").Logger()
+	cpus := runtime.GOMAXPROCS(0)
 	return &Server{
 		cfg:        cfg,
 		handshakes: newHandshakes(cfg.MaxHandshakes, cfg.MaxHandshakesPerSource),
 		conns:      make(chan struct{}, cfg.MaxConns),
 		total:      make(chan struct{}, cfg.MaxConns+cfg.MaxHandshakes),
+		pace:       rate.NewLimiter(rate.Limit(cpus*entriesPerCPU), cpus*entriesPerCPU),
 	}
 }
+
+// entriesPerCPU is how many connections may come in within a second, for each
+// CPU (H23). No application asks for that many.
+const entriesPerCPU = 1000
 
 func setDefault[T time.Duration | int](v *T, d T) {
 	if *v == 0 {
@@ -207,5 +216,6 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 			s.active.Add(-1)
 			<-s.total
 		})
+		s.pace.Wait(ctx) // fails only when the next Accept does too
 	}
 }

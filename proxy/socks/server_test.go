@@ -43,6 +43,40 @@ func TestH23SilentFlood(t *testing.T) {
 	})
 }
 
+// hardening.md H23: a flood of greetings is let in no faster than it can be
+// answered; the rest waits where that is cheap.
+func TestH23ApplicationsComeAtAPace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		network := simnet.New()
+		srv := New(Config{Dial: hangs})
+		srv.pace.SetLimit(10)
+		srv.pace.SetBurst(5)
+		run(t, srv, network, "127.0.0.1:1080")
+		ctx, stop := context.WithCancel(t.Context())
+		var flood sync.WaitGroup
+		for range 30 {
+			flood.Go(func() {
+				c, err := network.Host("127.0.0.1").DialContext(ctx, "tcp", "127.0.0.1:1080")
+				if err != nil {
+					return
+				}
+				<-ctx.Done()
+				c.Close()
+			})
+		}
+		synctest.Wait()
+		if n := srv.Stats().Accepted; n != 6 { // the pace holds up the one after the fifth
+			t.Errorf("%d came in at once, want 6", n)
+		}
+		time.Sleep(time.Second + time.Millisecond)
+		if n := srv.Stats().Accepted; n != 16 {
+			t.Errorf("%d came in within a second, want 16", n)
+		}
+		stop()
+		flood.Wait()
+	})
+}
+
 // hardening.md H23: "limits per IPv4 /32 and IPv6 /56".
 func TestH23LimitsPerSource(t *testing.T) {
 	bubble(t, func(t *testing.T) {
