@@ -24,7 +24,7 @@ type List struct {
 
 // Times is when a directory says it.
 type Times struct {
-	Period   Duration `toml:"period" arg:"TIME" help:"time between two topologies; a change waits for the next"`
+	Period   Duration `toml:"period" arg:"TIME" help:"time between two topologies; a change waits for the next. While a network comes together it is 2s at most"`
 	Lease    Duration `toml:"lease" arg:"TIME" help:"how long a node stays listed that is not heard of"`
 	ValidFor Duration `toml:"valid_for" arg:"TIME" help:"how long a topology may be relied on when no newer one can be had"`
 	Epoch    Duration `toml:"epoch" arg:"TIME" help:"length of an epoch, in whole seconds. It never changes"`

@@ -50,7 +50,7 @@ type Config struct {
 	// keys takes a Validity of 8760.
 	Schedule Schedule
 	// Period is the time between snapshots; changes wait for the next. If zero,
-	// it is a minute.
+	// it is a minute. While a network comes together it is two seconds at most.
 	Period time.Duration
 	// Lead is how long before it comes into force a snapshot can be fetched. If
 	// zero, it is half the Period.
