@@ -74,7 +74,7 @@ func parseBinary(b []byte) (request, error) {
 		return r, &failure{emptyRequest, "the frame is empty"}
 	}
 	r.kind = requestKind(b[0])
-	least := 1
+	least := 0
 	switch r.kind {
 	case sendRequest:
 		least = sendSize
@@ -85,22 +85,18 @@ func parseBinary(b []byte) (request, error) {
 	case addressRequest:
 		return r, nil
 	case closedRequest, queueLengthRequest:
-		least = connSize
+		if len(b) != connSize { // malformed also where it is short
+			return r, malformed("behind the first byte there is not a connection id and nothing else")
+		}
+		r.conn = connID{binary.BigEndian.Uint64(b[1:]), true}
+		return r, nil
 	default:
 		return r, &failure{unknownRequest, "the first byte is none of a request"}
 	}
 	if len(b) < least {
 		return r, &failure{shortRequest, "the frame ends too early"}
 	}
-	b = b[1:]
-	if !r.sends() {
-		if len(b) != 8 {
-			return r, malformed("the frame goes on behind the connection id")
-		}
-		r.conn = connID{binary.BigEndian.Uint64(b), true}
-		return r, nil
-	}
-	b, err := r.parseTarget(b)
+	b, err := r.parseTarget(b[1:])
 	if err != nil {
 		return r, err
 	}

@@ -108,9 +108,9 @@ func TestParseBinary(t *testing.T) {
 		{"bad recipient", "00" + bad + none + hello, malformedRequest},
 		{"bad recipient, with SURBs", "01 00000001" + bad + none + hello, malformedRequest},
 		// "tags 04/05 must be exactly 9 bytes"
-		{"closed, short by one", "04 00000000000000", shortRequest},
+		{"closed, short by one", "04 00000000000000", malformedRequest},
 		{"closed, long by one", "04 000000000000000700", malformedRequest},
-		{"queue length, short by one", "05 00000000000000", shortRequest},
+		{"queue length, short by one", "05 00000000000000", malformedRequest},
 		{"queue length, long by one", "05 000000000000000700", malformedRequest},
 	} {
 		_, err := parseBinary(unhex(c.hex))
