@@ -22,13 +22,17 @@ const (
 )
 
 // A backoff gives growing pauses, each drawn between a half and one and a half
-// of its step, so that clients do not return in step (H05).
-type backoff struct{ step time.Duration }
+// of its step, so that clients do not return in step (H05). If first and most
+// are zero, steps grow from firstPause to longPause.
+type backoff struct{ first, most, step time.Duration }
 
 func (b *backoff) reset() { b.step = 0 }
 
 func (b *backoff) next() time.Duration {
-	b.step = min(max(2*b.step, firstPause), longPause)
+	if b.first == 0 {
+		b.first, b.most = firstPause, longPause
+	}
+	b.step = min(max(2*b.step, b.first), b.most)
 	return jitter(b.step)
 }
 

@@ -24,6 +24,10 @@ type Home struct {
 //	   ▲                                           │            │
 //	   └──────── lives again: tried now and then ──┴────────────┘
 //
+// It is tried soon at first. The reply SURBs that far ends hold lead to the home
+// that was left, and if that lives again, what comes by them waits there as mail,
+// and counts as delivered.
+//
 // What is done, and when, depends on how the gateways answer and on nothing
 // else: somebody who cuts a client off learns nothing from how it moves (H04).
 type home struct {
@@ -46,7 +50,8 @@ func newHomes(cfg Config, enc keys.Encryption) (homes []*home) {
 const (
 	moveAfter = 10 * time.Second // without a session; half to one and a half of it (H05)
 	moveSlow  = 5 * time.Minute  // what that grows to while no home can be reached
-	tryFirst  = 10 * time.Minute // between attempts to go back to the first, likewise
+	tryFirst  = 10 * time.Second // between attempts to go back to the first, likewise
+	trySlow   = 10 * time.Minute // what that grows to while the first does not last
 	lingering = time.Minute      // what a home that was left may still push
 )
 
@@ -62,6 +67,7 @@ func (c *Client) connect(ctx context.Context) error {
 	defer c.lingers.Wait()
 	defer cancel()
 	var pause backoff
+	away := backoff{first: tryFirst, most: trySlow}
 	at, moves := 0, 0 // moves since there was a session
 	patience := jitter(moveAfter)
 	for {
@@ -69,7 +75,7 @@ func (c *Client) connect(ctx context.Context) error {
 		live, err := c.open(ctx, h)
 		if err == nil {
 			began := time.Now()
-			at, err = c.stay(ctx, at, live)
+			at, err = c.stay(ctx, at, live, &away)
 			h = c.homes[at]
 			lasted := time.Since(began)
 			if lasted > moveAfter { // one that ends at once is as bad as none
@@ -85,11 +91,11 @@ func (c *Client) connect(ctx context.Context) error {
 		if h.failing.IsZero() {
 			h.failing = time.Now()
 		}
-		wait, away := pause.next(), time.Since(h.failing)
+		wait, failing := pause.next(), time.Since(h.failing)
 		if len(c.homes) > 1 {
-			if away >= patience {
+			if failing >= patience {
 				c.cfg.Log.Warn().Err(err).Msg("the gateway cannot be reached, trying another")
-				h.failing, away = time.Time{}, 0
+				h.failing, failing = time.Time{}, 0
 				at, moves = (at+1)%len(c.homes), moves+1
 				patience = jitter(min(moveAfter<<min(moves/len(c.homes), 10), moveSlow))
 				if moves < len(c.homes) { // the others may be fine
@@ -97,7 +103,7 @@ func (c *Client) connect(ctx context.Context) error {
 					continue
 				}
 			}
-			wait = min(wait, patience-away)
+			wait = min(wait, patience-failing)
 		}
 		if errors.Is(err, session.ErrClock) {
 			err = session.ErrClock
@@ -146,14 +152,19 @@ func (c *Client) open(ctx context.Context, h *home) (*session.Client, error) {
 
 // stay uses a session of a home until it ends. If it is not with the first home,
 // that one is tried now and then: where it answers, the client moves there and
-// stays. It returns where it was last, and why that ended.
-func (c *Client) stay(ctx context.Context, at int, live *session.Client) (last int, err error) {
+// stays. It returns where it was last, and why that ended. away says when the
+// first home is tried.
+func (c *Client) stay(ctx context.Context, at int, live *session.Client, away *backoff) (last int, err error) {
 	for {
 		c.settle(c.homes[at], live)
+		began := time.Now()
 		inner, cancel := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		c.lingers.Go(func() { ended <- live.Run(inner) })
-		back, failure := c.comeBack(ctx, at, live, ended)
+		back, failure := c.comeBack(ctx, at, live, ended, away)
+		if at == 0 && time.Since(began) > steadyTime {
+			away.reset()
+		}
 		if back == nil {
 			cancel()
 			c.link.leave(live)
@@ -166,12 +177,13 @@ func (c *Client) stay(ctx context.Context, at int, live *session.Client) (last i
 
 // comeBack watches over a session until it has ended, or until there is one with
 // the first home, which it gives.
-func (c *Client) comeBack(ctx context.Context, at int, live *session.Client, ended <-chan error) (*session.Client, error) {
-	t := time.NewTimer(jitter(tryFirst))
+func (c *Client) comeBack(ctx context.Context, at int, live *session.Client, ended <-chan error, away *backoff) (*session.Client, error) {
+	var first <-chan time.Time // nil: we are there
+	t := time.NewTimer(0)
 	defer t.Stop()
-	first := t.C
-	if at == 0 {
-		first = nil // we are there
+	if at != 0 {
+		t.Reset(away.next())
+		first = t.C
 	}
 	for {
 		select {
@@ -188,7 +200,7 @@ func (c *Client) comeBack(ctx context.Context, at int, live *session.Client, end
 				c.homes[0].failing = time.Time{}
 				return back, nil
 			}
-			t.Reset(jitter(tryFirst))
+			t.Reset(away.next())
 		}
 	}
 }

@@ -68,10 +68,10 @@ func TestH26FailoverAndBack(t *testing.T) {
 		}
 		n.mu.Unlock()
 
-		time.Sleep(tryFirst * 2)
+		time.Sleep(trySlow * 2)
 		at("home is still gone", second, gateways[1].Identity)
 		n.shut(gateways[0].Identity, first, false)
-		time.Sleep(tryFirst * 2)
+		time.Sleep(trySlow * 2)
 		at("home lives again", first, gateways[0].Identity)
 		exchange("home again")
 		time.Sleep(2 * lingering)
@@ -79,6 +79,67 @@ func TestH26FailoverAndBack(t *testing.T) {
 		defer n.mu.Unlock()
 		if n.live[first] == nil || n.live[second] != nil {
 			t.Error("the fallback's session lives on, or the first home has none")
+		}
+	})
+}
+
+// A home that was left may live again at once. The reply SURBs that others hold
+// still lead there, and its gateway keeps what comes by them and says that it
+// arrived: the client must be back before anybody gives up.
+func TestHomeLivesAgainAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		n.mail = make(map[keys.Identity][][]byte)
+		cfg := n.withFallback(Fast())
+		alice, bob := n.client(0, cfg), n.client(1, Config{Traffic: Fast()})
+		first, gateway := cfg.Identity.Public(), n.nw.Gateways()[0].Identity
+		tag := mixnet.NewSenderTag()
+		alice.Stock(tag, 200)
+		for i := range 10 {
+			alice.send(bob.Address(), []byte("question"), mixnet.SendOptions{As: tag, SURBs: 5})
+			bob.want([]byte("question"))
+			time.Sleep(time.Second) // bob has plenty of SURBs
+			n.shut(gateway, first, true)
+			for alice.Address().Gateway == gateway {
+				time.Sleep(10 * time.Millisecond)
+			}
+			n.shut(gateway, first, false)
+			body := randomBody(20_000)
+			began := time.Now()
+			bob.reply(tag, body, mixnet.SendOptions{})
+			alice.want(body)
+			if took := time.Since(began); took > 30*time.Second {
+				t.Fatalf("round %d: an answer took %v", i, took)
+			}
+			time.Sleep(2 * steadyTime) // at the first home, as if nothing had been
+			if alice.Address().Gateway != gateway {
+				t.Fatal("the client does not go back")
+			}
+		}
+	})
+}
+
+// A first home that never lasts is left alone for longer and longer.
+func TestHomeThatDoesNotLast(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		cfg := n.withFallback(Fast())
+		alice := n.client(0, cfg)
+		first, gateway := cfg.Identity.Public(), n.nw.Gateways()[0].Identity
+		back := 0
+		for range 4 * 60 {
+			time.Sleep(15 * time.Second)
+			if alice.Address().Gateway == gateway {
+				back++
+				n.shut(gateway, first, true)
+				for alice.Address().Gateway == gateway {
+					time.Sleep(100 * time.Millisecond)
+				}
+				n.shut(gateway, first, false)
+			}
+		}
+		if back > 15 { // in an hour, of about 100 that there could be
+			t.Errorf("the client went back %d times", back)
 		}
 	})
 }
@@ -123,6 +184,9 @@ func TestH04FailoverIsTheSameIdleAndBusy(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			took = time.Since(began)
+			n.mu.Lock()
+			n.dialed = nil // what follows are attempts to go back
+			n.mu.Unlock()
 			time.Sleep(10 * time.Second)
 			mu.Lock()
 			defer mu.Unlock()

@@ -43,6 +43,9 @@ type fakeNet struct {
 	// opened is told of every hop of a packet, as it is opened.
 	opened func(p *sphinx.Packet)
 	refuse error // of logins
+	// mail is what waits for clients that are away, for which the gateways give
+	// receipts. If nil, they keep none.
+	mail map[keys.Identity][][]byte
 	// down is the gateways that nobody can connect to; dialed is told of every
 	// attempt.
 	down   map[keys.Identity]bool
@@ -182,7 +185,7 @@ func (n *fakeNet) forward(at mixnet.NodeAddr, packet []byte) {
 				return
 			}
 			if p.Final {
-				n.deliver(p)
+				n.deliver(node, p)
 				return
 			}
 			if sleep(n.ctx, p.Delay) != nil {
@@ -193,11 +196,12 @@ func (n *fakeNet) forward(at mixnet.NodeAddr, packet []byte) {
 	})
 }
 
-func (n *fakeNet) deliver(p *sphinx.Packet) {
+func (n *fakeNet) deliver(at *fakeNode, p *sphinx.Packet) {
 	n.mu.Lock()
 	s, copies := n.live[p.Dest], max(1, n.copies)
+	keeps := s == nil && n.mail != nil && n.accounts[p.Dest] != nil && !n.down[at.Identity]
 	n.mu.Unlock()
-	if s == nil {
+	if s == nil && !keeps {
 		return
 	}
 	msg, receipt := p.Message, func() {}
@@ -209,6 +213,13 @@ func (n *fakeNet) deliver(p *sphinx.Packet) {
 		}
 		msg = msg[mixnet.AckPrefixSize:]
 		receipt = func() { n.forward(first, append([]byte(nil), packet...)) }
+	}
+	if keeps {
+		n.mu.Lock()
+		n.mail[p.Dest] = append(n.mail[p.Dest], append([]byte(nil), msg...))
+		n.mu.Unlock()
+		receipt()
+		return
 	}
 	for range copies {
 		if _, err := s.DeliverWait(n.ctx, msg); err != nil {
@@ -250,8 +261,21 @@ func (n *fakeNet) Claim(_ context.Context, s *session.Session) error {
 	return nil
 }
 
-func (n *fakeNet) Online(*session.Session) {}
-func (n *fakeNet) Fresh(*session.Session)  {}
+func (n *fakeNet) Online(s *session.Session) {
+	n.mu.Lock()
+	mail := n.mail[s.Client()]
+	delete(n.mail, s.Client())
+	n.mu.Unlock()
+	n.wg.Go(func() {
+		for _, msg := range mail {
+			if _, err := s.DeliverWait(n.ctx, msg); err != nil {
+				return
+			}
+		}
+	})
+}
+
+func (n *fakeNet) Fresh(*session.Session) {}
 
 func (n *fakeNet) Gone(s *session.Session) {
 	n.mu.Lock()
