@@ -238,8 +238,7 @@ func (p *Proxy) remove(c *Conn) {
 	delete(p.conns, c.key)
 	p.closed.add(now, c.key)
 	if id := c.ident; id != nil {
-		id.streams--
-		id.lastUse = now
+		p.leaveIdentity(now, id)
 	}
 	if o := c.origin; o != nil {
 		if o.streams--; o.streams == 0 {

@@ -17,9 +17,11 @@ const (
 // An identity is one sender tag of ours: streams of one isolation key through
 // one requester speak under it (socks.md §21.6, H29).
 type identity struct {
-	tag mixnet.SenderTag // zero: our address is shown instead
-	to  mixnet.Recipient
-	kin *kin // of the requester
+	key  isolation
+	tag  mixnet.SenderTag // zero: our address is shown instead
+	to   mixnet.Recipient
+	home mixnet.Recipient // our address when it was made: where its first SURBs lead
+	kin  *kin             // of the requester
 
 	// Guarded by the lock of the Proxy.
 	streams   int
@@ -43,17 +45,28 @@ type isolation struct {
 
 // identityFor finds the identity for a new stream, or makes one. It returns nil
 // if there are too many. The lock of the Proxy is held.
+//
+// Since our address changed, what the requester answers under an older identity
+// goes by SURBs to where we may not be any more: new streams get a new one, and
+// the older one lives as long as its streams.
 func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
-	id := p.identities[k]
-	if id != nil && id.streams == 0 && now.Sub(id.lastUse) >= p.cfg.TagLifetime {
-		p.forgetIdentity(k, id)
+	id, home := p.identities[k], p.m.Address()
+	switch {
+	case id == nil:
+	case id.streams == 0 && now.Sub(id.lastUse) >= p.cfg.TagLifetime:
+		p.forgetIdentity(id)
+		id = nil
+	case id.home != home:
+		if id.streams == 0 {
+			p.forgetIdentity(id)
+		}
 		id = nil
 	}
 	if id == nil {
 		if len(p.identities) >= maxIdentities && !p.evictIdentity() {
 			return nil
 		}
-		id = &identity{to: k.to, kin: p.kinOf(now, k.to), supply: supply{most: p.cfg.MaxStock}}
+		id = &identity{key: k, to: k.to, home: home, kin: p.kinOf(now, k.to), supply: supply{most: p.cfg.MaxStock}}
 		if p.cfg.RevealAddress {
 			id.kin = &kin{}
 			id.kin.set(kinOther)
@@ -70,32 +83,43 @@ func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
 
 // evictIdentity forgets the identity that has been without streams for longest.
 func (p *Proxy) evictIdentity() bool {
-	var oldest isolation
-	var found *identity
-	for k, id := range p.identities {
-		if id.streams == 0 && (found == nil || id.lastUse.Before(found.lastUse)) {
-			oldest, found = k, id
+	var oldest *identity
+	for _, id := range p.identities {
+		if id.streams == 0 && (oldest == nil || id.lastUse.Before(oldest.lastUse)) {
+			oldest = id
 		}
 	}
-	if found == nil {
+	if oldest == nil {
 		return false
 	}
-	p.forgetIdentity(oldest, found)
+	p.forgetIdentity(oldest)
 	return true
+}
+
+// leaveIdentity notes that a stream of an identity is over. The lock of the Proxy
+// is held.
+func (p *Proxy) leaveIdentity(now time.Time, id *identity) {
+	id.streams--
+	id.lastUse = now
+	if id.streams == 0 && p.identities[id.key] != id { // there is a newer one
+		p.forgetIdentity(id)
+	}
 }
 
 // forgetIdentity drops a tag for good. Its reply SURBs are never used for
 // another one, since they answer to it.
-func (p *Proxy) forgetIdentity(k isolation, id *identity) {
-	delete(p.identities, k)
+func (p *Proxy) forgetIdentity(id *identity) {
+	if p.identities[id.key] == id {
+		delete(p.identities, id.key)
+	}
 	delete(p.byTag, id.tag)
 }
 
 // expireIdentities forgets tags that were not used for their lifetime.
 func (p *Proxy) expireIdentities(now time.Time) {
-	for k, id := range p.identities {
+	for _, id := range p.identities {
 		if id.streams == 0 && now.Sub(id.lastUse) >= p.cfg.TagLifetime {
-			p.forgetIdentity(k, id)
+			p.forgetIdentity(id)
 		}
 	}
 }

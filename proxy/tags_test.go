@@ -208,6 +208,56 @@ func TestRevealAddress(t *testing.T) {
 	})
 }
 
+// When our address changes, what is under way by SURBs of before may not reach
+// us: new streams speak under a new tag, and those that are open keep theirs.
+func TestTagsFollowTheAddress(t *testing.T) {
+	inWorld(t, smooth, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
+		tags := func(n int, when string) {
+			t.Helper()
+			w.client.mu.RLock()
+			defer w.client.mu.RUnlock()
+			if got := len(w.client.byTag); got != n || len(w.client.identities) != 1 {
+				t.Errorf("%s: %d tags and %d identities, want %d and 1", when, got, len(w.client.identities), n)
+			}
+		}
+		works := func(c *Conn, what string) {
+			t.Helper()
+			if _, err := c.Write([]byte(what)); err != nil {
+				t.Fatal(err)
+			}
+			b := make([]byte, len(what))
+			if _, err := io.ReadFull(c, b); err != nil || string(b) != what {
+				t.Fatalf("%s: %q, %v", what, b, err)
+			}
+		}
+		first := w.dial(DialOptions{Isolation: "a"})
+		works(first, "before")
+		w.A.Move()
+		works(first, "after")
+		second, third := w.dial(DialOptions{Isolation: "a"}), w.dial(DialOptions{Isolation: "a"})
+		works(second, "elsewhere")
+		if first.ident.tag == second.ident.tag || second.ident != third.ident {
+			t.Error("a stream of after the move has the tag of one before, or not that of its like")
+		}
+		works(first, "still")
+		tags(2, "with streams of both")
+		for _, c := range []*Conn{first, third} {
+			c.Close()
+			<-c.Done()
+		}
+		tags(1, "when the old stream has ended")
+		works(second, "on")
+		second.Close()
+		<-second.Done()
+		w.A.Move()
+		fourth := w.dial(DialOptions{Isolation: "a"})
+		works(fourth, "again")
+		tags(1, "where the one before had no streams")
+		fourth.Close()
+		<-fourth.Done()
+	})
+}
+
 func TestTooManyIdentities(t *testing.T) {
 	inWorld(t, smooth, Config{}, Config{}, nil, func(t *testing.T, w *world) {
 		for i := range maxIdentities {

@@ -13,9 +13,10 @@ var _ mixnet.Messenger = (*End)(nil)
 // An End is one of the two Messengers of a Pair. All fields are guarded by the
 // lock of the Pair.
 type End struct {
-	pair *Pair
-	far  *End
-	addr mixnet.Recipient
+	pair  *Pair
+	far   *End
+	addr  mixnet.Recipient
+	moves uint64
 
 	closed  bool
 	holding bool          // acknowledgements for us
@@ -60,7 +61,22 @@ func newEnd(p *Pair, n uint64) *End {
 }
 
 // Address implements [mixnet.Messenger].
-func (e *End) Address() mixnet.Recipient { return e.addr }
+func (e *End) Address() mixnet.Recipient {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	return e.addr
+}
+
+// Move gives the end another address, as that of a client that has gone to
+// another gateway.
+func (e *End) Move() {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	e.moves++
+	next := address(1000 + e.moves)
+	next.Encryption = e.addr.Encryption
+	e.addr = next
+}
 
 // Send implements [mixnet.Messenger]. What is sent to a stranger to the Pair
 // is never acknowledged.
