@@ -74,8 +74,8 @@ func (c *Client) connect(ctx context.Context) error {
 		h := c.homes[at]
 		live, err := c.open(ctx, h)
 		if err == nil {
-			began := time.Now()
-			at, err = c.stay(ctx, at, live, &away)
+			var began time.Time
+			at, began, err = c.stay(ctx, at, live, &away)
 			h = c.homes[at]
 			lasted := time.Since(began)
 			if lasted > moveAfter { // one that ends at once is as bad as none
@@ -152,12 +152,12 @@ func (c *Client) open(ctx context.Context, h *home) (*session.Client, error) {
 
 // stay uses a session of a home until it ends. If it is not with the first home,
 // that one is tried now and then: where it answers, the client moves there and
-// stays. It returns where it was last, and why that ended. away says when the
-// first home is tried.
-func (c *Client) stay(ctx context.Context, at int, live *session.Client, away *backoff) (last int, err error) {
+// stays. It returns where it was last, since when, and why that ended. away says
+// when the first home is tried.
+func (c *Client) stay(ctx context.Context, at int, live *session.Client, away *backoff) (last int, began time.Time, err error) {
 	for {
 		c.settle(c.homes[at], live)
-		began := time.Now()
+		began = time.Now()
 		inner, cancel := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		c.lingers.Go(func() { ended <- live.Run(inner) })
@@ -168,7 +168,7 @@ func (c *Client) stay(ctx context.Context, at int, live *session.Client, away *b
 		if back == nil {
 			cancel()
 			c.link.leave(live)
-			return at, failure
+			return at, began, failure
 		}
 		time.AfterFunc(lingering, cancel)
 		at, live = 0, back
@@ -197,7 +197,7 @@ func (c *Client) comeBack(ctx context.Context, at int, live *session.Client, end
 		case <-first:
 			if back, err := c.open(ctx, c.homes[0]); err == nil {
 				c.cfg.Log.Info().Msg("the first gateway can be reached again")
-				c.homes[0].failing = time.Time{}
+				c.homes[0].failing = time.Now().Add(-moveSlow) // if it ends at once, that is enough
 				return back, nil
 			}
 			t.Reset(away.next())

@@ -343,9 +343,16 @@ func TestGatewayThatEndsSessions(t *testing.T) {
 				}
 			}
 		})
-		time.Sleep(4 * moveAfter)
-		if got := c.Address().Gateway; got != cfg.Fallbacks[0].Gateway {
-			t.Error("the client stays with a gateway that ends its sessions")
+		time.Sleep(2 * moveAfter)
+		away := 0
+		for range 100 { // now and then it looks whether that has changed
+			time.Sleep(time.Second)
+			if c.Address().Gateway == cfg.Fallbacks[0].Gateway {
+				away++
+			}
+		}
+		if away < 80 {
+			t.Errorf("the client was at the other gateway for %d of 100 seconds", away)
 		}
 	})
 }
