@@ -160,7 +160,8 @@ func (c *Client) stay(ctx context.Context, at int, live *session.Client, away *b
 		began = time.Now()
 		inner, cancel := context.WithCancel(ctx)
 		ended := make(chan error, 1)
-		c.lingers.Go(func() { ended <- live.Run(inner) })
+		run := live.Run // of this one: live changes
+		c.lingers.Go(func() { ended <- run(inner) })
 		back, failure := c.comeBack(ctx, at, live, ended, away)
 		if at == 0 && time.Since(began) > steadyTime {
 			away.reset()
