@@ -64,7 +64,7 @@ interop-rust: ## The same with clients of Nym's Rust crates; needs Rust, and an 
 
 faults: ## Kill programs at random moments under traffic, fifty times and more; needs root for a small tmpfs
 	$(GO) test -tags faults -count=1 -timeout 15m -v -run Faults ./internal/fleet
-	$(GO) test -count=5 -run 'Kill|Dies|Restart|Loss|DeadMix' ./mixnet/boltstore ./mixnet/client ./mixnet/localnet
+	$(GO) test -count=5 -run 'Kill|Dies|Restart|Loss|DeadMix' ./mixnet/boltstore ./mixnet/client ./localnet
 
 netns: ## Run a network on three hosts, each a network namespace; needs root, iproute2 and curl
 	$(GO) test -tags netns -count=1 -timeout 10m -v -run Netns ./internal/fleet

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet"
 )
 
 // legacyMixFetch are the arguments for Node that start the mix-fetch of before

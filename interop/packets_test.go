@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/localnet"
+	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/localnet"
-	"nym-socks5/mixnet/localnet/trace"
 )
 
 // samples is how many packets of each kind are compared.

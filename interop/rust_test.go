@@ -19,10 +19,10 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/localnet"
+	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/localnet"
-	"nym-socks5/mixnet/localnet/trace"
 )
 
 // rust starts the client of Nym's SDK for Rust (nodes.md §5.2, generation A).

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet"
 )
 
 // Nym's client comes back with the keys it had: its gateway knows it, its

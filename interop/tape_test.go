@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"nym-socks5/mixnet/localnet/trace"
+	"nym-socks5/localnet/trace"
 )
 
 // A tape keeps the records of a network's packets.

@@ -14,8 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet"
 )
 
 // zone holds names that only our requester can look up: what asks for one and

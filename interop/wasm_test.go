@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet"
 )
 
 // big is a message of many fragments.

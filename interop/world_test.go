@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/localnet"
 	"nym-socks5/mixnet/topology"
 )
 

@@ -18,7 +18,7 @@ import (
 
 	"nym-socks5/allowlist"
 	"nym-socks5/internal/socksclient"
-	"nym-socks5/mixnet/localnet"
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/topology"
 )
 

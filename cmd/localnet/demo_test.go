@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"nym-socks5/internal/socksclient"
-	"nym-socks5/mixnet/localnet"
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/topology"
 )
 

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"nym-socks5/allowlist"
-	"nym-socks5/mixnet/localnet"
+	"nym-socks5/localnet"
 )
 
 // How long a network may take to come up, and to end. A mix node waits for the

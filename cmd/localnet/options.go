@@ -12,8 +12,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"nym-socks5/internal/fleet"
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet"
 )
 
 // A profile is a kind of traffic.

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"nym-socks5/allowlist"
-	"nym-socks5/mixnet/localnet"
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/topology"
 	"nym-socks5/proxy/requester"
 )

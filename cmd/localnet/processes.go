@@ -13,9 +13,9 @@ import (
 
 	"nym-socks5/allowlist"
 	"nym-socks5/internal/fleet"
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/localnet"
 	"nym-socks5/mixnet/topology"
 )
 

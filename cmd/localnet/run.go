@@ -5,7 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"nym-socks5/mixnet/localnet"
+	"nym-socks5/localnet"
 )
 
 // run is "localnet run".

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nym-socks5/allowlist"
+	"nym-socks5/localnet"
+	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet"
-	"nym-socks5/mixnet/localnet/trace"
 )
 
 func traceCommand() *cli.Command {

@@ -13,8 +13,8 @@ import (
 	"github.com/coder/websocket"
 
 	"nym-socks5/internal/clitest"
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet"
 )
 
 // patience is how long a step may take. None takes more than a second or two.

@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/localnet"
 	"nym-socks5/mixnet/wsapi"
 )
 

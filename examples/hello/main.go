@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet"
 )
 
 func main() {

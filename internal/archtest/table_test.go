@@ -22,13 +22,13 @@ mixnet/wsapi:      mixnet
 mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/mixnode
 mixnet/mixnettest: mixnet mixnet/keys
 mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/mixnode
-mixnet/localnet:   anything but cmd config mixnet/boltstore
-mixnet/localnet/trace: mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/topology mixnet/wire
 proxy/protocol:    mixnet
 proxy:             mixnet proxy/protocol
 proxy/socks:       proxy
 proxy/requester:   proxy proxy/protocol
 allowlist:
+localnet:          anything but cmd config mixnet/boltstore
+localnet/trace:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/topology mixnet/wire
 config:            mixnet
 internal/archtest:
 internal/vec8:
@@ -38,7 +38,7 @@ internal/ops:
 internal/socksclient:
 internal/cli:      config mixnet mixnet/keys internal/ops
 internal/clitest:
-internal/fleet:    config mixnet/localnet mixnet/keys
+internal/fleet:    config localnet mixnet/keys
 internal/bench:    anything but cmd
 internal/bench/run: internal/bench
 cmd/*:             anything

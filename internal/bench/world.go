@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"nym-socks5/internal/socksclient"
+	"nym-socks5/localnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet"
 )
 
 // A world is a whole network in this process, over loopback TCP, and targets

@@ -10,11 +10,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/localnet/trace"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/topology"
 	"nym-socks5/proxy"

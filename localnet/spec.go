@@ -8,9 +8,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/localnet/trace"
 	"nym-socks5/mixnet/wire"
 )
 

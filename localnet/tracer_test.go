@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet"
-	"nym-socks5/mixnet/localnet/trace"
 	"nym-socks5/mixnet/wire"
 )
 

@@ -3,9 +3,9 @@ package localnet
 import (
 	"time"
 
+	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/localnet/trace"
 	"nym-socks5/mixnet/wire"
 )
 
