@@ -62,9 +62,9 @@ func (in *Incoming) Accept() (*Conn, error) {
 	return c, nil
 }
 
-// kinPatience is how long a refusal waits for the note that tells a client of
+// kindPatience is how long a refusal waits for the note that tells a client of
 // ours apart: its first Connect may overtake it.
-const kinPatience = time.Second
+const kindPatience = time.Second
 
 // refuse makes the message that names the reason; the close follows it. The
 // lock is held.
@@ -87,10 +87,10 @@ func (in *Incoming) Reject(r Reason) {
 		c.end.localClosed, c.end.fullClosed, c.end.localClosedAt = true, true, now
 		c.idle.start(now)
 		switch {
-		case c.kin.get() == kinOurs || r.policy():
+		case c.kind.get() == kindOurs || r.policy():
 			c.refuse(now, r)
-		case c.kin.get() == kinUnknown:
-			c.reason, c.end.notBefore = r, now.Add(kinPatience)
+		case c.kind.get() == kindUnknown:
+			c.reason, c.end.notBefore = r, now.Add(kindPatience)
 		}
 	}
 	c.unlock()
@@ -106,7 +106,7 @@ func (p *Proxy) connected(now time.Time, from mixnet.SenderTag, v protocol.Versi
 		p.count.malformed.Add(1) // nobody to answer
 		return
 	}
-	k := key{origin: from, id: m.ID}
+	k := key{tag: from, id: m.ID}
 	p.mu.Lock()
 	if p.conns[k] != nil || p.closed.has(now, k) || m.ID == 0 {
 		p.mu.Unlock()
@@ -115,7 +115,7 @@ func (p *Proxy) connected(now time.Time, from mixnet.SenderTag, v protocol.Versi
 	}
 	p.count.incoming.Add(1)
 	sends := p.early.take(k)
-	o := p.originOf(now, from)
+	o := p.remoteOf(now, from)
 	most := p.cfg.StreamsPerTag
 	if from.IsZero() {
 		most = p.cfg.Streams / 2 // all who show their address share this
@@ -123,13 +123,13 @@ func (p *Proxy) connected(now time.Time, from mixnet.SenderTag, v protocol.Versi
 	if p.closing || len(p.conns) >= p.cfg.Streams || o.streams >= most {
 		p.closed.add(now, k)
 		p.mu.Unlock()
-		p.refuse(to, o.kin, m.ID)
+		p.refuse(to, o.kind, m.ID)
 		return
 	}
-	c := p.newConn(now, k, to, o.kin)
-	c.origin, c.early = o, true
+	c := p.newConn(now, k, to, o.kind)
+	c.remote, c.early = o, true
 	o.streams++
-	p.origins[from] = o
+	p.remotes[from] = o
 	p.conns[k] = c
 	p.mu.Unlock()
 
@@ -145,27 +145,27 @@ func (p *Proxy) connected(now time.Time, from mixnet.SenderTag, v protocol.Versi
 	}
 }
 
-// originOf finds what is known of a stranger. The lock is held.
-func (p *Proxy) originOf(now time.Time, tag mixnet.SenderTag) *origin {
-	if o := p.origins[tag]; o != nil {
+// remoteOf finds what is known of a stranger. The lock is held.
+func (p *Proxy) remoteOf(now time.Time, tag mixnet.SenderTag) *remotePeer {
+	if o := p.remotes[tag]; o != nil {
 		return o
 	}
-	o := &origin{kin: &kin{}}
+	o := &remotePeer{kind: &peerKind{}}
 	switch {
 	case tag.IsZero():
-		o.kin.set(kinOther)
-	case p.kindred.has(now, tag):
-		o.kin.set(kinOurs)
+		o.kind.set(kindOther)
+	case p.knownPeers.has(now, tag):
+		o.kind.set(kindOurs)
 	}
 	return o
 }
 
 // refuse answers a Connect for which there is no room, with one message and
 // without keeping anything: the reason to ours, the close to others.
-func (p *Proxy) refuse(to peer, k *kin, id protocol.StreamID) {
+func (p *Proxy) refuse(to peer, k *peerKind, id protocol.StreamID) {
 	p.count.refused.Add(1)
 	r := protocol.Response{Versions: to.versions, Body: protocol.Data{ID: id, Closed: true}}
-	if k.get() == kinOurs {
+	if k.get() == kindOurs {
 		r.Body = protocol.Failure{ID: id, Text: ReasonLimit.failureText()}
 	}
 	p.answer(to, r)
@@ -177,10 +177,10 @@ func (p *Proxy) answer(to peer, r protocol.Response) {
 	if err != nil {
 		return
 	}
-	ok := p.clerk.add(func(ctx context.Context) {
+	ok := p.queue.add(func(ctx context.Context) {
 		lane := p.lane()
 		_ = to.send(ctx, body, lane, 0, nil) // the asker has gone, or will ask again
-		p.retire(lane)
+		p.closeLaneLater(lane)
 	})
 	if !ok {
 		p.count.busy.Add(1)

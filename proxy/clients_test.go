@@ -217,7 +217,7 @@ func TestRefusalWaitsForTheNote(t *testing.T) {
 	inServer(t, smooth, Config{}, serve, func(t *testing.T, w *world) {
 		c := w.rawClient(current, tagA)
 		c.connect()
-		time.Sleep(kinPatience / 2)
+		time.Sleep(kindPatience / 2)
 		hello, err := protocol.Note{Op: protocol.NoteHello}.AppendBinary(nil)
 		if err != nil {
 			t.Fatal(err)

@@ -35,9 +35,9 @@ type Conn struct {
 	p      *Proxy
 	key    key
 	peer   peer
-	kin    *kin
-	ident  *identity // if dialed
-	origin *origin   // if not
+	kind   *peerKind
+	ident  *identity   // if dialed
+	remote *remotePeer // if not
 
 	lane, notes mixnet.Lane
 	ctx         context.Context // ends with the stream
@@ -85,9 +85,9 @@ type Conn struct {
 }
 
 // newConn makes a stream.
-func (p *Proxy) newConn(now time.Time, k key, to peer, kin *kin) *Conn {
+func (p *Proxy) newConn(now time.Time, k key, to peer, kind *peerKind) *Conn {
 	c := &Conn{
-		p: p, key: k, peer: to, kin: kin,
+		p: p, key: k, peer: to, kind: kind,
 		lane: p.lane(), notes: p.lane(),
 		wake:     make(chan struct{}, 1),
 		reading:  make(turn, 1),

@@ -84,7 +84,7 @@ func (p *Proxy) open(requester mixnet.Recipient, o DialOptions) (*Conn, error) {
 		return nil, &OpenError{ReasonLimit}
 	}
 	to := peer{m: p.m, dialing: true, to: requester, tag: ident.tag, versions: protocol.CurrentVersions}
-	c := p.newConn(now, p.freshID(now, ident.tag), to, ident.kin)
+	c := p.newConn(now, p.freshID(now, ident.tag), to, ident.kind)
 	c.ident = ident
 	c.outcome.until = now.Add(p.cfg.DialTimeout)
 	if o.Optimistic {

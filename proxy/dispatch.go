@@ -97,7 +97,7 @@ func (p *Proxy) request(now time.Time, m mixnet.Message) {
 	case protocol.Connect:
 		p.connected(now, m.From, r.Versions, b)
 	case protocol.Send:
-		p.sent(now, key{origin: m.From, id: b.ID}, b)
+		p.sent(now, key{tag: m.From, id: b.ID}, b)
 	case protocol.Query:
 		if !m.From.IsZero() {
 			v := protocol.Versions{Interface: r.Interface, Protocol: protocol.Current}
@@ -134,7 +134,7 @@ func (p *Proxy) control(now time.Time, from mixnet.SenderTag, v protocol.Version
 	n, err := protocol.ParseNote(c.Extra)
 	if err == nil {
 		p.recognise(now, from)
-		p.noted(key{origin: from, id: n.ID}, n)
+		p.noted(key{tag: from, id: n.ID}, n)
 		if c.Kind == protocol.ControlHealth {
 			return
 		}
@@ -152,11 +152,11 @@ func (p *Proxy) control(now time.Time, from mixnet.SenderTag, v protocol.Version
 // recognise remembers that a stranger is one of ours.
 func (p *Proxy) recognise(now time.Time, tag mixnet.SenderTag) {
 	p.mu.Lock()
-	p.kindred.add(now, tag)
-	o := p.origins[tag]
+	p.knownPeers.add(now, tag)
+	o := p.remotes[tag]
 	p.mu.Unlock()
-	if o != nil && o.kin.set(kinOurs) {
-		p.wakeKin(o.kin)
+	if o != nil && o.kind.set(kindOurs) {
+		p.wakeKind(o.kind)
 	}
 }
 

@@ -10,13 +10,13 @@
 // Proxy.Run is the one reader of the Messenger. A stream has one goroutine, its
 // pump, which sends; what it decides is in plain structs that are told the time
 // (inbox, outbox, window, outcome, ending, idleTimer, keepAlive, supply). The
-// clerk sends the small messages nobody may wait for.
+// controlQueue sends the small messages that nobody may wait for.
 //
 // # Whom a message belongs to
 //
-// A stream is found by origin and id together (H13): at the client the origin
-// is the sender tag whose reply SURB brought the message, at the requester the
-// sender tag it came from. A client keeps nothing of streams it did not open; a
+// A stream is found by sender tag and id together (H13): at the client that is
+// the tag whose reply SURB brought the message, at the requester the tag it came
+// from. A client keeps nothing of streams it did not open; a
 // requester keeps a bounded amount for a bounded time, since data may overtake
 // their Connect.
 //

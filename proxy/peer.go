@@ -91,23 +91,23 @@ func (p *peer) chunkSize(size mixnet.PacketSize, most int) int {
 	return chunk
 }
 
-// A kinship is what is known of the program at the other end.
-type kinship int32
+// A kind is what is known of the program at the other end.
+type kind int32
 
 const (
-	kinUnknown kinship = iota
-	kinOurs            // it understands notes and half-close
-	kinOther           // it is somebody else's
+	kindUnknown kind = iota
+	kindOurs         // it understands notes and half-close
+	kindOther        // it is somebody else's
 )
 
-// A kin is the kinship of one peer, shared by its streams.
-type kin struct{ state atomic.Int32 }
+// A peerKind is the kind of one peer, shared by its streams.
+type peerKind struct{ state atomic.Int32 }
 
-func (k *kin) get() kinship { return kinship(k.state.Load()) }
+func (k *peerKind) get() kind { return kind(k.state.Load()) }
 
-// set changes the kinship and reports whether it is new.
-func (k *kin) set(s kinship) bool { return k.state.Swap(int32(s)) != int32(s) }
+// set changes the kind and reports whether it is new.
+func (k *peerKind) set(s kind) bool { return k.state.Swap(int32(s)) != int32(s) }
 
-// kinAge is how long it is believed that a requester is not ours, and how long
+// kindAge is how long it is believed that a requester is not ours, and how long
 // a tag is known to a requester as one of ours without saying so again.
-const kinAge = time.Hour
+const kindAge = time.Hour

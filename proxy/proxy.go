@@ -19,7 +19,7 @@ const (
 	shutdownLimit = 3 * time.Second  // for closes to leave when Run ends
 	recentStreams = 1 << 14          // ids of streams that are over
 	recentAge     = 10 * time.Minute // how long they are remembered at least
-	kindredTags   = 1 << 16          // tags of strangers known as ours
+	knownPeerTags = 1 << 16          // tags of strangers known as ours
 	spentLanes    = 1 << 10          // lanes of small messages that may still be underway
 )
 
@@ -37,14 +37,14 @@ var (
 
 // key is what a stream is found by.
 type key struct {
-	origin mixnet.SenderTag // dialed: our tag; else the stranger's; zero: none
+	tag    mixnet.SenderTag // dialed: our tag; else the stranger's; zero: none
 	dialed bool
 	id     protocol.StreamID
 }
 
-// origin is a stranger with streams.
-type origin struct {
-	kin     *kin
+// A remotePeer is a stranger with streams.
+type remotePeer struct {
+	kind    *peerKind
 	streams int
 }
 
@@ -54,7 +54,7 @@ type Proxy struct {
 	m        mixnet.Messenger
 	cfg      Config
 	count    counters
-	clerk    clerk
+	queue    controlQueue
 	lanes    atomic.Uint64 // the last lane given out
 	incoming chan *Incoming
 
@@ -69,8 +69,8 @@ type Proxy struct {
 	conns      map[key]*Conn
 	closed     recent[key]
 	early      pending
-	origins    map[mixnet.SenderTag]*origin
-	kindred    recent[mixnet.SenderTag] // strangers that are ours
+	remotes    map[mixnet.SenderTag]*remotePeer
+	knownPeers recent[mixnet.SenderTag] // strangers that are ours
 	identities map[isolation]*identity
 	byTag      map[mixnet.SenderTag]*identity
 	requesters map[mixnet.Recipient]*requester
@@ -85,14 +85,14 @@ func New(m mixnet.Messenger, cfg Config) *Proxy {
 	return &Proxy{
 		m:          m,
 		cfg:        cfg.withDefaults(),
-		clerk:      clerk{wake: make(chan struct{}, 1)},
+		queue:      controlQueue{wake: make(chan struct{}, 1)},
 		incoming:   make(chan *Incoming, acceptQueue),
 		started:    make(chan struct{}),
 		ended:      make(chan struct{}),
 		conns:      make(map[key]*Conn),
 		closed:     recent[key]{ttl: recentAge, limit: recentStreams},
-		origins:    make(map[mixnet.SenderTag]*origin),
-		kindred:    recent[mixnet.SenderTag]{ttl: kinAge, limit: kindredTags},
+		remotes:    make(map[mixnet.SenderTag]*remotePeer),
+		knownPeers: recent[mixnet.SenderTag]{ttl: kindAge, limit: knownPeerTags},
 		identities: make(map[isolation]*identity),
 		byTag:      make(map[mixnet.SenderTag]*identity),
 		requesters: make(map[mixnet.Recipient]*requester),
@@ -116,7 +116,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 
 	aides, dismiss := context.WithCancel(p.base)
 	var wg sync.WaitGroup
-	wg.Go(func() { p.clerk.run(aides) })
+	wg.Go(func() { p.queue.run(aides) })
 	wg.Go(func() { p.keepHouse(aides) })
 	err := p.read(ctx)
 	p.closeAll()
@@ -186,8 +186,8 @@ func (p *Proxy) streams() []*Conn {
 	return list
 }
 
-// shed resets the stream that holds most memory.
-func (p *Proxy) shed() {
+// resetLargest resets the stream that holds most memory.
+func (p *Proxy) resetLargest() {
 	var victim *Conn
 	most := 0
 	for _, c := range p.streams() {
@@ -203,8 +203,8 @@ func (p *Proxy) shed() {
 // lane gives out a fresh lane.
 func (p *Proxy) lane() mixnet.Lane { return mixnet.Lane(p.lanes.Add(1)) }
 
-// retire closes a lane some time later, when what was put on it has left.
-func (p *Proxy) retire(l mixnet.Lane) {
+// closeLaneLater closes a lane some time later, when what was put on it has left.
+func (p *Proxy) closeLaneLater(l mixnet.Lane) {
 	p.mu.Lock()
 	old := p.spent[p.nextSpent]
 	p.spent[p.nextSpent] = l
@@ -220,7 +220,7 @@ func (p *Proxy) freshID(now time.Time, tag mixnet.SenderTag) key {
 	for {
 		var b [8]byte
 		rand.Read(b[:])
-		k := key{origin: tag, dialed: true, id: protocol.StreamID(binary.BigEndian.Uint64(b[:]))}
+		k := key{tag: tag, dialed: true, id: protocol.StreamID(binary.BigEndian.Uint64(b[:]))}
 		if k.id != 0 && p.conns[k] == nil && !p.closed.has(now, k) {
 			return k
 		}
@@ -240,15 +240,15 @@ func (p *Proxy) remove(c *Conn) {
 	if id := c.ident; id != nil {
 		p.leaveIdentity(now, id)
 	}
-	if o := c.origin; o != nil {
+	if o := c.remote; o != nil {
 		if o.streams--; o.streams == 0 {
-			delete(p.origins, c.key.origin)
+			delete(p.remotes, c.key.tag)
 		}
 	}
 	p.mu.Unlock()
 	c.leave()
 	c.cancel()
 	p.m.CloseLane(c.lane)
-	p.retire(c.notes)
+	p.closeLaneLater(c.notes)
 	close(c.done)
 }

@@ -73,7 +73,7 @@ func (c *Conn) next(now time.Time) step {
 	if c.err != nil || c.over || c.ctx.Err() != nil {
 		return step{move: moveStop}
 	}
-	if c.reason != ReasonUnknown && c.kin.get() == kinOurs {
+	if c.reason != ReasonUnknown && c.kind.get() == kindOurs {
 		c.refuse(now, c.reason)
 	}
 	if c.refusal != nil {
@@ -97,7 +97,7 @@ func (c *Conn) next(now time.Time) step {
 	}
 	wait.at = earlier(wait.at, at)
 
-	c.end.ours = c.kin.get() == kinOurs
+	c.end.ours = c.kind.get() == kindOurs
 	c.end.flushed, c.end.drained = c.out.empty(), c.win.drained()
 	if c.end.dialing && c.end.remoteClosed && len(c.in.ready) > 0 {
 		c.end.remoteAt = now // the application has not come to the end yet
@@ -140,7 +140,7 @@ func (c *Conn) message(now time.Time, msg []byte, closed bool) step {
 // allowance is how many data bytes may be sent now. The lock is held.
 func (c *Conn) allowance() uint64 {
 	left := uint64(math.MaxUint64)
-	if c.kin.get() == kinOurs {
+	if c.kind.get() == kindOurs {
 		left = c.limit - min(c.out.sent, c.limit)
 	}
 	if c.peer.dialing && c.outcome.phase != phaseOpen {
@@ -155,7 +155,7 @@ func (c *Conn) allowance() uint64 {
 // remind repeats, with a keep-alive, what the peer may have missed. The lock
 // is held.
 func (c *Conn) remind() {
-	if c.promised > protocol.Window && !c.granting && !c.in.ended && c.kin.get() == kinOurs {
+	if c.promised > protocol.Window && !c.granting && !c.in.ended && c.kind.get() == kindOurs {
 		c.granting = true
 		c.grant()
 	}
@@ -227,7 +227,7 @@ func (c *Conn) depart() {
 	c.unlock()
 	if tell {
 		c.note(protocol.NoteReset)
-		if c.kin.get() != kinOurs {
+		if c.kind.get() != kindOurs {
 			c.farewell()
 		}
 	}

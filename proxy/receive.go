@@ -28,7 +28,7 @@ func (c *Conn) receive(now time.Time, m piece) {
 		c.end.lastIn = now
 	}
 	if c.peer.dialing {
-		c.outcome.data(now, m.seq, m.closed, m.unnumbered, len(m.data) == 0, c.kin.get() != kinOther)
+		c.outcome.data(now, m.seq, m.closed, m.unnumbered, len(m.data) == 0, c.kind.get() != kindOther)
 		c.settle(now)
 		if c.err != nil {
 			return
@@ -65,7 +65,7 @@ func (c *Conn) receive(now time.Time, m piece) {
 func (c *Conn) remoteClosed(now time.Time) {
 	c.end.remoteClosed, c.end.remoteAt = true, now
 	poke(c.wake)
-	ours := c.kin.get() == kinOurs
+	ours := c.kind.get() == kindOurs
 	switch {
 	case c.early && !ours && c.in.taken == 0 && len(c.in.ready) == 0:
 		c.failLocked(errGone, false) // others close both directions at once
@@ -148,7 +148,7 @@ func (c *Conn) age(now time.Time) {
 	if c.err != nil || c.over {
 		return
 	}
-	if c.stalled && c.peer.dialing && c.kin.get() != kinOurs {
+	if c.stalled && c.peer.dialing && c.kind.get() != kindOurs {
 		c.idle.start(now) // we let the peer have no SURBs to speak with
 	}
 	if c.idle.expired(now) {
@@ -234,7 +234,7 @@ func (c *Conn) unlock() {
 	c.mu.Unlock()
 
 	if grown != 0 && c.p.count.buffered.Add(int64(grown)) > c.p.cfg.Memory && grown > 0 {
-		c.p.shed()
+		c.p.resetLargest()
 	}
 	if stall != 0 {
 		c.p.restock(c.ident, func() { c.ident.stalled += stall })
@@ -269,9 +269,9 @@ func (c *Conn) leave() {
 // grantDue reports whether the peer should be told that it may send more, and
 // makes it so that it is reported once. The lock is held.
 func (c *Conn) grantDue(step uint64) bool {
-	k := c.kin.get()
+	k := c.kind.get()
 	if c.granting || c.end.fullClosed || c.in.ended || c.err != nil || c.over ||
-		k == kinOther || k == kinUnknown && !c.peer.dialing ||
+		k == kindOther || k == kindUnknown && !c.peer.dialing ||
 		c.in.taken+protocol.Window < c.promised+step {
 		return false
 	}
@@ -281,7 +281,7 @@ func (c *Conn) grantDue(step uint64) bool {
 
 // grant raises the peer's limit to what has been read.
 func (c *Conn) grant() {
-	ok := c.p.clerk.add(func(ctx context.Context) {
+	ok := c.p.queue.add(func(ctx context.Context) {
 		c.mu.Lock()
 		c.promised = c.in.taken + protocol.Window
 		c.granting = false
@@ -300,19 +300,19 @@ func (c *Conn) grant() {
 // note tells the peer something about the stream, unless it would not
 // understand.
 func (c *Conn) note(op protocol.NoteOp) {
-	switch c.kin.get() {
-	case kinOther:
+	switch c.kind.get() {
+	case kindOther:
 		return
-	case kinUnknown:
+	case kindUnknown:
 		if !c.peer.dialing {
 			return
 		}
 	}
-	if c.key.origin.IsZero() {
+	if c.key.tag.IsZero() {
 		return
 	}
 	n := protocol.Note{Op: op, ID: c.key.id}
-	if !c.p.clerk.add(func(ctx context.Context) { c.p.sendNote(ctx, c.peer, n, c.notes) }) {
+	if !c.p.queue.add(func(ctx context.Context) { c.p.sendNote(ctx, c.peer, n, c.notes) }) {
 		c.p.count.busy.Add(1)
 	}
 }

@@ -71,7 +71,7 @@ func TestRecent(t *testing.T) {
 // socks.md §21.3: "MUST bound: pending data per id (64 messages or 512 KiB),
 // pending ids"
 func TestPendingBounds(t *testing.T) {
-	k := func(n int) key { return key{origin: mixnet.SenderTag{1}, id: protocol.StreamID(n)} }
+	k := func(n int) key { return key{tag: mixnet.SenderTag{1}, id: protocol.StreamID(n)} }
 	var p pending
 	for i := range 65 {
 		if got, want := p.add(at(0), k(1), protocol.Send{}), i < 64; got != want {
@@ -136,29 +136,29 @@ func TestChunkFillsPackets(t *testing.T) {
 
 // Streams of one tag share its stock; each adds a little, none if nobody reads.
 func TestIdentityWant(t *testing.T) {
-	id := &identity{kin: &kin{}, supply: supply{most: 800}}
+	id := &identity{kind: &peerKind{}, supply: supply{most: 800}}
 	if got := id.want(at(0)); got != 0 {
 		t.Errorf("without streams: %d", got)
 	}
 	tests := []struct {
 		surbs   int // with its Connect
 		stalled int
-		kin     kinship
+		kind    kind
 		want    int
 	}{
-		{20, 0, kinUnknown, 20},
-		{8, 0, kinUnknown, 28},
-		{8, 1, kinUnknown, 36}, // the others go on
-		{8, 4, kinUnknown, 0},  // socks.md §21.5: "A client whose app does not read SHOULD stop granting SURBs"
-		{8, 5, kinOther, 0},
-		{8, 6, kinOurs, 20}, // which keeps to the window, and needs them for notes and keep-alives
+		{20, 0, kindUnknown, 20},
+		{8, 0, kindUnknown, 28},
+		{8, 1, kindUnknown, 36}, // the others go on
+		{8, 4, kindUnknown, 0},  // socks.md §21.5: "A client whose app does not read SHOULD stop granting SURBs"
+		{8, 5, kindOther, 0},
+		{8, 6, kindOurs, 20}, // which keeps to the window, and needs them for notes and keep-alives
 	}
 	for i, tt := range tests {
 		if got := id.join(at(0)); got != tt.surbs {
 			t.Errorf("stream %d: %d SURBs with its Connect, want %d", i, got, tt.surbs)
 		}
 		id.stalled = tt.stalled
-		id.kin.set(tt.kin)
+		id.kind.set(tt.kind)
 		if got := id.want(at(0)); got != tt.want {
 			t.Errorf("%d streams, %d stalled: want %d, want %d", i+1, tt.stalled, got, tt.want)
 		}

@@ -21,7 +21,7 @@ type identity struct {
 	tag  mixnet.SenderTag // zero: our address is shown instead
 	to   mixnet.Recipient
 	home mixnet.Recipient // our address when it was made: where its first SURBs lead
-	kin  *kin             // of the requester
+	kind *peerKind        // of the requester
 
 	// Guarded by the lock of the Proxy.
 	streams   int
@@ -66,10 +66,10 @@ func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
 		if len(p.identities) >= maxIdentities && !p.evictIdentity() {
 			return nil
 		}
-		id = &identity{key: k, to: k.to, home: home, kin: p.kinOf(now, k.to), supply: supply{most: p.cfg.MaxStock}}
+		id = &identity{key: k, to: k.to, home: home, kind: p.kindOf(now, k.to), supply: supply{most: p.cfg.MaxStock}}
 		if p.cfg.RevealAddress {
-			id.kin = &kin{}
-			id.kin.set(kinOther)
+			id.kind = &peerKind{}
+			id.kind.set(kindOther)
 		} else {
 			id.tag = mixnet.NewSenderTag()
 			p.byTag[id.tag] = id
@@ -126,31 +126,31 @@ func (p *Proxy) expireIdentities(now time.Time) {
 
 // requester is what is known of a requester.
 type requester struct {
-	kin     *kin
+	kind    *peerKind
 	learned time.Time // when its answer came; zero: not yet
 }
 
-// kinOf gives the kinship of a requester; an old "not ours" is doubted again.
-func (p *Proxy) kinOf(now time.Time, to mixnet.Recipient) *kin {
+// kindOf gives the kind of a requester; an old "not ours" is doubted again.
+func (p *Proxy) kindOf(now time.Time, to mixnet.Recipient) *peerKind {
 	r := p.requesters[to]
 	if r == nil {
 		if len(p.requesters) >= maxIdentities {
 			clear(p.requesters)
 		}
-		r = &requester{kin: &kin{}}
+		r = &requester{kind: &peerKind{}}
 		p.requesters[to] = r
 	}
-	if r.kin.get() == kinOther && now.Sub(r.learned) >= kinAge {
-		r.kin.set(kinUnknown)
+	if r.kind.get() == kindOther && now.Sub(r.learned) >= kindAge {
+		r.kind.set(kindUnknown)
 	}
-	return r.kin
+	return r.kind
 }
 
 // hello tells the requester that this tag is one of ours, and asks whether it
 // is ours too (socks.md §22). Requesters of others read the question only.
 func (p *Proxy) hello(now time.Time, id *identity) {
 	p.mu.Lock()
-	if id.tag.IsZero() || id.kin.get() == kinOther || now.Sub(id.lastHello) < helloAgain && !id.lastHello.IsZero() {
+	if id.tag.IsZero() || id.kind.get() == kindOther || now.Sub(id.lastHello) < helloAgain && !id.lastHello.IsZero() {
 		p.mu.Unlock()
 		return
 	}
@@ -169,41 +169,41 @@ func (p *Proxy) sendHello(id *identity) {
 		return
 	}
 	surbs := querySURBs
-	if id.kin.get() == kinOurs {
+	if id.kind.get() == kindOurs {
 		surbs = 0 // a few from the stock will do
 	}
 	to := peer{m: p.m, dialing: true, to: id.to, tag: id.tag}
-	p.clerk.add(func(ctx context.Context) {
+	p.queue.add(func(ctx context.Context) {
 		lane := p.lane()
 		if to.send(ctx, body, lane, surbs, nil) != nil {
 			p.mu.Lock()
 			id.lastHello = time.Time{}
 			p.mu.Unlock()
 		}
-		p.retire(lane)
+		p.closeLaneLater(lane)
 	})
 }
 
 // learn takes a requester's answer about its program.
 func (p *Proxy) learn(now time.Time, id *identity, a protocol.ControlAnswer) {
-	s := kinOther
+	s := kindOther
 	if a.Kind == protocol.ControlHealth || a.Binary.Name == protocol.BinaryName {
-		s = kinOurs
+		s = kindOurs
 	}
 	p.mu.Lock()
-	if r := p.requesters[id.to]; r != nil && r.kin == id.kin {
+	if r := p.requesters[id.to]; r != nil && r.kind == id.kind {
 		r.learned = now
 	}
 	p.mu.Unlock()
-	if id.kin.set(s) {
-		p.wakeKin(id.kin)
+	if id.kind.set(s) {
+		p.wakeKind(id.kind)
 	}
 }
 
-// wakeKin makes the streams of a peer think again, since it is better known.
-func (p *Proxy) wakeKin(k *kin) {
+// wakeKind makes the streams of a peer think again, since it is better known.
+func (p *Proxy) wakeKind(k *peerKind) {
 	for _, c := range p.streams() {
-		if c.kin == k {
+		if c.kind == k {
 			poke(c.wake)
 		}
 	}
@@ -238,7 +238,7 @@ func (p *Proxy) restock(id *identity, change func()) {
 	if d := want - id.stocked; id.asking || d == 0 || want > 0 && id.stocked > 0 && 8*max(d, -d) <= id.stocked {
 		return
 	}
-	id.asking = p.clerk.add(func(context.Context) {
+	id.asking = p.queue.add(func(context.Context) {
 		id.mu.Lock()
 		want := id.want(time.Now())
 		id.stocked, id.asking = want, false
@@ -257,7 +257,7 @@ func (id *identity) want(now time.Time) int {
 	case id.stalled < id.active:
 		idle := min(minStock+furtherSURBs*(id.active-1), id.supply.most/4)
 		return max(id.supply.want(now), idle)
-	case id.kin.get() == kinOurs:
+	case id.kind.get() == kindOurs:
 		return minStock
 	}
 	return 0

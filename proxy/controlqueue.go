@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// Bounds of what the clerk does.
+// Bounds of a controlQueue.
 const (
-	clerkJobs     = 4096
-	clerkPatience = 2 * time.Second
+	controlJobs     = 4096
+	controlPatience = 2 * time.Second
 )
 
-// A clerk sends the small messages that neither the reader nor an application
+// A controlQueue sends the small messages that neither the reader nor an application
 // may wait for: notes, answers to queries, stock orders. Jobs are done one
 // after the other, each within a bounded time; when too many wait, more are
 // refused.
-type clerk struct {
+type controlQueue struct {
 	mu   sync.Mutex
 	jobs []func(context.Context)
 	wake chan struct{} // holds one; more are dropped, since one is enough
 }
 
 // add hands over a job. It reports false if it was refused.
-func (k *clerk) add(job func(context.Context)) bool {
+func (k *controlQueue) add(job func(context.Context)) bool {
 	k.mu.Lock()
-	if len(k.jobs) >= clerkJobs {
+	if len(k.jobs) >= controlJobs {
 		k.mu.Unlock()
 		return false
 	}
@@ -36,14 +36,14 @@ func (k *clerk) add(job func(context.Context)) bool {
 }
 
 // run does jobs until ctx ends.
-func (k *clerk) run(ctx context.Context) {
+func (k *controlQueue) run(ctx context.Context) {
 	for {
 		k.mu.Lock()
 		jobs := k.jobs
 		k.jobs = nil
 		k.mu.Unlock()
 		for _, job := range jobs {
-			limited, cancel := context.WithTimeout(ctx, clerkPatience)
+			limited, cancel := context.WithTimeout(ctx, controlPatience)
 			job(limited)
 			cancel()
 		}
