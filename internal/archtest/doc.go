@@ -7,6 +7,10 @@
 //	table ──▶ who may import whom; outside code stays where it belongs;
 //	          the lower floors have no network, no files, no clock
 //
+// A second test holds that every place of the specifications in docs/spec that
+// code, scripts and documents cite exists, and that links between documents lead
+// somewhere.
+//
 // The table is policy. It changes with a reason in the commit, never to make a
 // build pass. Test files may import anything. The package is not imported, and
 // it does not look at modules inside this one (internal/tools).
