@@ -60,7 +60,7 @@ func run(t *testing.T, name string, f func(context.Context) error) {
 // ours runs a client of ours at a gateway until the test ends.
 func (w *world) ours(t *testing.T, gateway keys.Identity, tr client.Traffic) *ours {
 	t.Helper()
-	c, err := w.newClient(client.Config{Gateway: gateway, Traffic: tr})
+	c, err := w.newClient(client.Config{Entries: []client.Entry{{Gateway: gateway}}, Traffic: tr})
 	if err != nil {
 		t.Fatal(err)
 	}

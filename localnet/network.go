@@ -218,7 +218,7 @@ type endpoint struct {
 }
 
 func (n *Network) endpoint(gateway keys.Identity, solicited bool, cfg proxy.Config) (*endpoint, error) {
-	c, err := n.NewClient(client.Config{Gateway: gateway, Traffic: n.spec.Traffic, SolicitedOnly: solicited})
+	c, err := n.NewClient(client.Config{Entries: []client.Entry{{Gateway: gateway}}, Traffic: n.spec.Traffic, SolicitedOnly: solicited})
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ type ClientConfig struct {
 	State  *cli.State
 	Source *Source
 	// SolicitedOnly drops what strangers send. Nobody needs to know the address
-	// of such a client, so it may have fallbacks, unless its settings name one
+	// of such a client, so it may have several entries, unless its settings name one
 	// gateway.
 	SolicitedOnly bool
 	Log           zerolog.Logger
@@ -67,11 +67,9 @@ func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	c, err := client.New(client.Config{
-		Identity:   at[0].Identity,
+		Entries:    at,
 		Encryption: cfg.Keys.Encryption,
 		Ack:        cfg.Keys.Ack,
-		Gateway:    at[0].Gateway,
-		Fallbacks:  at[1:],
 		Store:      store,
 		Topology:   cfg.Source.Network,
 		Refresh:    refresh,
@@ -112,12 +110,12 @@ func NewEndpoint(ctx context.Context, cfg ClientConfig, streams proxy.Config) (*
 }
 
 // chooseHomes gives the gateways of a client, the preferred one first.
-func chooseHomes(ctx context.Context, cfg ClientConfig) ([]client.Home, error) {
+func chooseHomes(ctx context.Context, cfg ClientConfig) ([]client.Entry, error) {
 	if cfg.SolicitedOnly && cfg.Client.Gateway == "" {
 		return homes(ctx, cfg)
 	}
 	gateway, err := chooseGateway(ctx, cfg)
-	return []client.Home{{Gateway: gateway, Identity: cfg.Keys.Identity}}, err
+	return []client.Entry{{Gateway: gateway, Identity: cfg.Keys.Identity}}, err
 }
 
 // chooseGateway gives the gateway of the settings, or the one that was drawn

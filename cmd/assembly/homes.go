@@ -17,7 +17,7 @@ import (
 
 // Rules for the gateways of a client that may change them (H26).
 const (
-	maxHomes     = 1 + client.MaxFallbacks
+	maxHomes     = client.MaxEntries
 	maxTried     = 10                  // gateways drawn
 	triedWithin  = 30 * 24 * time.Hour // in this time
 	missingAfter = 7 * 24 * time.Hour  // out of the topology for so long, a gateway is replaced
@@ -207,7 +207,7 @@ func openGateways(n *topology.Network) (open []string) {
 }
 
 // homes gives the gateways of a client that may change them, with its identities.
-func homes(ctx context.Context, cfg ClientConfig) (all []client.Home, err error) {
+func homes(ctx context.Context, cfg ClientConfig) (all []client.Entry, err error) {
 	h, err := LoadHomes(cfg.State)
 	if err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func homes(ctx context.Context, cfg ClientConfig) (all []client.Home, err error)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, client.Home{Gateway: gateway, Identity: identity})
+		all = append(all, client.Entry{Gateway: gateway, Identity: identity})
 	}
 	return all, nil
 }

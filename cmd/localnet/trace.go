@@ -158,7 +158,7 @@ func (t *tracing) talk(ctx context.Context, n *localnet.Network) error {
 	var clients []*client.Client
 	g, ctx := errgroup.WithContext(ctx)
 	for i, name := range []string{"alice", "bob"} {
-		c, err := n.NewClient(client.Config{Gateway: gateways[i*(len(gateways)-1)].Identity, Traffic: t.spec.Traffic})
+		c, err := n.NewClient(client.Config{Entries: []client.Entry{{Gateway: gateways[i*(len(gateways)-1)].Identity}}, Traffic: t.spec.Traffic})
 		if err != nil {
 			return err
 		}

@@ -119,8 +119,8 @@ type person struct {
 
 func newPerson(n *localnet.Network, gateway keys.Identity) *person {
 	return &person{n, client.Config{
-		Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck(),
-		Gateway: gateway, Store: client.NewMemoryStore(),
+		Entries:    []client.Entry{{Gateway: gateway, Identity: keys.NewIdentityKey()}},
+		Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck(), Store: client.NewMemoryStore(),
 	}}
 }
 

@@ -49,7 +49,7 @@ func converse(ctx context.Context, g *errgroup.Group, w io.Writer, network *loca
 	}
 	var people [2]*client.Client
 	for i, gateway := range network.Topology().Gateways()[:2] {
-		c, err := network.NewClient(client.Config{Gateway: gateway.Identity, Traffic: traffic})
+		c, err := network.NewClient(client.Config{Entries: []client.Entry{{Gateway: gateway.Identity}}, Traffic: traffic})
 		if err != nil {
 			return err
 		}

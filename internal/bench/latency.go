@@ -79,7 +79,7 @@ func measureOneWay(w *world) (v []time.Duration, err error) {
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range ends {
-		c, err := w.NewClient(client.Config{Gateway: gateways[i].Identity, Traffic: client.Fast()})
+		c, err := w.NewClient(client.Config{Entries: []client.Entry{{Gateway: gateways[i].Identity}}, Traffic: client.Fast()})
 		if err != nil {
 			return nil, err
 		}

@@ -41,7 +41,7 @@ func measureSlots(w *world) (share float64, err error) {
 		return 0, err
 	}
 	c, err := w.NewClient(client.Config{
-		Gateway: w.Topology().Gateways()[0].Identity, Traffic: client.Traffic{CoverEvery: client.Off}, SolicitedOnly: true,
+		Entries: []client.Entry{{Gateway: w.Topology().Gateways()[0].Identity}}, Traffic: client.Traffic{CoverEvery: client.Off}, SolicitedOnly: true,
 	})
 	if err != nil {
 		return 0, err

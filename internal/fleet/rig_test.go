@@ -125,8 +125,8 @@ func (r *rig) newPerson(t *testing.T, gateway string) *person {
 	id, err := keys.ParseIdentityText(r.part(t, gateway).Identity)
 	must(t, err)
 	return &person{rig: r, cfg: client.Config{
-		Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck(),
-		Gateway: id, Store: client.NewMemoryStore(),
+		Entries:    []client.Entry{{Gateway: id, Identity: keys.NewIdentityKey()}},
+		Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck(), Store: client.NewMemoryStore(),
 		Topology: r.view.Network, Refresh: time.Second,
 		Dial: func(ctx context.Context, url string) (session.MessageConn, error) {
 			return session.Dial(ctx, url, nil)

@@ -58,9 +58,6 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	if cfg.Identity == nil {
-		cfg.Identity = keys.NewIdentityKey()
-	}
 	if cfg.Encryption == nil {
 		cfg.Encryption = keys.NewEncryptionKey()
 	}
@@ -82,7 +79,7 @@ func New(cfg Config) (*Client, error) {
 		traffic:  cfg.Traffic.withDefaults(),
 		enc:      cfg.Encryption,
 		ack:      cfg.Ack,
-		homes:    newHomes(cfg, cfg.Encryption.Public()),
+		homes:    newHomes(cfg.Entries, cfg.Encryption.Public()),
 		inbox:    newInbox(),
 		offers:   make(chan *outgoing),
 		orders:   make(chan order),
@@ -142,7 +139,8 @@ func (c *Client) Ready() <-chan struct{} { return c.ready }
 // open one is made at once.
 func (c *Client) NetworkChanged() { signal(c.changed) }
 
-// Address implements [mixnet.Messenger]. With fallbacks it may change.
+// Address implements [mixnet.Messenger]. With several
+// entries it may change.
 func (c *Client) Address() mixnet.Recipient { return c.home.Load().self }
 
 // Receive implements [mixnet.Messenger].

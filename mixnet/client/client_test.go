@@ -360,7 +360,7 @@ func TestH01CoverDiesWithItsTopology(t *testing.T) {
 		}
 		asked := 0
 		c, err := New(Config{
-			Gateway: n.nw.Gateways()[0].Identity, Dial: n.dial, Refresh: time.Minute,
+			Entries: []Entry{n.entry(0, nil)}, Dial: n.dial, Refresh: time.Minute,
 			Traffic: Traffic{SendEvery: 200 * time.Millisecond, CoverEvery: 300 * time.Millisecond},
 			Topology: func(context.Context) (*topology.Network, error) {
 				asked++
@@ -461,7 +461,7 @@ func TestEndTellsEverybody(t *testing.T) {
 		n := newFakeNet(t, ctx, 1)
 		n.lose = func(mixnet.NodeAddr, []byte) bool { return true }
 		inner, stop := context.WithCancel(ctx)
-		cfg := Config{Traffic: Fast(), LaneRoom: 1, Gateway: n.nw.Gateways()[0].Identity, Topology: n.topology, Dial: n.dial}
+		cfg := Config{Traffic: Fast(), LaneRoom: 1, Entries: []Entry{n.entry(0, nil)}, Topology: n.topology, Dial: n.dial}
 		c, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -498,7 +498,7 @@ func TestH05RefreshIsJittered(t *testing.T) {
 		n := newFakeNet(t, ctx, 1)
 		var asked []time.Time
 		c, err := New(Config{
-			Traffic: Fast(), Gateway: n.nw.Gateways()[0].Identity, Dial: n.dial, Refresh: 10 * time.Minute,
+			Traffic: Fast(), Entries: []Entry{n.entry(0, nil)}, Dial: n.dial, Refresh: 10 * time.Minute,
 			Topology: func(context.Context) (*topology.Network, error) {
 				asked = append(asked, time.Now())
 				return n.nw, nil
@@ -536,7 +536,7 @@ func TestWaitsForTheNetwork(t *testing.T) {
 		n := newFakeNet(t, ctx, 1)
 		began := time.Now()
 		c, err := New(Config{
-			Traffic: Fast(), Gateway: n.nw.Gateways()[0].Identity,
+			Traffic: Fast(), Entries: []Entry{n.entry(0, nil)},
 			Topology: func(context.Context) (*topology.Network, error) {
 				if time.Since(began) < time.Hour {
 					return nil, errors.New("away")

@@ -25,9 +25,9 @@ const (
 	DefaultRefresh    = 5 * time.Minute
 )
 
-// MaxFallbacks is how many fallbacks a client has at most: every further gateway
+// MaxEntries is how many entry gateways a client has at most: every further one
 // is one more that may watch it (H26).
-const MaxFallbacks = 2
+const MaxEntries = 3
 
 // Off switches a mean of [Traffic] off.
 const Off = -1
@@ -78,17 +78,15 @@ func (t Traffic) withDefaults() Traffic {
 
 // Config is what a Client is made of.
 type Config struct {
-	// Identity, Encryption and Ack are the client's keys. Each that is nil is drawn.
-	Identity   *keys.IdentityKey
+	// Entries are the gateways the client may use, the preferred one first. While
+	// that cannot be reached the client uses the others, one after the other, and
+	// goes back as soon as it can (H26). Its address is another at each, so more
+	// than one is for clients that nobody writes to unasked. Streams and
+	// conversations go on.
+	Entries []Entry
+	// Encryption and Ack are the client's other keys. Each that is nil is drawn.
 	Encryption *keys.EncryptionKey
 	Ack        *keys.Ack
-
-	// Gateway is the one the client is reached through. It must be in the topology.
-	Gateway keys.Identity
-	// Fallbacks are where the client goes, one after the other, while its gateway
-	// cannot be reached (H26). Its address is another there, so they are for
-	// clients that nobody writes to unasked. Streams and conversations go on.
-	Fallbacks []Home
 	// Store keeps what the gateway knows the client by, so that one with the
 	// same keys need not register again. If nil, it is in memory.
 	Store Store
@@ -124,12 +122,14 @@ func (c Config) check() error {
 		return errors.New("client: no topology")
 	case c.Dial == nil:
 		return errors.New("client: no way to dial")
-	case c.Gateway.IsZero():
-		return errors.New("client: no gateway")
-	case len(c.Fallbacks) > MaxFallbacks:
-		return fmt.Errorf("client: %d fallbacks, the most are %d", len(c.Fallbacks), MaxFallbacks)
-	case slices.ContainsFunc(c.Fallbacks, func(h Home) bool { return h.Gateway.IsZero() || h.Identity == nil }):
-		return errors.New("client: fallback without gateway or identity")
+	case len(c.Entries) == 0:
+		return errors.New("client: no entry gateway")
+	case len(c.Entries) > MaxEntries:
+		return fmt.Errorf("client: %d entry gateways, the most are %d", len(c.Entries), MaxEntries)
+	case slices.ContainsFunc(c.Entries, func(e Entry) bool { return e.Gateway.IsZero() }):
+		return errors.New("client: entry without a gateway")
+	case sharesIdentity(c.Entries):
+		return errors.New("client: two entries have one identity")
 	case c.LaneRoom < 0 || c.Refresh < 0:
 		return errors.New("client: negative lane room or refresh")
 	case c.Traffic.Size != 0 && (!c.Traffic.Size.Valid() || c.Traffic.Size == mixnet.AckSize):

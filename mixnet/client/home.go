@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"nym-socks5/mixnet"
@@ -10,14 +11,28 @@ import (
 	"nym-socks5/mixnet/session"
 )
 
-// A Home is a gateway with the identity that it is to know the client by: two
+// An Entry is a gateway with the identity that it is to know the client by: two
 // gateways never know one client by the same.
-type Home struct {
-	Gateway  keys.Identity
+type Entry struct {
+	// Gateway must be in the topology when the client connects to it.
+	Gateway keys.Identity
+	// Identity is the client's key towards this gateway. If nil, it is drawn.
 	Identity *keys.IdentityKey
 }
 
-// A home is a Home with what is known of it. The goroutine that connects owns
+// sharesIdentity reports whether two gateways would know the client by the same.
+func sharesIdentity(entries []Entry) bool {
+	for i, e := range entries {
+		if e.Identity != nil && slices.ContainsFunc(entries[:i], func(o Entry) bool {
+			return o.Identity != nil && o.Identity.Public() == e.Identity.Public()
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// A home is an Entry with what is known of it. The goroutine that connects owns
 // login and failing; the rest does not change.
 //
 //	homes[0] ──cannot be reached for a while──▶ homes[1] ──▶ homes[2] ──▶ homes[0] …
@@ -37,10 +52,13 @@ type home struct {
 	failing  time.Time // since when it cannot be reached; zero: it can, or was not tried
 }
 
-func newHomes(cfg Config, enc keys.Encryption) (homes []*home) {
-	for _, h := range append([]Home{{cfg.Gateway, cfg.Identity}}, cfg.Fallbacks...) {
-		homes = append(homes, &home{identity: h.Identity, self: mixnet.Recipient{
-			Identity: h.Identity.Public(), Encryption: enc, Gateway: h.Gateway,
+func newHomes(entries []Entry, enc keys.Encryption) (homes []*home) {
+	for _, e := range entries {
+		if e.Identity == nil {
+			e.Identity = keys.NewIdentityKey()
+		}
+		homes = append(homes, &home{identity: e.Identity, self: mixnet.Recipient{
+			Identity: e.Identity.Public(), Encryption: enc, Gateway: e.Gateway,
 		}})
 	}
 	return homes

@@ -19,12 +19,11 @@ import (
 	"nym-socks5/mixnet/wire"
 )
 
-// withFallback is a Config whose second home is the other gateway.
+// withFallback is a Config whose second entry is the other gateway.
 func (n *fakeNet) withFallback(traffic Traffic) Config {
-	return Config{
-		Identity: keys.NewIdentityKey(), Traffic: traffic,
-		Fallbacks: []Home{{Gateway: n.nw.Gateways()[1].Identity, Identity: keys.NewIdentityKey()}},
-	}
+	return Config{Traffic: traffic, Entries: []Entry{
+		n.entry(0, keys.NewIdentityKey()), n.entry(1, keys.NewIdentityKey()),
+	}}
 }
 
 // hardening.md H26: "a separate identity at each, back to the first when it
@@ -34,7 +33,7 @@ func TestH26FailoverAndBack(t *testing.T) {
 		n := newFakeNet(t, ctx, 2)
 		cfg := n.withFallback(Fast())
 		alice, bob := n.client(0, cfg), n.client(1, Config{Traffic: Fast()})
-		first, second := cfg.Identity.Public(), cfg.Fallbacks[0].Identity.Public()
+		first, second := cfg.Entries[0].Identity.Public(), cfg.Entries[1].Identity.Public()
 		gateways := n.nw.Gateways()
 		tag := mixnet.NewSenderTag()
 		alice.Stock(tag, 60)
@@ -92,7 +91,7 @@ func TestHomeLivesAgainAtOnce(t *testing.T) {
 		n.mail = make(map[keys.Identity][][]byte)
 		cfg := n.withFallback(Fast())
 		alice, bob := n.client(0, cfg), n.client(1, Config{Traffic: Fast()})
-		first, gateway := cfg.Identity.Public(), n.nw.Gateways()[0].Identity
+		first, gateway := cfg.Entries[0].Identity.Public(), n.nw.Gateways()[0].Identity
 		tag := mixnet.NewSenderTag()
 		alice.Stock(tag, 200)
 		for i := range 10 {
@@ -125,7 +124,7 @@ func TestHomeThatDoesNotLast(t *testing.T) {
 		n := newFakeNet(t, ctx, 2)
 		cfg := n.withFallback(Fast())
 		alice := n.client(0, cfg)
-		first, gateway := cfg.Identity.Public(), n.nw.Gateways()[0].Identity
+		first, gateway := cfg.Entries[0].Identity.Public(), n.nw.Gateways()[0].Identity
 		back := 0
 		for range 4 * 60 {
 			time.Sleep(15 * time.Second)
@@ -179,7 +178,7 @@ func TestH04FailoverIsTheSameIdleAndBusy(t *testing.T) {
 			}
 			n.mu.Unlock()
 			began := time.Now()
-			n.shut(gateways[0].Identity, cfg.Identity.Public(), true)
+			n.shut(gateways[0].Identity, cfg.Entries[0].Identity.Public(), true)
 			for alice.Address().Gateway == gateways[0].Identity {
 				time.Sleep(10 * time.Millisecond)
 			}
@@ -191,7 +190,7 @@ func TestH04FailoverIsTheSameIdleAndBusy(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			// Both streams tick 55 times a second in all, whatever waits to be sent; 8σ.
-			if got := sent[cfg.Fallbacks[0].Identity.Public()]; got < 550-190 || got > 550+190 {
+			if got := sent[cfg.Entries[1].Identity.Public()]; got < 550-190 || got > 550+190 {
 				t.Errorf("busy %v: %d packets in 10 s after the move, want about 550", busy, got)
 			}
 		})
@@ -218,7 +217,7 @@ func TestNetworkChange(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 1)
 		var deaf *deafConn
-		cfg := Config{Traffic: Fast(), Gateway: n.nw.Gateways()[0].Identity, Topology: n.topology}
+		cfg := Config{Traffic: Fast(), Entries: []Entry{n.entry(0, nil)}, Topology: n.topology}
 		cfg.Dial = func(ctx context.Context, url string) (session.MessageConn, error) {
 			conn, err := n.dial(ctx, url)
 			deaf = &deafConn{MessageConn: conn}
@@ -289,7 +288,7 @@ func TestWrongClockIsSaid(t *testing.T) {
 		}
 		n.accounts[id.Public()] = session.NewSealer(ahead.Key)
 		var log lockedBuffer
-		n.client(0, Config{Identity: id, Store: store, Traffic: Fast(), Log: zerolog.New(&log)})
+		n.client(0, Config{Entries: []Entry{n.entry(0, id)}, Store: store, Traffic: Fast(), Log: zerolog.New(&log)})
 		if got := log.String(); strings.Count(got, "clock") != maxRefusals {
 			t.Errorf("the client says %s, want %d times that a clock is wrong", got, maxRefusals)
 		}
@@ -309,7 +308,7 @@ func TestOfflineForAnHour(t *testing.T) {
 		n.dialed = func(keys.Identity) { dials.Add(1) }
 		n.mu.Unlock()
 		for i, g := range n.nw.Gateways() {
-			n.shut(g.Identity, []keys.Identity{cfg.Identity.Public(), cfg.Fallbacks[0].Identity.Public()}[i], true)
+			n.shut(g.Identity, []keys.Identity{cfg.Entries[0].Identity.Public(), cfg.Entries[1].Identity.Public()}[i], true)
 		}
 		time.Sleep(time.Hour)
 		if got := dials.Load(); got < 60 || got > 240 {
@@ -336,7 +335,7 @@ func TestGatewayThatEndsSessions(t *testing.T) {
 		n.wg.Go(func() {
 			for sleep(ctx, time.Second) == nil {
 				n.mu.Lock()
-				live := n.live[cfg.Identity.Public()]
+				live := n.live[cfg.Entries[0].Identity.Public()]
 				n.mu.Unlock()
 				if live != nil {
 					live.Evict()
@@ -347,7 +346,7 @@ func TestGatewayThatEndsSessions(t *testing.T) {
 		away := 0
 		for range 100 { // now and then it looks whether that has changed
 			time.Sleep(time.Second)
-			if c.Address().Gateway == cfg.Fallbacks[0].Gateway {
+			if c.Address().Gateway == cfg.Entries[1].Gateway {
 				away++
 			}
 		}
@@ -355,4 +354,27 @@ func TestGatewayThatEndsSessions(t *testing.T) {
 			t.Errorf("the client was at the other gateway for %d of 100 seconds", away)
 		}
 	})
+}
+
+// hardening.md H26: "a separate identity at each".
+func TestH26EntriesThatAreRefused(t *testing.T) {
+	id, gateway := keys.NewIdentityKey(), keys.NewIdentityKey().Public()
+	for _, c := range []struct {
+		name    string
+		entries []Entry
+	}{
+		{"none", nil},
+		{"no gateway", []Entry{{Identity: id}}},
+		{"four", []Entry{{Gateway: gateway}, {Gateway: gateway}, {Gateway: gateway}, {Gateway: gateway}}},
+		{"one identity at two gateways", []Entry{{gateway, id}, {keys.NewIdentityKey().Public(), id}}},
+	} {
+		cfg := Config{
+			Entries:  c.entries,
+			Topology: func(context.Context) (*topology.Network, error) { return nil, nil },
+			Dial:     func(context.Context, string) (session.MessageConn, error) { return nil, nil },
+		}
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%s: accepted", c.name)
+		}
+	}
 }

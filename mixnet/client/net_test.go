@@ -317,10 +317,18 @@ type testClient struct {
 	ctx context.Context
 }
 
-// client runs a client at one of the two gateways and waits until it is up.
+// entry is the one by a gateway of the net. If id is nil, the client draws it.
+func (n *fakeNet) entry(gateway int, id *keys.IdentityKey) Entry {
+	return Entry{Gateway: n.nw.Gateways()[gateway].Identity, Identity: id}
+}
+
+// client runs a client and waits until it is up. If cfg names no entries, the
+// client has one, by the gateway.
 func (n *fakeNet) client(gateway int, cfg Config) *testClient {
 	n.t.Helper()
-	cfg.Gateway = n.nw.Gateways()[gateway].Identity
+	if cfg.Entries == nil {
+		cfg.Entries = []Entry{n.entry(gateway, nil)}
+	}
 	cfg.Topology, cfg.Dial = n.topology, n.dial
 	c, err := New(cfg)
 	if err != nil {

@@ -16,7 +16,9 @@ func (n *fakeNet) once(ctx context.Context, cfg Config, work func(*testClient)) 
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cfg.Gateway = n.nw.Gateways()[0].Identity
+	if cfg.Entries == nil {
+		cfg.Entries = []Entry{n.entry(0, nil)}
+	}
 	cfg.Topology, cfg.Dial, cfg.Traffic = n.topology, n.dial, Fast()
 	c, err := New(cfg)
 	if err != nil {
@@ -50,8 +52,8 @@ func TestRegistrationSurvivesRestart(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 1)
 		store := NewMemoryStore()
-		cfg := Config{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck(), Store: store}
-		id, gw := cfg.Identity.Public(), n.nw.Gateways()[0].Identity
+		cfg := Config{Entries: []Entry{n.entry(0, keys.NewIdentityKey())}, Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck(), Store: store}
+		id, gw := cfg.Entries[0].Identity.Public(), n.nw.Gateways()[0].Identity
 		var address mixnet.Recipient
 		n.once(ctx, cfg, func(c *testClient) { address = c.Address() })
 		registered := n.account(id)
@@ -81,8 +83,8 @@ func TestRegistrationIsRenewed(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 1)
 		store := NewMemoryStore()
-		cfg := Config{Identity: keys.NewIdentityKey(), Store: store}
-		id, gw := cfg.Identity.Public(), n.nw.Gateways()[0].Identity
+		cfg := Config{Entries: []Entry{n.entry(0, keys.NewIdentityKey())}, Store: store}
+		id, gw := cfg.Entries[0].Identity.Public(), n.nw.Gateways()[0].Identity
 		n.once(ctx, cfg, func(*testClient) {})
 		old, _, _ := store.Load(ctx, id, gw)
 		n.Forget(ctx, id)
