@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -30,7 +31,7 @@ func TestRecipientOfTheSpec(t *testing.T) {
 	if got, err := ParseRecipientText(exampleText); err != nil || got != want {
 		t.Errorf("text parses as %v, %v, want %v", got, err, want)
 	}
-	if got, err := ParseRecipient(unhex(t, exampleHex)); err != nil || got != want {
+	if got, err := ParseRecipient(vectest.Unhex(t, exampleHex)); err != nil || got != want {
 		t.Errorf("bytes parse as %v, %v, want %v", got, err, want)
 	}
 	if want.String() != exampleText {
@@ -65,7 +66,7 @@ func TestParseRecipientTextRefuses(t *testing.T) {
 // sphinx.md §4.5: "Both ed25519 parts must decompress to a curve point ... and
 // the x25519 part is not examined"
 func TestParseRecipient(t *testing.T) {
-	good := unhex(t, exampleHex)
+	good := vectest.Unhex(t, exampleHex)
 	with := func(at int, part []byte) []byte {
 		b := bytes.Clone(good)
 		copy(b[at:], part)
@@ -114,7 +115,7 @@ func TestSenderTag(t *testing.T) {
 		t.Error("tags are not drawn")
 	}
 	// messages.json: base58 of a tag of the reference
-	tag := SenderTag(unhex(t, "8e064ebc2b91ad412082ee329175a39f"))
+	tag := SenderTag(vectest.Unhex(t, "8e064ebc2b91ad412082ee329175a39f"))
 	if got, want := tag.String(), "JYCBmtpSaRR6n6pSRp28u4"; got != want {
 		t.Errorf("tag prints as %s, want %s", got, want)
 	}
@@ -131,7 +132,7 @@ func TestSenderTag(t *testing.T) {
 }
 
 func FuzzParseRecipient(f *testing.F) {
-	f.Add(unhex(f, exampleHex))
+	f.Add(vectest.Unhex(f, exampleHex))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r, err := ParseRecipient(in)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+
+	"nym-socks5/internal/vectest"
 )
 
 func TestParseNodeAddr(t *testing.T) {
@@ -29,7 +31,7 @@ func TestParseNodeAddr(t *testing.T) {
 		{"IPv4, short", "0406fdcb0071", "", 0, ErrMalformed},
 		{"IPv6, short", "0606fd20010db80000000000000000000000", "", 0, ErrMalformed},
 	} {
-		in := unhex(t, c.hex)
+		in := vectest.Unhex(t, c.hex)
 		a, n, err := ParseNodeAddr(in)
 		if n != c.n || !errors.Is(err, c.err) {
 			t.Errorf("%s: %d bytes, %v, want %d, %v", c.name, n, err, c.n, c.err)

@@ -2,32 +2,12 @@ package mixnet
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/netip"
-	"os"
 	"testing"
+
+	"nym-socks5/internal/vectest"
 )
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func readVectors(t *testing.T, name string, v any) {
-	t.Helper()
-	b, err := os.ReadFile("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestVectorsAddresses(t *testing.T) {
 	var v struct {
@@ -54,7 +34,7 @@ func TestVectorsAddresses(t *testing.T) {
 			Consumed int
 		} `json:"node_address_parsing"`
 	}
-	readVectors(t, "addresses.json", &v)
+	vectest.Read(t, "addresses.json", &v)
 
 	client, err := ParseRecipientText(v.Client.Address)
 	if b, _ := client.AppendBinary(nil); err != nil || hex.EncodeToString(b) != v.Client.Bytes {
@@ -72,7 +52,7 @@ func TestVectorsAddresses(t *testing.T) {
 		if b, _ := r.AppendBinary(nil); hex.EncodeToString(b) != c.Bytes || r.String() != c.Again {
 			t.Errorf("recipient %s is %x and %v", c.Name, b, r)
 		}
-		if again, err := ParseRecipient(unhex(t, c.Bytes)); err != nil || again != r {
+		if again, err := ParseRecipient(vectest.Unhex(t, c.Bytes)); err != nil || again != r {
 			t.Errorf("recipient %s: its bytes parse as %v, %v", c.Name, again, err)
 		}
 	}
@@ -92,7 +72,7 @@ func TestVectorsAddresses(t *testing.T) {
 		}
 	}
 	for _, c := range v.Parsing {
-		a, n, err := ParseNodeAddr(unhex(t, c.Bytes))
+		a, n, err := ParseNodeAddr(vectest.Unhex(t, c.Bytes))
 		if (err == nil) != c.Accept || n != c.Consumed {
 			t.Errorf("%s: %d bytes, %v, want %d, accepted %v", c.Bytes, n, err, c.Consumed, c.Accept)
 		} else if err == nil && a.String() != c.Address {
@@ -111,7 +91,7 @@ func TestVectorsRotations(t *testing.T) {
 			Byte Rotation
 		} `json:"rotation_bytes"`
 	}
-	readVectors(t, "rotations.json", &v)
+	vectest.Read(t, "rotations.json", &v)
 	for _, c := range v.Rotations {
 		if got := RotationOf(c.ID); got != c.Byte {
 			t.Errorf("rotation %d travels as %v, want %v", c.ID, got, c.Byte)

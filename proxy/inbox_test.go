@@ -2,11 +2,11 @@ package proxy
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"testing"
+
+	"nym-socks5/internal/vectest"
 )
 
 // drain reads all that is ready.
@@ -20,10 +20,6 @@ func drain(b *inbox) (out []byte) {
 // TestOrderingVectors holds what the reference's ordered buffer does;
 // testdata/ordering.json was made with it.
 func TestOrderingVectors(t *testing.T) {
-	raw, err := os.ReadFile("testdata/ordering.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file struct {
 		Ordering []struct {
 			Name  string
@@ -35,9 +31,7 @@ func TestOrderingVectors(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, "ordering.json", &file)
 	if len(file.Ordering) == 0 {
 		t.Fatal("no vectors")
 	}

@@ -32,6 +32,8 @@ localnet/trace:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/topology 
 config:            mixnet
 internal/archtest:
 internal/vec8:
+internal/vectest:
+internal/routetest: mixnet mixnet/keys mixnet/sphinx
 internal/gcmsiv:
 internal/simnet:
 internal/ops:
@@ -75,5 +77,5 @@ var outside = []struct {
 	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/wsapi"}},
 	{"go.etcd.io/bbolt", []string{"mixnet/boltstore"}},
 	{"syscall/js", []string{"cmd/nym-wasm"}},
-	{"testing", []string{"mixnet/mixnettest", "mixnet/storetest", "internal/clitest"}},
+	{"testing", []string{"mixnet/mixnettest", "mixnet/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},
 }

@@ -4,37 +4,22 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
 	"testing"
+
+	"nym-socks5/internal/vectest"
 )
 
 type vector struct{ Key, Nonce, AAD, Plaintext, Result string }
 
 func vectors(tb testing.TB) []vector {
 	tb.Helper()
-	b, err := os.ReadFile("testdata/rfc8452.json")
-	if err != nil {
-		tb.Fatal(err)
-	}
 	var file struct{ Vectors []vector }
-	if err := json.Unmarshal(b, &file); err != nil {
-		tb.Fatal(err)
-	}
+	vectest.Read(tb, "rfc8452.json", &file)
 	if got, want := len(file.Vectors), 26; got != want {
 		tb.Fatalf("%d vectors, want %d", got, want)
 	}
 	return file.Vectors
-}
-
-func unhex(tb testing.TB, s string) []byte {
-	tb.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
 }
 
 // both gives the AEAD as New makes it and the portable one, which are the same
@@ -45,9 +30,9 @@ func both(key *[KeySize]byte) map[string]*AEAD {
 
 func TestVectors(t *testing.T) {
 	for i, v := range vectors(t) {
-		key := [KeySize]byte(unhex(t, v.Key))
-		nonce, aad := unhex(t, v.Nonce), unhex(t, v.AAD)
-		plaintext, want := unhex(t, v.Plaintext), unhex(t, v.Result)
+		key := [KeySize]byte(vectest.Unhex(t, v.Key))
+		nonce, aad := vectest.Unhex(t, v.Nonce), vectest.Unhex(t, v.AAD)
+		plaintext, want := vectest.Unhex(t, v.Plaintext), vectest.Unhex(t, v.Result)
 		for name, a := range both(&key) {
 			if got := a.Seal(nil, nonce, plaintext, aad); !bytes.Equal(got, want) {
 				t.Errorf("vector %d, %s: Seal gives %x, want %x", i, name, got, want)
@@ -61,8 +46,8 @@ func TestVectors(t *testing.T) {
 
 // RFC 8452 appendix A: the worked example of POLYVAL.
 func TestPolyvalExample(t *testing.T) {
-	h := [16]byte(unhex(t, "25629347589242761d31f826ba4b757b"))
-	blocks := unhex(t, "4f4f95668c83dfb6401762bb2d01a262"+"d1a24ddd2721d006bbe45f20d3c9f362")
+	h := [16]byte(vectest.Unhex(t, "25629347589242761d31f826ba4b757b"))
+	blocks := vectest.Unhex(t, "4f4f95668c83dfb6401762bb2d01a262"+"d1a24ddd2721d006bbe45f20d3c9f362")
 	var s [16]byte
 	softPolyval(&h, &s, blocks)
 	if got, want := hex.EncodeToString(s[:]), "f7a3b47b846119fae5b7866cf5e5b77e"; got != want {
@@ -196,7 +181,7 @@ func FuzzTwins(f *testing.F) {
 	f.Add(make([]byte, KeySize), make([]byte, NonceSize), []byte("plaintext"), []byte("data"))
 	f.Add(bytes.Repeat([]byte{0xff}, KeySize), bytes.Repeat([]byte{0xff}, NonceSize), bytes.Repeat([]byte{0xff}, 1000), bytes.Repeat([]byte{0xff}, 300))
 	for _, v := range vectors(f) {
-		f.Add(unhex(f, v.Key), unhex(f, v.Nonce), unhex(f, v.Plaintext), unhex(f, v.AAD))
+		f.Add(vectest.Unhex(f, v.Key), vectest.Unhex(f, v.Nonce), vectest.Unhex(f, v.Plaintext), vectest.Unhex(f, v.AAD))
 	}
 	f.Fuzz(func(t *testing.T, k, n, plaintext, aad []byte) {
 		var key [KeySize]byte

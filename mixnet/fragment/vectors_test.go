@@ -2,12 +2,11 @@ package fragment
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 	"time"
+
+	"nym-socks5/internal/vectest"
 )
 
 type vectors struct {
@@ -56,19 +55,8 @@ type vectors struct {
 
 func readVectors(t *testing.T) (v vectors) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/fragments.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, "fragments.json", &v)
 	return v
-}
-
-func sum(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:])
 }
 
 // nymMessage is a plain message over the vectors' pattern.
@@ -79,7 +67,7 @@ func TestVectorsSplit(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			msg := nymMessage(c.Length)
 			frags := splitAs(t, msg, c.Size, c.Sets)
-			if got := sum(bytes.Join(frags, nil)); got != c.Sum || len(frags) != c.Fragments {
+			if got := vectest.Sum(bytes.Join(frags, nil)); got != c.Sum || len(frags) != c.Fragments {
 				t.Errorf("%d fragments with sum %s, want %d with %s", len(frags), got, c.Fragments, c.Sum)
 			}
 			var padded []byte
@@ -92,7 +80,7 @@ func TestVectorsSplit(t *testing.T) {
 				headers = append(headers, hex.EncodeToString(f[:n]))
 				padded = append(padded, f[n:]...)
 			}
-			if got := sum(padded); got != c.Padded {
+			if got := vectest.Sum(padded); got != c.Padded {
 				t.Errorf("padded message has sum %s, want %s", got, c.Padded)
 			}
 			if got := len(padded) - 1 - len(msg); got != c.Zeros {
@@ -145,7 +133,7 @@ func TestVectorsReconstruct(t *testing.T) {
 					t.Fatalf("complete at step %d, want no more messages", step)
 				}
 				want := s.Expect[done]
-				if step != want.Step || len(msg) != 1+want.Result.Length || sum(msg[1:]) != want.Result.Sum {
+				if step != want.Step || len(msg) != 1+want.Result.Length || vectest.Sum(msg[1:]) != want.Result.Sum {
 					t.Errorf("message of %d bytes at step %d, want %d bytes at step %d", len(msg), step, 1+want.Result.Length, want.Step)
 				}
 				for _, set := range want.Sets {
@@ -167,7 +155,7 @@ func TestVectorsReconstruct(t *testing.T) {
 
 func TestVectorsParse(t *testing.T) {
 	for _, c := range readVectors(t).Parsing {
-		b := unhex(t, c.Bytes)
+		b := vectest.Unhex(t, c.Bytes)
 		h, n, err := ParseHeader(b)
 		if (err == nil) != c.Expect.Accept {
 			t.Errorf("%s: %v, want accepted %v", c.Bytes, err, c.Expect.Accept)

@@ -5,16 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"testing"
-)
 
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+	"nym-socks5/internal/vectest"
+)
 
 func TestParseID(t *testing.T) {
 	for _, c := range []struct {
@@ -32,7 +25,7 @@ func TestParseID(t *testing.T) {
 		{"long", "000030390100", ID{}, ErrMalformed},
 		{"empty", "", ID{}, ErrMalformed},
 	} {
-		got, err := ParseID(unhex(t, c.hex))
+		got, err := ParseID(vectest.Unhex(t, c.hex))
 		if got != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%s: got %+v, %v, want %+v, %v", c.name, got, err, c.want, c.err)
 		}
@@ -79,7 +72,7 @@ func TestParseHeader(t *testing.T) {
 		{"link in the middle", "80003039ff028000d431", Header{}, 0, ErrMalformed},
 		{"link behind 254 of 254", "80003039fefe8000d431", Header{}, 0, ErrMalformed},
 	} {
-		got, n, err := ParseHeader(unhex(t, c.hex))
+		got, n, err := ParseHeader(vectest.Unhex(t, c.hex))
 		if got != c.want || n != c.n || !errors.Is(err, c.err) {
 			t.Errorf("%s: got %+v, %d, %v, want %+v, %d, %v", c.name, got, n, err, c.want, c.n, c.err)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"nym-socks5/internal/routetest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/sphinx"
@@ -17,7 +18,7 @@ import (
 // mint makes n reply SURBs over the last hops of a route.
 func mint(t testing.TB, v sphinx.Version, r mixnet.Rotation, n, hops int) []surb.Reply {
 	t.Helper()
-	_, route := newNodes()
+	_, route := routetest.New()
 	routes := make([][]sphinx.Hop, n)
 	for i := range routes {
 		routes[i] = route[len(route)-hops:]

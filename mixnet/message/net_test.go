@@ -2,75 +2,17 @@ package message
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
+	"nym-socks5/internal/routetest"
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/sphinx"
 	"nym-socks5/mixnet/surb"
 )
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// node is a mix node or gateway of a test.
-type node struct {
-	addr mixnet.NodeAddr
-	key  *keys.SphinxKey
-}
-
-func (n node) hop(delay time.Duration) sphinx.Hop {
-	return sphinx.Hop{Addr: n.addr, Key: n.key.Public(), Delay: delay}
-}
-
-// newNodes makes three mix nodes and a gateway.
-func newNodes() (nodes []node, route []sphinx.Hop) {
-	for i := range 4 {
-		ap := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 1789)
-		n := node{mixnet.NodeAddrFrom(ap), keys.NewSphinxKey()}
-		nodes = append(nodes, n)
-		route = append(route, n.hop(time.Duration(i)*time.Millisecond))
-	}
-	return nodes, route
-}
-
-// walk sends a packet from node to node and gives what comes out at the end.
-func walk(t *testing.T, nodes []node, first mixnet.NodeAddr, packet []byte) sphinx.Packet {
-	t.Helper()
-	var w sphinx.Workspace
-	for range sphinx.MaxHops {
-		var at node
-		for _, n := range nodes {
-			if n.addr == first {
-				at = n
-			}
-		}
-		batch := []sphinx.Packet{{Data: packet, Keys: [2]*keys.SphinxKey{at.key}}}
-		if w.Open(batch); batch[0].Err == nil {
-			w.Strip(batch)
-		}
-		p := batch[0]
-		if p.Err != nil {
-			t.Fatalf("at %v: %v", first, p.Err)
-		}
-		if p.Final {
-			return p
-		}
-		first = p.Next
-	}
-	t.Fatal("the packet does not end")
-	panic("unreachable")
-}
 
 // party is a client of a test.
 type party struct {
@@ -129,8 +71,8 @@ func (v vectorParty) party(t *testing.T) party {
 	}
 	return party{
 		addr: addr,
-		enc:  keys.EncryptionKeyFromBytes([32]byte(unhex(t, v.Private))),
-		ack:  keys.AckFromBytes([16]byte(unhex(t, v.AckKey))),
+		enc:  keys.EncryptionKeyFromBytes([32]byte(vectest.Unhex(t, v.Private))),
+		ack:  keys.AckFromBytes([16]byte(vectest.Unhex(t, v.AckKey))),
 	}
 }
 
@@ -143,9 +85,9 @@ type vectorJob struct {
 	Padding string  `json:"final_padding"`
 }
 
-func (v vectorJob) route(nodes []node) (route []sphinx.Hop) {
+func (v vectorJob) route(nodes []routetest.Node) (route []sphinx.Hop) {
 	for i, n := range v.Route {
-		route = append(route, nodes[n-1].hop(time.Duration(v.Delays[i])))
+		route = append(route, nodes[n-1].Hop(time.Duration(v.Delays[i])))
 	}
 	return route
 }
@@ -235,29 +177,23 @@ type vectors struct {
 	}
 }
 
-func readVectors(t *testing.T, name string) (v vectors, nodes []node) {
+func readVectors(t *testing.T, name string) (v vectors, nodes []routetest.Node) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, name, &v)
 	for i, n := range v.Nodes {
 		if n.ID != i+1 {
 			t.Fatalf("node %d has id %d", i, n.ID)
 		}
-		nodes = append(nodes, node{
-			mixnet.NodeAddrFrom(netip.MustParseAddrPort(n.Address)),
-			keys.SphinxKeyFromBytes([32]byte(unhex(t, n.Private))),
+		nodes = append(nodes, routetest.Node{
+			Addr: mixnet.NodeAddrFrom(netip.MustParseAddrPort(n.Address)),
+			Key:  keys.SphinxKeyFromBytes([32]byte(vectest.Unhex(t, n.Private))),
 		})
 	}
 	return v, nodes
 }
 
 // eachFile runs f over both files of vectors.
-func eachFile(t *testing.T, f func(t *testing.T, v vectors, nodes []node)) {
+func eachFile(t *testing.T, f func(t *testing.T, v vectors, nodes []routetest.Node)) {
 	for _, name := range []string{"messages.json", "messages-more.json"} {
 		t.Run(name, func(t *testing.T) {
 			v, nodes := readVectors(t, name)

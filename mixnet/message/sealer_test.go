@@ -9,6 +9,7 @@ import (
 
 	"lukechampine.com/blake3"
 
+	"nym-socks5/internal/routetest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/keys"
@@ -20,13 +21,13 @@ var sizes = []mixnet.PacketSize{mixnet.Regular, mixnet.Extended8, mixnet.Extende
 
 // exit takes apart what came out at the recipient's gateway, and brings the
 // receipt home.
-func exit(t *testing.T, nodes []node, p sphinx.Packet, sender party) (pushed []byte, id fragment.ID) {
+func exit(t *testing.T, nodes []routetest.Node, p sphinx.Packet, sender party) (pushed []byte, id fragment.ID) {
 	t.Helper()
 	first, packet, err := surb.ParseAck(p.Message[:mixnet.AckPrefixSize])
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := walk(t, nodes, first, packet)
+	back := routetest.Walk(t, nodes, first, packet)
 	if back.Dest != sender.addr.Identity {
 		t.Errorf("the receipt came to %v, want the sender", back.Dest)
 	}
@@ -48,7 +49,7 @@ func testFragment(t testing.TB, size mixnet.PacketSize) (fragment.ID, []byte) {
 }
 
 func TestSeal(t *testing.T) {
-	nodes, route := newNodes()
+	nodes, route := routetest.New()
 	alice, bob := newParty(), newParty()
 	s := alice.sealer()
 	for _, size := range sizes {
@@ -57,7 +58,7 @@ func TestSeal(t *testing.T) {
 		if err := s.Seal(packet, bob.addr, Path{Out: route, Back: route}, id, frag); err != nil {
 			t.Fatal(err)
 		}
-		p := walk(t, nodes, route[0].Addr, packet)
+		p := routetest.Walk(t, nodes, route[0].Addr, packet)
 		if p.Dest != bob.addr.Identity || p.ID != [16]byte{} || len(p.Message) != size.Plaintext() {
 			t.Fatalf("%v: %d bytes came out for %v", size, len(p.Message), p.Dest)
 		}
@@ -73,7 +74,7 @@ func TestSeal(t *testing.T) {
 }
 
 func TestSealReply(t *testing.T) {
-	nodes, route := newNodes()
+	nodes, route := routetest.New()
 	alice, bob := newParty(), newParty()
 	var b sphinx.Builder
 	for _, v := range []sphinx.Version{sphinx.Version258, sphinx.Version259} {
@@ -88,7 +89,7 @@ func TestSealReply(t *testing.T) {
 			if err := bob.sealer().SealReply(packet, &replies[i], route, id, frag); err != nil {
 				t.Fatal(err)
 			}
-			p := walk(t, nodes, replies[i].SURB.First(), packet)
+			p := routetest.Walk(t, nodes, replies[i].SURB.First(), packet)
 			if p.Dest != alice.addr.Identity {
 				t.Fatalf("%v: came out for %v", size, p.Dest)
 			}
@@ -110,7 +111,7 @@ func TestSealReply(t *testing.T) {
 }
 
 func TestSealCover(t *testing.T) {
-	nodes, route := newNodes()
+	nodes, route := routetest.New()
 	alice := newParty()
 	s := alice.sealer()
 	for _, size := range sizes {
@@ -119,7 +120,7 @@ func TestSealCover(t *testing.T) {
 		if err := s.SealCover(packet, Path{Out: route, Back: route}, loop); err != nil {
 			t.Fatal(err)
 		}
-		p := walk(t, nodes, route[0].Addr, packet)
+		p := routetest.Walk(t, nodes, route[0].Addr, packet)
 		if p.Dest != alice.addr.Identity {
 			t.Fatalf("cover came out for %v", p.Dest)
 		}
@@ -149,7 +150,7 @@ func TestCoverUnderReplyKey(t *testing.T) {
 }
 
 func TestH03CoverAndDataAreAlike(t *testing.T) {
-	nodes, route := newNodes()
+	nodes, route := routetest.New()
 	alice, bob := newParty(), newParty()
 	id, frag := testFragment(t, mixnet.Regular)
 	for _, v := range []sphinx.Version{sphinx.Version258, sphinx.Version259} {
@@ -165,7 +166,7 @@ func TestH03CoverAndDataAreAlike(t *testing.T) {
 			t.Errorf("data has %d bytes, cover %d", len(data), len(cover))
 		}
 		for _, packet := range [][]byte{data, cover} {
-			p := walk(t, nodes, route[0].Addr, packet)
+			p := routetest.Walk(t, nodes, route[0].Addr, packet)
 			if p.Version != v {
 				t.Errorf("packet of version %v, want %v", p.Version, v)
 			}
@@ -173,7 +174,7 @@ func TestH03CoverAndDataAreAlike(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if back := walk(t, nodes, first, ack); back.Version != v {
+			if back := routetest.Walk(t, nodes, first, ack); back.Version != v {
 				t.Errorf("receipt of version %v, want %v", back.Version, v)
 			}
 		}
@@ -183,7 +184,7 @@ func TestH03CoverAndDataAreAlike(t *testing.T) {
 // Everything that must be fresh is: the same fragment twice shares no packet
 // bytes, no ephemeral key and no ciphertext.
 func TestSealingTwice(t *testing.T) {
-	nodes, route := newNodes()
+	nodes, route := routetest.New()
 	alice, bob := newParty(), newParty()
 	s := alice.sealer()
 	id, frag := testFragment(t, mixnet.Regular)
@@ -200,7 +201,7 @@ func TestSealingTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		note("point", packet[:32])
-		p := walk(t, nodes, route[0].Addr, packet)
+		p := routetest.Walk(t, nodes, route[0].Addr, packet)
 		note("receipt", p.Message[mixnet.AckAddrPadded:][:32])
 		note("ephemeral key", p.Message[keyAt:fragmentAt])
 		note("ciphertext", p.Message[fragmentAt:][:32])
@@ -208,7 +209,7 @@ func TestSealingTwice(t *testing.T) {
 }
 
 func TestSealRefuses(t *testing.T) {
-	_, route := newNodes()
+	_, route := routetest.New()
 	alice, bob := newParty(), newParty()
 	s := alice.sealer()
 	id, frag := testFragment(t, mixnet.Regular)
@@ -300,7 +301,7 @@ func TestDeriveIsHKDF(t *testing.T) {
 // What this package adds to the building of a packet: the cipher of the
 // fragment and the ephemeral key.
 func TestSealingCostsLittle(t *testing.T) {
-	_, route := newNodes()
+	_, route := routetest.New()
 	alice, bob := newParty(), newParty()
 	s := alice.sealer()
 	id, frag := testFragment(t, mixnet.Regular)
@@ -323,7 +324,7 @@ func TestSealingCostsLittle(t *testing.T) {
 }
 
 func BenchmarkSeal(b *testing.B) {
-	_, route := newNodes()
+	_, route := routetest.New()
 	alice, bob := newParty(), newParty()
 	s := alice.sealer()
 	id, frag := testFragment(b, mixnet.Regular)

@@ -2,7 +2,6 @@ package message
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"testing"
@@ -10,17 +9,14 @@ import (
 
 	"github.com/mr-tron/base58"
 
+	"nym-socks5/internal/routetest"
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/sphinx"
 	"nym-socks5/mixnet/surb"
 )
-
-func sum(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:])
-}
 
 // check compares a parsed message with what the reference makes of the bytes.
 func (want vectorExpect) check(t *testing.T, m *Message) {
@@ -75,10 +71,10 @@ func (want vectorExpect) check(t *testing.T, m *Message) {
 }
 
 func TestVectorsMessages(t *testing.T) {
-	eachFile(t, func(t *testing.T, v vectors, _ []node) {
+	eachFile(t, func(t *testing.T, v vectors, _ []routetest.Node) {
 		for _, c := range v.Messages {
 			t.Run(c.Name, func(t *testing.T) {
-				b := unhex(t, c.Bytes)
+				b := vectest.Unhex(t, c.Bytes)
 				m, err := Parse(b, c.Expect.Kind == "reply")
 				if err != nil {
 					t.Fatal(err)
@@ -99,7 +95,7 @@ func TestVectorsParsing(t *testing.T) {
 	v, _ := readVectors(t, "messages-more.json")
 	for _, c := range v.Parsing {
 		t.Run(c.Name, func(t *testing.T) {
-			b := unhex(t, c.Bytes)
+			b := vectest.Unhex(t, c.Bytes)
 			underReply := len(b) > 0 && b[0] == typeReply
 			m, err := Parse(b, underReply)
 			if (err == nil) != c.Expect.Accept {
@@ -118,7 +114,7 @@ func TestVectorsParsing(t *testing.T) {
 				t.Fatal(err)
 			}
 			var a fragment.Assembler
-			msg, ok, err := a.Insert(fragment.Origin{}, time.Unix(0, 0), append(b, unhex(t, c.Padded)...))
+			msg, ok, err := a.Insert(fragment.Origin{}, time.Unix(0, 0), append(b, vectest.Unhex(t, c.Padded)...))
 			var m *Message
 			if ok {
 				m, err = Parse(msg, false)
@@ -134,18 +130,18 @@ func TestVectorsParsing(t *testing.T) {
 }
 
 // check rebuilds the SURB, whose owner is self.
-func (v vectorSURB) check(t *testing.T, nodes []node, self keys.Identity) {
+func (v vectorSURB) check(t *testing.T, nodes []routetest.Node, self keys.Identity) {
 	t.Helper()
 	route := v.route(nodes)
 	job := sphinx.Job{
 		Version: sphinx.Version(v.Version),
 		Route:   route,
 		Dest:    self,
-		Secret:  [32]byte(unhex(t, v.Secret)),
+		Secret:  [32]byte(vectest.Unhex(t, v.Secret)),
 		SURB:    make([]byte, sphinx.SURBSize(sphinx.Version(v.Version), len(route))),
 	}
-	copy(job.Padding[:], unhex(t, v.Padding))
-	entry := unhex(t, v.Entry)
+	copy(job.Padding[:], vectest.Unhex(t, v.Padding))
+	entry := vectest.Unhex(t, v.Entry)
 	r, err := surb.ParseReply(entry, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +154,7 @@ func (v vectorSURB) check(t *testing.T, nodes []node, self keys.Identity) {
 		t.Error("the entry is not key and SURB")
 	}
 	// sphinx.md §5.9: "Text form (rare): base58 of `K ‖ SURB`"
-	if got := sum([]byte(base58.Encode(entry))); got != v.EntrySum {
+	if got := vectest.Sum([]byte(base58.Encode(entry))); got != v.EntrySum {
 		t.Errorf("base58 has sum %s, want %s", got, v.EntrySum)
 	}
 	var b sphinx.Builder
@@ -171,7 +167,7 @@ func (v vectorSURB) check(t *testing.T, nodes []node, self keys.Identity) {
 }
 
 func TestVectorsSURBs(t *testing.T) {
-	eachFile(t, func(t *testing.T, v vectors, nodes []node) {
+	eachFile(t, func(t *testing.T, v vectors, nodes []routetest.Node) {
 		self := v.Sender.party(t).addr.Identity
 		n := 0
 		for _, c := range v.Messages {
@@ -196,7 +192,7 @@ func TestVectorsPackets(t *testing.T) {
 			s := v.Sender.party(t).sealer()
 			var a fragment.Assembler
 			for i, p := range c.Packets {
-				frag, want := unhex(t, p.Fragment), unhex(t, p.Packet)
+				frag, want := vectest.Unhex(t, p.Fragment), vectest.Unhex(t, p.Packet)
 				h, _, err := fragment.ParseHeader(frag)
 				if err != nil {
 					t.Fatal(err)
@@ -210,10 +206,10 @@ func TestVectorsPackets(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				copy(plain, unhex(t, p.Ack))
-				*s.drawn.ephemeral() = [32]byte(unhex(t, p.Ephemeral))
-				*s.drawn.secret() = [32]byte(unhex(t, p.Secret))
-				copy(s.drawn.padding(), unhex(t, p.Padding))
+				copy(plain, vectest.Unhex(t, p.Ack))
+				*s.drawn.ephemeral() = [32]byte(vectest.Unhex(t, p.Ephemeral))
+				*s.drawn.secret() = [32]byte(vectest.Unhex(t, p.Secret))
+				copy(s.drawn.padding(), vectest.Unhex(t, p.Padding))
 				if err := s.message(packet, plain, to.addr, p.route(nodes)); err != nil {
 					t.Fatal(err)
 				}
@@ -223,11 +219,11 @@ func TestVectorsPackets(t *testing.T) {
 				if err := s.build(s.jobs[1:]); err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(packet, want) || sum(packet) != p.Sum {
+				if !bytes.Equal(packet, want) || vectest.Sum(packet) != p.Sum {
 					t.Errorf("packet %d: built %x, want %x", i, packet, want)
 				}
 
-				out := walk(t, nodes, nodes[p.Route[0]-1].addr, want)
+				out := routetest.Walk(t, nodes, nodes[p.Route[0]-1].Addr, want)
 				pushed := out.Message[keyAt:]
 				if hex.EncodeToString(out.Dest[:]) != p.Dest || hex.EncodeToString(pushed) != p.Pushed {
 					t.Errorf("packet %d: pushed %x to %v", i, pushed, out.Dest)
@@ -252,29 +248,29 @@ func TestVectorsReplies(t *testing.T) {
 	v, nodes := readVectors(t, "messages-more.json")
 	owner := v.Sender.party(t)
 	for _, c := range v.Replies {
-		r, err := surb.ParseReply(unhex(t, c.SURB.Entry), mixnet.RotationEven)
+		r, err := surb.ParseReply(vectest.Unhex(t, c.SURB.Entry), mixnet.RotationEven)
 		if err != nil {
 			t.Fatal(err)
 		}
-		frag, want := unhex(t, c.Fragment), unhex(t, c.Packet)
+		frag, want := vectest.Unhex(t, c.Fragment), vectest.Unhex(t, c.Packet)
 		s := v.Recipient.party(t).sealer()
 		packet := make([]byte, len(want))
 		plain, err := s.lay(packet, frag)
 		if err != nil {
 			t.Fatal(err)
 		}
-		copy(plain, unhex(t, c.Ack))
+		copy(plain, vectest.Unhex(t, c.Ack))
 		if err := s.reply(packet, plain, &r); err != nil {
 			t.Fatal(err)
 		}
 		if hex.EncodeToString(plain) != c.Plaintext || hex.EncodeToString(plain[keyAt:fragmentAt]) != c.Digest {
 			t.Error("the plaintext differs")
 		}
-		if !bytes.Equal(packet, want) || sum(packet) != c.Sum || r.SURB.First().String() != c.FirstHop {
+		if !bytes.Equal(packet, want) || vectest.Sum(packet) != c.Sum || r.SURB.First().String() != c.FirstHop {
 			t.Errorf("built %x, want %x", packet, want)
 		}
 
-		out := walk(t, nodes, r.SURB.First(), want)
+		out := routetest.Walk(t, nodes, r.SURB.First(), want)
 		pushed := out.Message[keyAt:]
 		if out.Dest != owner.addr.Identity || hex.EncodeToString(out.Dest[:]) != c.Dest || hex.EncodeToString(pushed) != c.Pushed {
 			t.Errorf("pushed %x to %v", pushed, out.Dest)
@@ -302,7 +298,7 @@ func TestVectorsCover(t *testing.T) {
 	v, nodes := readVectors(t, "messages-more.json")
 	self := v.Sender.party(t)
 	for _, c := range v.Cover {
-		out := walk(t, nodes, nodes[slices.IndexFunc(nodes, func(n node) bool { return n.addr.String() == c.FirstHop })].addr, unhex(t, c.Packet))
+		out := routetest.Walk(t, nodes, nodes[slices.IndexFunc(nodes, func(n routetest.Node) bool { return n.Addr.String() == c.FirstHop })].Addr, vectest.Unhex(t, c.Packet))
 		pushed := out.Message[keyAt:]
 		if out.Dest != self.addr.Identity || hex.EncodeToString(pushed) != c.Pushed || hex.EncodeToString(out.Dest[:]) != c.Dest {
 			t.Errorf("pushed %x to %v", pushed, out.Dest)
@@ -321,7 +317,7 @@ func TestVectorsCover(t *testing.T) {
 		if err != nil || hex.EncodeToString(out.Message[:keyAt]) != c.Ack.Bytes {
 			t.Fatalf("receipt %x, %v", out.Message[:keyAt], err)
 		}
-		if ack := walk(t, nodes, first, packet); hex.EncodeToString(ack.Message) != c.Ack.Content {
+		if ack := routetest.Walk(t, nodes, first, packet); hex.EncodeToString(ack.Message) != c.Ack.Content {
 			t.Errorf("receipt brings %x, want %s", ack.Message, c.Ack.Content)
 		}
 	}
@@ -361,13 +357,13 @@ func TestCryptoOfTheSpec(t *testing.T) {
 	if got, want := hex.EncodeToString(frag[:32]), "c044e6bf28041748b21c0652104cd615178fe915c3ed704b2af54b203deaffcb"; got != want {
 		t.Errorf("ciphertext begins %s, want %s", got, want)
 	}
-	if got, want := sum(frag), "3bc44273209c442922ff83db2ca7e68f30e82c229379c5407ef6a8c8b29c5270"; got != want {
+	if got, want := vectest.Sum(frag), "3bc44273209c442922ff83db2ca7e68f30e82c229379c5407ef6a8c8b29c5270"; got != want {
 		t.Errorf("ciphertext has sum %s, want %s", got, want)
 	}
 	frag = f.Append(frag[:0], 0)
-	key = messageKey(unhex(t, "000102030405060708090a0b0c0d0e0f"))
+	key = messageKey(vectest.Unhex(t, "000102030405060708090a0b0c0d0e0f"))
 	crypt(&key, frag)
-	if got, want := sum(frag), "fde6f2c55664984262b41df17219c3c84f5d957c857bbb5bb6ddd84e84935e9f"; got != want {
+	if got, want := vectest.Sum(frag), "fde6f2c55664984262b41df17219c3c84f5d957c857bbb5bb6ddd84e84935e9f"; got != want {
 		t.Errorf("reply ciphertext has sum %s, want %s", got, want)
 	}
 }

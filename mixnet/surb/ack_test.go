@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/internal/routetest"
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/keys"
@@ -14,7 +16,7 @@ import (
 )
 
 func TestAckHome(t *testing.T) {
-	nodes, route := newNodes()
+	nodes, route := routetest.New()
 	self := keys.NewIdentityKey().Public()
 	acks := NewAcks(keys.NewAck())
 	var b sphinx.Builder
@@ -31,7 +33,7 @@ func TestAckHome(t *testing.T) {
 		if err != nil || first != route[0].Addr || len(packet) != mixnet.AckSize.Total() {
 			t.Fatalf("parses as %d bytes for %v, %v", len(packet), first, err)
 		}
-		p := walk(t, nodes, first, packet)
+		p := routetest.Walk(t, nodes, first, packet)
 		if p.Dest != self || p.ID != [16]byte{} || len(p.Message) != AckSize {
 			t.Fatalf("came out as %d bytes for %v", len(p.Message), p.Dest)
 		}
@@ -43,7 +45,7 @@ func TestAckHome(t *testing.T) {
 
 // Every receipt is a packet of its own: nothing of it shows again.
 func TestAcksDiffer(t *testing.T) {
-	_, route := newNodes()
+	_, route := routetest.New()
 	acks := NewAcks(keys.NewAck())
 	contents := make(map[string]bool)
 	secrets := make(map[[32]byte]bool)
@@ -93,9 +95,9 @@ func TestH11EveryBitOfAnAckCounts(t *testing.T) {
 
 // H11's formula, by the letter: IV = r ‖ HMAC-SHA-256(k', r ‖ id)[:8].
 func TestH11MACInTheIV(t *testing.T) {
-	acks := NewAcks(keys.AckFromBytes([16]byte(unhex(t, "101112131415161718191a1b1c1d1e1f"))))
+	acks := NewAcks(keys.AckFromBytes([16]byte(vectest.Unhex(t, "101112131415161718191a1b1c1d1e1f"))))
 	var mac [8]byte
-	acks.sum(mac[:], unhex(t, "2021222324252627"), fragment.ID{Set: 12345, Pos: 1})
+	acks.sum(mac[:], vectest.Unhex(t, "2021222324252627"), fragment.ID{Set: 12345, Pos: 1})
 	if got, want := hex.EncodeToString(mac[:]), ackMAC; got != want {
 		t.Errorf("MAC is %s, want %s", got, want)
 	}
@@ -113,7 +115,7 @@ const ackMAC = "c4ff3ff1900b65e1"
 // sealed is the content of a fresh receipt.
 func sealed(t *testing.T, acks *Acks, id fragment.ID) []byte {
 	t.Helper()
-	_, route := newNodes()
+	_, route := routetest.New()
 	job := sphinx.Job{Route: route}
 	if err := acks.Prepare(&job, id, make([]byte, mixnet.AckPrefixSize)); err != nil {
 		t.Fatal(err)
@@ -122,7 +124,7 @@ func sealed(t *testing.T, acks *Acks, id fragment.ID) []byte {
 }
 
 func TestPrepareRefuses(t *testing.T) {
-	_, route := newNodes()
+	_, route := routetest.New()
 	acks := NewAcks(keys.NewAck())
 	for _, c := range []struct {
 		name   string
@@ -142,8 +144,8 @@ func TestPrepareRefuses(t *testing.T) {
 
 // sphinx.md §10 D
 func TestAckContentOfTheSpec(t *testing.T) {
-	acks := NewAcks(keys.AckFromBytes([16]byte(unhex(t, "101112131415161718191a1b1c1d1e1f"))))
-	iv := [ivSize]byte(unhex(t, "202122232425262728292a2b2c2d2e2f"))
+	acks := NewAcks(keys.AckFromBytes([16]byte(vectest.Unhex(t, "101112131415161718191a1b1c1d1e1f"))))
+	iv := [ivSize]byte(vectest.Unhex(t, "202122232425262728292a2b2c2d2e2f"))
 	got := make([]byte, AckSize)
 	acks.seal(got, &iv, fragment.ID{Set: 12345, Pos: 1})
 	if want := "202122232425262728292a2b2c2d2e2fd31de54763"; hex.EncodeToString(got) != want {
@@ -153,17 +155,17 @@ func TestAckContentOfTheSpec(t *testing.T) {
 
 func TestVectorsAcks(t *testing.T) {
 	v, nodes := readVectors(t)
-	acks := NewAcks(keys.AckFromBytes([16]byte(unhex(t, v.Client.AckKey))))
-	self := keys.Identity(unhex(t, v.Client.Identity))
+	acks := NewAcks(keys.AckFromBytes([16]byte(vectest.Unhex(t, v.Client.AckKey))))
+	self := keys.Identity(vectest.Unhex(t, v.Client.Identity))
 	rebuilt := 0
 	for i, c := range v.Acks {
 		id := fragment.ID{Set: c.Set, Pos: c.Pos}
-		prefix := unhex(t, c.Bytes)
+		prefix := vectest.Unhex(t, c.Bytes)
 		first, packet, err := ParseAck(bytes.Clone(prefix))
 		if err != nil || first.String() != c.FirstHop {
 			t.Fatalf("ack %d: for %v, %v, want %s", i, first, err, c.FirstHop)
 		}
-		p := walk(t, nodes, first, packet)
+		p := routetest.Walk(t, nodes, first, packet)
 		if p.Dest != self || hex.EncodeToString(p.Message) != c.Content {
 			t.Errorf("ack %d: came out as %x for %v", i, p.Message, p.Dest)
 		}
@@ -176,12 +178,12 @@ func TestVectorsAcks(t *testing.T) {
 		if !c.Reproducible {
 			continue
 		}
-		job := sphinx.Job{Version: sphinx.Version259, Dest: self, Secret: [32]byte(unhex(t, c.Secret))}
-		copy(job.Padding[:], unhex(t, c.Padding))
+		job := sphinx.Job{Version: sphinx.Version259, Dest: self, Secret: [32]byte(vectest.Unhex(t, c.Secret))}
+		copy(job.Padding[:], vectest.Unhex(t, c.Padding))
 		for h, n := range c.Route {
-			job.Route = append(job.Route, nodes[n-1].hop(time.Duration(c.DelaysNs[h])))
+			job.Route = append(job.Route, nodes[n-1].Hop(time.Duration(c.DelaysNs[h])))
 		}
-		got, iv := make([]byte, mixnet.AckPrefixSize), [ivSize]byte(unhex(t, c.IV))
+		got, iv := make([]byte, mixnet.AckPrefixSize), [ivSize]byte(vectest.Unhex(t, c.IV))
 		if err := acks.prepare(&job, id, got, &iv); err != nil {
 			t.Fatal(err)
 		}
@@ -201,9 +203,9 @@ func TestVectorsAcks(t *testing.T) {
 
 func TestVectorsOpening(t *testing.T) {
 	v, _ := readVectors(t)
-	acks := NewAcks(keys.AckFromBytes([16]byte(unhex(t, v.Client.AckKey))))
+	acks := NewAcks(keys.AckFromBytes([16]byte(vectest.Unhex(t, v.Client.AckKey))))
 	for _, c := range v.Opening {
-		id, err := acks.open(unhex(t, c.Content))
+		id, err := acks.open(vectest.Unhex(t, c.Content))
 		if (err == nil) != (c.Identifier != nil) {
 			t.Errorf("%q: %v", c.Content, err)
 			continue
@@ -217,7 +219,7 @@ func TestVectorsOpening(t *testing.T) {
 func TestVectorsEgress(t *testing.T) {
 	v, _ := readVectors(t)
 	for _, c := range v.Egress {
-		first, packet, err := ParseAck(unhex(t, c.Bytes))
+		first, packet, err := ParseAck(vectest.Unhex(t, c.Bytes))
 		if (err == nil) != c.Expect.Accept || (err != nil && !errors.Is(err, ErrMalformed)) {
 			t.Errorf("%s: %v, want accepted %v", c.Name, err, c.Expect.Accept)
 			continue
@@ -230,7 +232,7 @@ func TestVectorsEgress(t *testing.T) {
 
 func TestParseAckLength(t *testing.T) {
 	v, _ := readVectors(t)
-	b := unhex(t, v.Acks[0].Bytes)
+	b := vectest.Unhex(t, v.Acks[0].Bytes)
 	for _, b := range [][]byte{nil, b[:len(b)-1], append(b, 0)} {
 		if _, _, err := ParseAck(b); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%d bytes: %v, want ErrMalformed", len(b), err)
@@ -239,7 +241,7 @@ func TestParseAckLength(t *testing.T) {
 }
 
 func TestPrepareCostsLittle(t *testing.T) {
-	_, route := newNodes()
+	_, route := routetest.New()
 	acks := NewAcks(keys.NewAck())
 	var job sphinx.Job
 	prefix := make([]byte, mixnet.AckPrefixSize)

@@ -1,75 +1,14 @@
 package surb
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"net/netip"
-	"os"
 	"testing"
-	"time"
 
+	"nym-socks5/internal/routetest"
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/sphinx"
 )
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// node is a mix node or gateway of a test.
-type node struct {
-	addr mixnet.NodeAddr
-	key  *keys.SphinxKey
-}
-
-func (n node) hop(delay time.Duration) sphinx.Hop {
-	return sphinx.Hop{Addr: n.addr, Key: n.key.Public(), Delay: delay}
-}
-
-// newNodes makes three mix nodes and a gateway.
-func newNodes() (nodes []node, route []sphinx.Hop) {
-	for i := range 4 {
-		ap := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 1789)
-		n := node{mixnet.NodeAddrFrom(ap), keys.NewSphinxKey()}
-		nodes = append(nodes, n)
-		route = append(route, n.hop(time.Duration(i)*time.Millisecond))
-	}
-	return nodes, route
-}
-
-// walk sends a packet from node to node and gives what comes out at the end.
-func walk(t *testing.T, nodes []node, first mixnet.NodeAddr, packet []byte) sphinx.Packet {
-	t.Helper()
-	var w sphinx.Workspace
-	for range sphinx.MaxHops {
-		var at node
-		for _, n := range nodes {
-			if n.addr == first {
-				at = n
-			}
-		}
-		batch := []sphinx.Packet{{Data: packet, Keys: [2]*keys.SphinxKey{at.key}}}
-		if w.Open(batch); batch[0].Err == nil {
-			w.Strip(batch)
-		}
-		p := batch[0]
-		if p.Err != nil {
-			t.Fatalf("at %v: %v", first, p.Err)
-		}
-		if p.Final {
-			return p
-		}
-		first = p.Next
-	}
-	t.Fatal("the packet does not end")
-	panic("unreachable")
-}
 
 // vectors is what the tests use of testdata/surb-ack.json.
 type vectors struct {
@@ -111,22 +50,16 @@ type vectors struct {
 	} `json:"recovering_at_egress"`
 }
 
-func readVectors(t *testing.T) (v vectors, nodes []node) {
+func readVectors(t *testing.T) (v vectors, nodes []routetest.Node) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/surb-ack.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, "surb-ack.json", &v)
 	for i, n := range v.Nodes {
 		if n.ID != i+1 {
 			t.Fatalf("node %d has id %d", i, n.ID)
 		}
-		nodes = append(nodes, node{
-			mixnet.NodeAddrFrom(netip.MustParseAddrPort(n.Address)),
-			keys.SphinxKeyFromBytes([32]byte(unhex(t, n.Private))),
+		nodes = append(nodes, routetest.Node{
+			Addr: mixnet.NodeAddrFrom(netip.MustParseAddrPort(n.Address)),
+			Key:  keys.SphinxKeyFromBytes([32]byte(vectest.Unhex(t, n.Private))),
 		})
 	}
 	return v, nodes

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"testing"
 
+	"nym-socks5/internal/routetest"
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/sphinx"
@@ -13,14 +15,14 @@ import (
 
 // sphinx.md §10 D
 func TestDigestOfTheSpec(t *testing.T) {
-	k := keys.Reply(unhex(t, "000102030405060708090a0b0c0d0e0f"))
+	k := keys.Reply(vectest.Unhex(t, "000102030405060708090a0b0c0d0e0f"))
 	if got, want := DigestOf(k), "a6a492965517a830cb75fdb713465aa465f2f098233896fea44c1d98268bf9e3"; hex.EncodeToString(got[:]) != want {
 		t.Errorf("digest is %x, want %s", got, want)
 	}
 }
 
 func TestMint(t *testing.T) {
-	nodes, route := newNodes()
+	nodes, route := routetest.New()
 	self := keys.NewIdentityKey().Public()
 	var b sphinx.Builder
 	for _, c := range []struct {
@@ -62,7 +64,7 @@ func TestMint(t *testing.T) {
 			if err := b.Seal(&back.SURB, []byte("an answer"), packet); err != nil {
 				t.Fatal(err)
 			}
-			if p := walk(t, nodes, back.SURB.First(), packet); p.Dest != self || !bytes.HasPrefix(p.Message, []byte("an answer")) {
+			if p := routetest.Walk(t, nodes, back.SURB.First(), packet); p.Dest != self || !bytes.HasPrefix(p.Message, []byte("an answer")) {
 				t.Fatalf("the answer came out as %q for %v", p.Message[:9], p.Dest)
 			}
 		}
@@ -80,7 +82,7 @@ func TestMint(t *testing.T) {
 
 // The same draws give the same bytes, in whatever batch they are built.
 func TestMintIsOrderly(t *testing.T) {
-	_, route := newNodes()
+	_, route := routetest.New()
 	routes := make([][]sphinx.Hop, 10)
 	drawn := make([]mintDraw, len(routes))
 	for i := range routes {
@@ -106,7 +108,7 @@ func TestMintIsOrderly(t *testing.T) {
 }
 
 func TestParseReplyRefuses(t *testing.T) {
-	_, route := newNodes()
+	_, route := routetest.New()
 	var b sphinx.Builder
 	replies, err := Mint(&b, sphinx.Version259, 0, keys.Identity{}, [][]sphinx.Hop{route})
 	if err != nil {

@@ -2,36 +2,14 @@ package wire
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"testing"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 )
-
-func readVectors(t testing.TB, name string, into any) {
-	t.Helper()
-	b, err := os.ReadFile("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 type framing struct {
 	Frames []struct {
@@ -59,16 +37,16 @@ type framing struct {
 // nodes.md §3.2: "v8: 08 | size tag | packet type | key-rotation byte | packet"
 func TestFrameVectors(t *testing.T) {
 	var v framing
-	readVectors(t, "framing.json", &v)
+	vectest.Read(t, "framing.json", &v)
 	if len(v.Frames) != 20 {
 		t.Fatalf("got %d vectors, want 20", len(v.Frames))
 	}
 	for _, c := range v.Frames {
 		t.Run(fmt.Sprintf("%s/v%d/%d", c.Size, c.Version, c.RotationGiven), func(t *testing.T) {
-			header := unhex(t, c.Header)
+			header := vectest.Unhex(t, c.Header)
 			packet := bytes.Repeat([]byte{0xa5}, c.PacketLength)
 			if c.Frame != "" {
-				packet = unhex(t, c.Frame)[len(header):]
+				packet = vectest.Unhex(t, c.Frame)[len(header):]
 			}
 			got, err := AppendFrame([]byte("x"), c.Version, Frame{mixnet.Rotation(c.RotationGiven), packet})
 			if err != nil {
@@ -97,13 +75,13 @@ func TestFrameVectors(t *testing.T) {
 // judged before 3 bytes are there; of a v8 frame only the version byte before 4".
 func TestParseFrameVectors(t *testing.T) {
 	var v framing
-	readVectors(t, "framing.json", &v)
+	vectest.Read(t, "framing.json", &v)
 	if len(v.Parsing) != 25 {
 		t.Fatalf("got %d vectors, want 25", len(v.Parsing))
 	}
 	for _, c := range v.Parsing {
 		t.Run(c.Name, func(t *testing.T) {
-			in := unhex(t, c.Bytes)
+			in := vectest.Unhex(t, c.Bytes)
 			f, n, err := ParseFrame(in)
 			want := c.Expect.Result
 			if c.Ours != "" { // outfox, which we refuse at once
@@ -207,9 +185,9 @@ func TestAppendFrameRefuses(t *testing.T) {
 
 func FuzzParseFrame(f *testing.F) {
 	var v framing
-	readVectors(f, "framing.json", &v)
+	vectest.Read(f, "framing.json", &v)
 	for _, c := range v.Parsing {
-		f.Add(unhex(f, c.Bytes))
+		f.Add(vectest.Unhex(f, c.Bytes))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		fr, n, err := ParseFrame(in)

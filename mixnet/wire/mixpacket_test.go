@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 )
 
@@ -27,7 +28,7 @@ type mixPackets struct {
 // packet: v1 2421, v2 2422 bytes."
 func TestMixPacketVectors(t *testing.T) {
 	var v mixPackets
-	readVectors(t, "mixpackets.json", &v)
+	vectest.Read(t, "mixpackets.json", &v)
 	if len(v.Packets) == 0 {
 		t.Fatal("no vectors")
 	}
@@ -43,8 +44,8 @@ func TestMixPacketVectors(t *testing.T) {
 			{"v2", true, c.V2Prefix, c.V2Sum, 2422, mixnet.Rotation(c.Rotation)},
 		} {
 			t.Run(fmt.Sprintf("%d/%s", i, form.name), func(t *testing.T) {
-				packet := unhex(t, c.Packet)
-				in := append(unhex(t, form.prefix), packet...)
+				packet := vectest.Unhex(t, c.Packet)
+				in := append(vectest.Unhex(t, form.prefix), packet...)
 				if sum := sha256.Sum256(in); hex.EncodeToString(sum[:]) != form.sum {
 					t.Fatal("the vector's prefix and packet do not have its hash")
 				}
@@ -97,7 +98,7 @@ func TestMixPacketPrefix(t *testing.T) {
 // sphinx.md §4.7: "The Sphinx packet's length must equal one of the PacketSize totals."
 func TestParseMixPacketRefuses(t *testing.T) {
 	ack := make([]byte, mixnet.AckSize.Total())
-	with := func(prefix string, packet []byte) []byte { return append(unhex(t, prefix), packet...) }
+	with := func(prefix string, packet []byte) []byte { return append(vectest.Unhex(t, prefix), packet...) }
 	for _, c := range []struct {
 		name         string
 		in           []byte
@@ -111,8 +112,8 @@ func TestParseMixPacketRefuses(t *testing.T) {
 		{"outfox", with("02044e217f000001", ack), false},
 		{"rotation 3", with("0003044e217f000001", ack), true},
 		{"address of kind 5", with("00054e217f000001", ack), false},
-		{"address cut", unhex(t, "00044e217f0000"), false},
-		{"IPv6 address cut", unhex(t, "00064e2100000000000000000000000000000000")[:19], false},
+		{"address cut", vectest.Unhex(t, "00044e217f0000"), false},
+		{"IPv6 address cut", vectest.Unhex(t, "00064e2100000000000000000000000000000000")[:19], false},
 		{"no packet", with("00044e217f000001", nil), false},
 		{"short by one", with("00044e217f000001", ack[1:]), false},
 		{"long by one", with("00044e217f000001", append(ack[:len(ack):len(ack)], 0)), false},
@@ -142,7 +143,7 @@ func TestMixPacketAppendRefuses(t *testing.T) {
 func FuzzParseMixPacket(f *testing.F) {
 	ack := make([]byte, mixnet.AckSize.Total())
 	for _, prefix := range []string{"00044e217f000001", "0001044e217f000001", "00020606fd00000000000000000000000000000001"} {
-		f.Add(append(unhex(f, prefix), ack...), prefix[2:4] != "04")
+		f.Add(append(vectest.Unhex(f, prefix), ack...), prefix[2:4] != "04")
 	}
 	f.Fuzz(func(t *testing.T, in []byte, withRotation bool) {
 		p, err := ParseMixPacket(in, withRotation)

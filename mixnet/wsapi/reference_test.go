@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"os"
 	"reflect"
 	"strconv"
 	"testing"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 )
 
@@ -43,13 +43,7 @@ type reference struct {
 
 func loadReference(t *testing.T) (r reference) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/reference.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, "reference.json", &r)
 	if len(r.Requests) == 0 || len(r.Texts) == 0 || len(r.Frames) == 0 || len(r.Responses) == 0 {
 		t.Fatal("there is nothing to compare with")
 	}

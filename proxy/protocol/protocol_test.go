@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	. "nym-socks5/proxy/protocol"
 )
@@ -51,7 +52,7 @@ func TestSpecRequests(t *testing.T) {
 		{"V19 as version 3", "0301030002fe2264c0140dab001038302e3234392e39392e3134383a3830" + someHex, Request{CurrentVersions, open}},
 	}
 	for _, tt := range tests {
-		in := unhex(t, tt.hex)
+		in := vectest.Unhex(t, tt.hex)
 		got, err := ParseRequest(in)
 		if err != nil || !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: parsed %+v, %v, want %+v", tt.name, got, err, tt.want)
@@ -88,7 +89,7 @@ func TestSpecResponses(t *testing.T) {
 		{"future versions", "070109010001020304050607080000000000000000", Response{Versions{7, 9}, Data{ID: exampleID, Data: []byte{}}}},
 	}
 	for _, tt := range tests {
-		in := unhex(t, tt.hex)
+		in := vectest.Unhex(t, tt.hex)
 		got, err := ParseResponse(in)
 		if err != nil || !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: parsed %+v, %v, want %+v", tt.name, got, err, tt.want)
@@ -117,7 +118,7 @@ func TestParseRequestLenient(t *testing.T) {
 		{"future interface", "090103010102030405060708000000000000000000", Send{ID: exampleID, Data: []byte{}}},
 	}
 	for _, tt := range tests {
-		if got, err := ParseRequest(unhex(t, tt.hex)); err != nil || !reflect.DeepEqual(got.Body, tt.want) {
+		if got, err := ParseRequest(vectest.Unhex(t, tt.hex)); err != nil || !reflect.DeepEqual(got.Body, tt.want) {
 			t.Errorf("%s: got %+v, %v, want %+v", tt.name, got.Body, err, tt.want)
 		}
 	}
@@ -150,7 +151,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"query, 16-byte integer", "03010302fe" + strings.Repeat("00", 16)},
 	}
 	for _, tt := range tests {
-		if got, err := ParseRequest(unhex(t, tt.hex)); !errors.Is(err, ErrMalformed) {
+		if got, err := ParseRequest(vectest.Unhex(t, tt.hex)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %+v, %v, want ErrMalformed", tt.name, got, err)
 		}
 	}
@@ -187,7 +188,7 @@ func TestParseResponseRefuses(t *testing.T) {
 		{"versions, not in strings", `0300027b7d`},
 	}
 	for _, tt := range tests {
-		if got, err := ParseResponse(unhex(t, tt.hex)); !errors.Is(err, ErrMalformed) {
+		if got, err := ParseResponse(vectest.Unhex(t, tt.hex)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %+v, %v, want ErrMalformed", tt.name, got, err)
 		}
 	}
@@ -274,14 +275,14 @@ func TestNote(t *testing.T) {
 	want := Note{Op: NoteLimit, ID: exampleID, Value: 5 << 20}
 	const hex = "6e733501" + "01" + "0102030405060708" + "0000000000500000"
 	b, _ := want.AppendBinary(nil)
-	if !bytes.Equal(b, unhex(t, hex)) || len(b) != NoteSize {
+	if !bytes.Equal(b, vectest.Unhex(t, hex)) || len(b) != NoteSize {
 		t.Errorf("encoded %x, want %s", b, hex)
 	}
 	if got, err := ParseNote(b); err != nil || got != want {
 		t.Errorf("parsed %+v, %v, want %+v", got, err, want)
 	}
 	for _, bad := range []string{"", hex[2:], hex + "00", "6e733502" + hex[8:], hex[:8] + "04" + hex[10:]} {
-		if _, err := ParseNote(unhex(t, bad)); !errors.Is(err, ErrMalformed) {
+		if _, err := ParseNote(vectest.Unhex(t, bad)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v, want ErrMalformed", bad, err)
 		}
 	}
@@ -322,7 +323,7 @@ func FuzzParseRequest(f *testing.F) {
 	for _, s := range []string{"030000", "030103000102030405060708000f6578616d706c652e636f6d3a343433",
 		"030103010102030405060708010000000000000002", "0301030202", "0301030200", "03010302fb0001",
 		"000002fe2264c0140dab001038302e3234392e39392e3134383a3830" + someHex} {
-		f.Add(unhex(f, s))
+		f.Add(vectest.Unhex(f, s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r, err := ParseRequest(in)
@@ -347,7 +348,7 @@ func FuzzParseResponse(f *testing.F) {
 	for _, s := range []string{"030000", "030103010001020304050607080000000000000000", "010001020304050607080000000000000000",
 		"03010302010203040506070866", "030103030001", "030103030103666f6f", "03010301010102030405060708",
 		"030103030201000104010a31302e302e302e302f3801fbffff00012afb01bbfb01bb00012afb1f40fb232801012a01fbffff"} {
-		f.Add(unhex(f, s))
+		f.Add(vectest.Unhex(f, s))
 	}
 	f.Add([]byte("\x03\x00\x01" + `{"binary_name":"x","build_information":{}}`))
 	f.Add([]byte("\x03\x00\x02" + `{"interface_version":"{\"type\":\"Legacy\"}","provider_version":"{\"type\":\"Legacy\"}"}`))

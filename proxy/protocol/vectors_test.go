@@ -2,14 +2,12 @@ package protocol_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
-	"os"
 	"reflect"
 	"strconv"
-	"strings"
 	"testing"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	. "nym-socks5/proxy/protocol"
 )
@@ -39,27 +37,12 @@ type vector struct {
 
 func readVectors(t *testing.T) (requests, responses []vector) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/socks.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file struct{ Requests, Responses []vector }
-	if err := json.Unmarshal(b, &file); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, "socks.json", &file)
 	if len(file.Requests) == 0 || len(file.Responses) == 0 {
 		t.Fatal("no vectors")
 	}
 	return file.Requests, file.Responses
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 func (v vector) versions() Versions {
@@ -97,7 +80,7 @@ func TestRequestVectors(t *testing.T) {
 				}
 				want.Body = c
 			case "send":
-				want.Body = Send{ID: v.id(t), Closed: e.Closed, Seq: e.Sequence, Data: unhex(t, e.Data)}
+				want.Body = Send{ID: v.id(t), Closed: e.Closed, Seq: e.Sequence, Data: vectest.Unhex(t, e.Data)}
 			case "query":
 				want.Body = map[string]Query{"OpenProxy": QueryOpenProxy, "Description": QueryDescription, "ExitPolicy": QueryExitPolicy}[e.Query]
 			default:
@@ -108,7 +91,7 @@ func TestRequestVectors(t *testing.T) {
 				kind := map[string]ControlKind{"Health": ControlHealth, "BinaryInfo": ControlBinary, "SupportedRequestVersions": ControlVersions}[name]
 				want.Body = Control{Kind: kind, Extra: []byte{}}
 			}
-			in := unhex(t, v.Bytes)
+			in := vectest.Unhex(t, v.Bytes)
 			got, err := ParseRequest(in)
 			if err != nil {
 				t.Fatal(err)
@@ -132,7 +115,7 @@ func TestResponseVectors(t *testing.T) {
 			isJSON := false
 			switch e.Kind {
 			case "data":
-				want.Body = Data{ID: v.id(t), Closed: e.Closed, Seq: e.Sequence, Data: unhex(t, e.Data)}
+				want.Body = Data{ID: v.id(t), Closed: e.Closed, Seq: e.Sequence, Data: vectest.Unhex(t, e.Data)}
 			case "error":
 				want.Body = Failure{ID: v.id(t), Text: e.Message}
 			case "query":
@@ -140,7 +123,7 @@ func TestResponseVectors(t *testing.T) {
 			default:
 				want.Body, isJSON = wantControl(t, e.Control)
 			}
-			in := unhex(t, v.Bytes)
+			in := vectest.Unhex(t, v.Bytes)
 			got, err := ParseResponse(in)
 			if err != nil {
 				t.Fatal(err)
