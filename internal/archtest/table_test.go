@@ -12,25 +12,26 @@ mixnet/fragment:
 mixnet/message:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment
 mixnet/wire:       mixnet mixnet/sphinx
 mixnet/topology:   mixnet mixnet/keys mixnet/sphinx
-mixnet/link:       mixnet mixnet/keys mixnet/wire
+mixnet/link:       mixnet mixnet/keys mixnet/wire internal/admit
 mixnet/session:    mixnet mixnet/keys mixnet/wire internal/gcmsiv
 mixnet/directory:  mixnet mixnet/keys mixnet/topology
 mixnet/mixnode:    mixnet mixnet/keys mixnet/sphinx mixnet/wire mixnet/topology mixnet/link
-mixnet/gateway:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/wire mixnet/session mixnet/mixnode
+mixnet/gateway:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/wire mixnet/session mixnet/mixnode internal/admit
 mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment mixnet/message mixnet/wire mixnet/topology mixnet/session
-mixnet/wsapi:      mixnet
+mixnet/wsapi:      mixnet internal/admit
 mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/mixnode
 mixnet/mixnettest: mixnet mixnet/keys
 mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/mixnode
 proxy/protocol:    mixnet
 proxy:             mixnet proxy/protocol
-proxy/socks:       proxy
+proxy/socks:       proxy internal/admit
 proxy/requester:   proxy proxy/protocol
 allowlist:
 localnet:          anything but cmd config mixnet/boltstore
 localnet/trace:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/topology mixnet/wire
 config:            mixnet
 internal/archtest:
+internal/admit:
 internal/vec8:
 internal/vectest:
 internal/routetest: mixnet mixnet/keys mixnet/sphinx
