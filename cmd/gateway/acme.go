@@ -15,11 +15,11 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
+	"nym-socks5/internal/admit"
 	"nym-socks5/internal/cli"
 )
 
@@ -138,7 +138,7 @@ func (a *authority) run(ctx context.Context, log zerolog.Logger) error {
 	if a.http != nil {
 		handler := a.manager.HTTPHandler(http.NotFoundHandler())
 		g.Go(func() error {
-			return assembly.ServeWeb(ctx, netutil.LimitListener(a.http, acmeConns), handler, nil)
+			return assembly.ServeWeb(ctx, admit.Listen(a.http, admit.New(admit.Limits{Places: acmeConns, PlacesPerPrefix: acmeConns / 4})), handler, nil)
 		})
 	}
 	g.Go(func() error {

@@ -5,20 +5,10 @@ import (
 	"errors"
 	"math"
 	"sync"
-	"time"
 
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
 )
-
-// pingPatience is how long an older session of a client has to show that it
-// lives, before a newer one takes its place (nodes.md §1.9).
-const pingPatience = time.Second
-
-// maxSealers is how many clients' sealers are remembered while they are away.
-// Who is forgotten could have frames of before replayed to the gateway, whose
-// packets the mixes then refuse.
-const maxSealers = 1 << 16
 
 // clients knows who is online, and gives sessions the accounts of the store.
 // It implements [session.Accounts].

@@ -6,16 +6,15 @@
 //	                            ▲                            │
 //	                            │ push                       │ final packet
 //	                            │                            ▼
-//	                         directory ◀─────────────────── post ── SURB-ACK ─▶ layer 1
+//	                         directory ◀─────────────────── delivery ── SURB-ACK ─▶ layer 1
 //	                         of sessions                     │
 //	                            ▲                            ▼
 //	                            └──────── stored mail ───── Inbox
 //
-// The post hands a message to the client's session or to the [Inbox], and only
-// then, at a commit tick that is the same for both, sends the SURB-ACK on: the
-// receipt tells nobody whether the client was there (H19). What could be
-// neither handed over nor stored gets no receipt, so that its sender tries
-// again.
+// A message goes to the client's session or to the [Inbox], and only then, at a
+// commit tick that is the same for both, its SURB-ACK is sent on: that tells
+// nobody whether the client was there (H19). What could be neither handed over
+// nor stored gets no SURB-ACK, so that its sender tries again.
 //
 // Clients of before 2025 are served only if Config.AllowLegacy is set; without
 // it those that are still registered are nobody.

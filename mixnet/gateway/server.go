@@ -46,17 +46,17 @@ type Config struct {
 
 // A Server is a gateway.
 type Server struct {
-	cfg     Config
-	node    *mixnode.Node
-	clients *clients
-	post    *post
-	sess    *session.Server
-	door    *door
-	count   counters
-	log     zerolog.Logger
+	cfg       Config
+	node      *mixnode.Node
+	clients   *clients
+	deliver   *deliverer
+	sess      *session.Server
+	admission admission
+	count     counters
+	log       zerolog.Logger
 
-	mu     sync.Mutex // guards drains
-	drains map[*session.Session]*drain
+	mu     sync.Mutex // guards pushes
+	pushes map[*session.Session]*mailPush
 }
 
 // New makes a gateway. It starts nothing; see [Server.Run].
@@ -71,34 +71,34 @@ func New(cfg Config) (*Server, error) {
 		cfg.Inbox = NewMemoryInbox(Limits{})
 	}
 	if cfg.MailAge == 0 {
-		cfg.MailAge = 24 * time.Hour
+		cfg.MailAge = defaultMailAge
 	}
 	if cfg.MaxConns == 0 {
-		cfg.MaxConns = 8192
+		cfg.MaxConns = defaultMaxConns
 	}
 	if cfg.MaxConnsPerAddr == 0 {
-		cfg.MaxConnsPerAddr = 64
+		cfg.MaxConnsPerAddr = defaultMaxConnsPerAddr
 	}
 	s := &Server{
-		cfg:     cfg,
-		clients: newClients(cfg.Accounts, cfg.Inbox, cfg.AllowLegacy),
-		log:     cfg.Log.With().Str("component", "gateway").Logger(),
-		drains:  make(map[*session.Session]*drain),
+		cfg:       cfg,
+		clients:   newClients(cfg.Accounts, cfg.Inbox, cfg.AllowLegacy),
+		log:       cfg.Log.With().Str("component", "gateway").Logger(),
+		admission: newAdmission(cfg.MaxConns, cfg.MaxConnsPerAddr),
+		pushes:    make(map[*session.Session]*mailPush),
 	}
-	s.door = newDoor(cfg.MaxConns, cfg.MaxConnsPerAddr, s.log)
-	s.post = &post{
+	s.deliver = &deliverer{
 		clients: s.clients, inbox: cfg.Inbox,
 		stored: s.stored, log: s.log, count: &s.count,
-		parcels: make(chan parcel, parcelQueue),
+		queue: make(chan delivery, deliveryQueue),
 	}
 	cfg.Node.Deliver = func(d mixnode.Delivered) {
-		s.post.take(parcel{dest: d.Dest, message: d.Message, isAck: d.Size == mixnet.AckSize, rotation: d.Rotation, release: d.Release})
+		s.deliver.take(delivery{dest: d.Dest, message: d.Message, isAck: d.Size == mixnet.AckSize, rotation: d.Rotation, release: d.Release})
 	}
 	var err error
 	if s.node, err = mixnode.New(cfg.Node); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	s.post.forward = s.node.Forward
+	s.deliver.forward = s.node.Forward
 	s.sess, err = session.NewServer(session.ServerConfig{
 		Identity: cfg.Identity, Accounts: s.clients, Traffic: s, AllowLegacy: cfg.AllowLegacy,
 	})
@@ -120,8 +120,8 @@ type Stats struct {
 	Pushed    uint64 // messages handed to sessions as they came
 	Stored    uint64 // messages stored
 	Unknown   uint64 // messages for nobody registered here: dropped
-	Refused   uint64 // messages beyond the limits, or not stored: no receipt
-	Overrun   uint64 // messages dropped because the post was behind: no receipt
+	Refused   uint64 // messages beyond the limits, or not stored: no SURB-ACK
+	Overrun   uint64 // messages dropped because the queue of deliveries was full: no SURB-ACK
 	Malformed uint64 // messages without a proper SURB-ACK: dropped
 	Turned    uint64 // connections beyond the limits
 }
@@ -132,7 +132,7 @@ func (s *Server) Stats() Stats {
 		Node: s.node.Stats(), Session: s.sess.Stats(), Online: s.clients.count(),
 		Pushed: s.count.pushed.Load(), Stored: s.count.stored.Load(), Unknown: s.count.unknown.Load(),
 		Refused: s.count.refused.Load(), Overrun: s.count.overrun.Load(), Malformed: s.count.malformed.Load(),
-		Turned: s.door.turned.Load(),
+		Turned: s.admission.limits.Refused(),
 	}
 }
 
@@ -145,15 +145,11 @@ func (s *Server) Run(ctx context.Context, mix net.Listener, clients ...net.Liste
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.node.Run(ctx, mix) })
-	g.Go(func() error { return s.post.run(ctx) })
+	g.Go(func() error { return s.deliver.run(ctx) })
 	g.Go(func() error { return s.serve(ctx, clients) })
 	g.Go(func() error { return s.expire(ctx) })
 	return g.Wait()
 }
-
-// upgradePatience is how long a client may take for the handshake of TLS, and
-// how long to ask for its WebSocket (nodes.md §1.1).
-const upgradePatience = 1500 * time.Millisecond
 
 // serve accepts WebSockets.
 func (s *Server) serve(ctx context.Context, ports []net.Listener) error {
@@ -164,7 +160,7 @@ func (s *Server) serve(ctx context.Context, ports []net.Listener) error {
 	srv := &http.Server{
 		ReadHeaderTimeout: upgradePatience,
 		IdleTimeout:       upgradePatience,
-		MaxHeaderBytes:    16 << 10,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          log.New(io.Discard, "", 0), // it would name clients
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -182,13 +178,13 @@ func (s *Server) serve(ctx context.Context, ports []net.Listener) error {
 			})
 		}),
 	}
-	hall := s.door.open(ports)
+	ln := s.admission.listen(ports, s.log)
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
-	err := srv.Serve(hall)
+	err := srv.Serve(ln)
 	srv.Close()
-	hall.Close()
-	hall.wait()
+	ln.Close()
+	ln.wait()
 	sessions.Wait()
 	if ctx.Err() != nil {
 		return nil
@@ -196,9 +192,9 @@ func (s *Server) serve(ctx context.Context, ports []net.Listener) error {
 	return fmt.Errorf("gateway: clients' ports: %w", err)
 }
 
-// expire removes old mail, at the start and every hour.
+// expire removes old mail, at the start and then now and again.
 func (s *Server) expire(ctx context.Context) error {
-	t := time.NewTicker(time.Hour)
+	t := time.NewTicker(expireEvery)
 	defer t.Stop()
 	for now := time.Now(); ; {
 		if _, err := s.cfg.Inbox.Expire(ctx, now.Add(-s.cfg.MailAge)); err != nil && ctx.Err() == nil {
@@ -219,30 +215,30 @@ func (s *Server) Claim(ctx context.Context, live *session.Session) error {
 
 // Online implements [session.Traffic]: it starts pushing stored mail.
 func (s *Server) Online(live *session.Session) {
-	d := newDrain(s.cfg.Inbox, live, s.log)
+	d := newMailPush(s.cfg.Inbox, live, s.log)
 	s.mu.Lock()
-	s.drains[live] = d
+	s.pushes[live] = d
 	s.mu.Unlock()
 	d.stored()
 }
 
-// drain finds what pushes a session's stored mail; nil: it is not online.
-func (s *Server) drain(live *session.Session) *drain {
+// mailPush finds what pushes a session's stored mail; nil: it is not online.
+func (s *Server) mailPush(live *session.Session) *mailPush {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.drains[live]
+	return s.pushes[live]
 }
 
 // Fresh implements [session.Traffic].
 func (s *Server) Fresh(live *session.Session) {
-	if d := s.drain(live); d != nil {
+	if d := s.mailPush(live); d != nil {
 		d.fresh(live.Written())
 	}
 }
 
 // stored has mail pushed that was stored for a client who is online.
 func (s *Server) stored(client keys.Identity) {
-	if d := s.drain(s.clients.online(client)); d != nil {
+	if d := s.mailPush(s.clients.online(client)); d != nil {
 		d.stored()
 	}
 }
@@ -250,15 +246,15 @@ func (s *Server) stored(client keys.Identity) {
 // Packet implements [session.Traffic].
 func (s *Server) Packet(_ *session.Session, p wire.MixPacket) bool {
 	s.node.Forward(p.Next, p.Rotation, p.Packet)
-	return true // also if it was dropped: the client learns of losses by its receipts
+	return true // also if it was dropped: the client learns of losses by missing SURB-ACKs
 }
 
 // Gone implements [session.Traffic].
 func (s *Server) Gone(live *session.Session) {
 	s.clients.gone(live)
 	s.mu.Lock()
-	d := s.drains[live]
-	delete(s.drains, live)
+	d := s.pushes[live]
+	delete(s.pushes, live)
 	s.mu.Unlock()
 	if d != nil {
 		d.end()

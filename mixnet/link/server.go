@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
+	"nym-socks5/internal/admit"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/wire"
 )
@@ -82,11 +82,11 @@ type ServerStats struct {
 
 // A Server accepts links.
 type Server struct {
-	cfg     ServerConfig
-	limits  limits
-	slots   chan struct{} // one for each handshake being computed; waits within the handshake's time
-	nodes   *rate.Limiter
-	strange *rate.Limiter
+	cfg       ServerConfig
+	limits    *admit.Limiter // places of all
+	strangers *admit.Limiter // places of strangers, a part of them, and the pace of their handshakes
+	nodes     *admit.Limiter // the pace of the handshakes of nodes
+	slots     admit.Slots    // for handshakes being computed; waits within the handshake's time
 
 	accepted, refused, failed atomic.Uint64
 }
@@ -100,17 +100,15 @@ func NewServer(cfg ServerConfig) *Server {
 	def(&cfg.MaxHandshakes, max(1, runtime.GOMAXPROCS(0)/2))
 	def(&cfg.HandshakeRate, 400)
 	def(&cfg.IdleTimeout, 30*time.Minute)
-	few := max(1, cfg.HandshakeRate/4)
 	cfg.Log = cfg.Log.With().Str("component", "link").Logger()
 	return &Server{
 		cfg: cfg,
-		limits: limits{
-			all: cfg.MaxConns, strangers: cfg.MaxStrangers, perAddr: cfg.MaxConnsPerAddr,
-			exemptLoopback: cfg.ExemptLoopback,
-		},
-		slots:   make(chan struct{}, cfg.MaxHandshakes),
-		nodes:   rate.NewLimiter(rate.Limit(cfg.HandshakeRate), cfg.HandshakeRate),
-		strange: rate.NewLimiter(rate.Limit(few), few),
+		limits: admit.New(admit.Limits{
+			Places: cfg.MaxConns, PlacesPerPrefix: cfg.MaxConnsPerAddr, CountLoopback: !cfg.ExemptLoopback,
+		}),
+		strangers: admit.New(admit.Limits{Places: cfg.MaxStrangers, Rate: max(1, cfg.HandshakeRate/4)}),
+		nodes:     admit.New(admit.Limits{Rate: cfg.HandshakeRate}),
+		slots:     admit.NewSlots(cfg.MaxHandshakes),
 	}
 }
 
@@ -128,10 +126,7 @@ func def[T comparable](v *T, to T) {
 
 // Stats copies the counters out.
 func (s *Server) Stats() ServerStats {
-	s.limits.mu.Lock()
-	open := s.limits.total
-	s.limits.mu.Unlock()
-	return ServerStats{Open: open, Accepted: s.accepted.Load(), Refused: s.refused.Load(), Handshakes: s.failed.Load()}
+	return ServerStats{Open: s.limits.In(), Accepted: s.accepted.Load(), Refused: s.refused.Load(), Handshakes: s.failed.Load()}
 }
 
 // Run accepts links from ln until ctx ends, then returns nil. It closes ln and
@@ -141,38 +136,42 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	defer ln.Close()
-	defer context.AfterFunc(ctx, func() { ln.Close() })()
-	pause := time.Duration(0)
-	for {
-		conn, err := ln.Accept()
-		switch {
-		case err == nil:
-			pause = 0
-			ip := addrPort(conn.RemoteAddr()).Addr()
-			stand := s.standing(ip)
-			if !s.limits.take(ip, stand.Stranger) {
-				s.refused.Add(1)
-				conn.Close()
-				continue
-			}
-			wg.Go(func() {
-				defer s.limits.give(ip, stand.Stranger)
-				s.serve(ctx, conn, stand)
-			})
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("link: accept: %w", err)
-		default: // out of files, most likely: wait until some are closed
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.cfg.Log.Warn().Err(err).Dur("retry", pause).Msg("accept failed")
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
+	err := admit.Accept(ctx, ln, s.cfg.Log, func(conn net.Conn) {
+		ip := admit.AddrPort(conn.RemoteAddr()).Addr()
+		stand := s.standing(ip)
+		leave, ok := s.enter(ip, stand)
+		if !ok {
+			s.refused.Add(1)
+			conn.Close()
+			return
 		}
+		wg.Go(func() {
+			defer leave()
+			s.serve(ctx, conn, stand)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("link: %w", err)
 	}
+	return nil
+}
+
+// enter takes a place for a connection, and for a stranger's one of the few
+// there are for strangers. leave gives back what was taken.
+func (s *Server) enter(ip netip.Addr, stand Standing) (leave func(), ok bool) {
+	place, ok := s.limits.Enter(ip)
+	if !ok {
+		return nil, false
+	}
+	if !stand.Stranger {
+		return place.Leave, true
+	}
+	strange, ok := s.strangers.Enter(ip)
+	if !ok {
+		place.Leave()
+		return nil, false
+	}
+	return func() { place.Leave(); strange.Leave() }, true
 }
 
 func (s *Server) standing(ip netip.Addr) Standing {
@@ -180,16 +179,6 @@ func (s *Server) standing(ip netip.Addr) Standing {
 		return Standing{}
 	}
 	return s.cfg.Standing(ip)
-}
-
-// addrPort reads a connection's remote address; zero if it has no IP.
-func addrPort(a net.Addr) netip.AddrPort {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := t.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
 
 func (s *Server) serve(ctx context.Context, conn net.Conn, stand Standing) {
@@ -219,7 +208,7 @@ func (s *Server) open(ctx context.Context, conn net.Conn, stand Standing) (*Inbo
 		return nil, err
 	}
 	in := &Inbound{
-		peer: Peer{Addr: addrPort(conn.RemoteAddr()), Stranger: stand.Stranger},
+		peer: Peer{Addr: admit.AddrPort(conn.RemoteAddr()), Stranger: stand.Stranger},
 		conn: conn,
 		idle: s.cfg.IdleTimeout,
 	}
@@ -251,13 +240,13 @@ func (s *Server) respond(ctx context.Context, deadline time.Time, conn net.Conn,
 	}
 	budget := s.nodes
 	if in.peer.Stranger {
-		budget = s.strange
+		budget = s.strangers
 	}
-	if !budget.Allow() {
+	if !budget.Allow(in.peer.Addr.Addr(), time.Now()) {
 		return nil, errRefused
 	}
 	var r *responder
-	err := s.computing(ctx, func() (err error) {
+	err := s.slots.Do(ctx, func() (err error) {
 		r, err = newResponder(m, conn, rand.Reader, s.cfg.Key)
 		return err
 	})
@@ -268,7 +257,7 @@ func (s *Server) respond(ctx context.Context, deadline time.Time, conn net.Conn,
 		return nil, err
 	}
 	out := &noiseReader{m: m}
-	err = s.computing(ctx, func() (err error) {
+	err = s.slots.Do(ctx, func() (err error) {
 		in.peer.Noise, out.cipher, _, err = r.finish()
 		return err
 	})
@@ -279,15 +268,4 @@ func (s *Server) respond(ctx context.Context, deadline time.Time, conn net.Conn,
 		return nil, errRefused
 	}
 	return out, nil
-}
-
-// computing runs f in one of the few slots for handshakes.
-func (s *Server) computing(ctx context.Context, f func() error) error {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-		return f()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

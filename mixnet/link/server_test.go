@@ -198,8 +198,8 @@ func TestH23ConnectionLimits(t *testing.T) {
 				}
 				// What closed leaves room again, and no trace.
 				time.Sleep(time.Second)
-				if st := s.Stats(); st.Open != 0 || len(s.limits.addresses) != 0 {
-					t.Errorf("after all closed: %+v, %d addresses", st, len(s.limits.addresses))
+				if st := s.Stats(); st.Open != 0 || s.strangers.In() != 0 {
+					t.Errorf("after all closed: %+v, %d strangers", st, s.strangers.In())
 				}
 				conn := dial(t, n, c.from[0])
 				conn.Write(v8)

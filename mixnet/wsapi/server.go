@@ -16,9 +16,9 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/rs/zerolog"
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
+	"nym-socks5/internal/admit"
 	"nym-socks5/mixnet"
 )
 
@@ -166,8 +166,12 @@ func (s *Server) receive(ctx context.Context) error {
 const (
 	headerPatience = 5 * time.Second
 	maxHeader      = 16 << 10
-	// waiting is how many connections there may be beyond MaxPeers.
+	// waiting is how many connections there may be beyond MaxPeers: those that
+	// have not asked yet, or are told why they may not.
 	waiting = 32
+	// maxConnsPerAddr is how many one address other than this machine's own may
+	// have, so that it cannot take all of them.
+	maxConnsPerAddr = 32
 	// stopWithin is how long requests under way may take when the server ends.
 	stopWithin = time.Second
 )
@@ -188,8 +192,9 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:          log.New(io.Discard, "", 0), // it would name who asks (H38)
 	}
 	srv.SetKeepAlivesEnabled(false)
+	limits := admit.New(admit.Limits{Places: s.cfg.MaxPeers + waiting, PlacesPerPrefix: maxConnsPerAddr})
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(netutil.LimitListener(ln, s.cfg.MaxPeers+waiting)) }()
+	go func() { ended <- srv.Serve(admit.Listen(ln, limits)) }()
 	var failed error
 	select {
 	case err := <-ended:

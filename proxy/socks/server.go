@@ -2,7 +2,6 @@ package socks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -11,8 +10,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
+	"nym-socks5/internal/admit"
 	"nym-socks5/proxy"
 )
 
@@ -95,8 +94,7 @@ type Server struct {
 	cfg        Config
 	handshakes *handshakes
 	conns      chan struct{} // a token per connection beyond its handshake; full: refused
-	total      chan struct{} // a token per goroutine; full: Accept waits
-	pace       *rate.Limiter // of those that come in; who comes too fast waits in the kernel
+	total      admit.Slots   // one per goroutine; full: Accept waits
 
 	active            atomic.Int64
 	accepted, dropped atomic.Uint64
@@ -116,17 +114,18 @@ func New(cfg Config) *Server {
 	cfg.Log = cfg.Log.With().Str("component", "socks").Logger()
 	cpus := runtime.GOMAXPROCS(0)
 	return &Server{
-		cfg:        cfg,
-		handshakes: newHandshakes(cfg.MaxHandshakes, cfg.MaxHandshakesPerSource),
-		conns:      make(chan struct{}, cfg.MaxConns),
-		total:      make(chan struct{}, cfg.MaxConns+cfg.MaxHandshakes),
-		pace:       rate.NewLimiter(rate.Limit(cpus*entriesPerCPU), cpus*entriesPerCPU),
+		cfg: cfg,
+		handshakes: newHandshakes(cfg.MaxHandshakes, admit.Limits{
+			PlacesPerPrefix: cfg.MaxHandshakesPerSource, Rate: cpus * connsPerCPU,
+		}),
+		conns: make(chan struct{}, cfg.MaxConns),
+		total: admit.NewSlots(cfg.MaxConns + cfg.MaxHandshakes),
 	}
 }
 
-// entriesPerCPU is how many connections may come in within a second, for each
+// connsPerCPU is how many connections may come in within a second, for each
 // CPU (H23). No application asks for that many.
-const entriesPerCPU = 1000
+const connsPerCPU = 1000
 
 func setDefault[T time.Duration | int](v *T, d T) {
 	if *v == 0 {
@@ -152,12 +151,6 @@ func (s *Server) Stats() Stats {
 	}
 }
 
-// Waiting times after a failing Accept (as in net/http).
-const (
-	minAcceptDelay = 5 * time.Millisecond
-	maxAcceptDelay = time.Second
-)
-
 // Run serves connections from ln until ctx ends, then returns nil. It closes
 // ln, and every connection and goroutine it started has ended before it returns.
 // It may run for several listeners at once; each has isolation keys of its own.
@@ -166,32 +159,8 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	defer ln.Close()
-	defer context.AfterFunc(ctx, func() { ln.Close() })() // unblocks Accept
 	s.cfg.Log.Info().Stringer("addr", ln.Addr()).Msg("listening")
-	delay := minAcceptDelay
-	for {
-		app, err := ln.Accept()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				app.Close()
-			}
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("socks: accept: %w", err)
-		case err != nil:
-			if delay == minAcceptDelay {
-				s.cfg.Log.Warn().Err(err).Msg("cannot accept connections")
-			}
-			select {
-			case <-time.After(delay):
-			case <-ctx.Done():
-			}
-			delay = min(2*delay, maxAcceptDelay)
-			continue
-		}
-		delay = minAcceptDelay
+	err := admit.Accept(ctx, ln, s.cfg.Log, func(app net.Conn) {
 		s.accepted.Add(1)
 		h, oldest := s.handshakes.enter(app)
 		if oldest != nil {
@@ -201,21 +170,24 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		if h == nil {
 			s.dropped.Add(1)
 			app.Close()
-			continue
+			return
 		}
 		// Waits only for handshakes that gave way and are about to end.
-		select {
-		case s.total <- struct{}{}:
-		case <-ctx.Done():
+		if s.total.Take(ctx) != nil {
+			s.handshakes.leave(h)
 			app.Close()
-			return nil
+			return
 		}
 		s.active.Add(1)
 		wg.Go(func() {
 			s.serve(ctx, app, h, ln.Addr().String())
 			s.active.Add(-1)
-			<-s.total
+			s.total.Give()
 		})
-		s.pace.Wait(ctx) // fails only when the next Accept does too
+		s.handshakes.limits.Wait(ctx) // fails only when the next Accept does too
+	})
+	if err != nil {
+		return fmt.Errorf("socks: %w", err)
 	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/admit"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/internal/socksclient"
 	"nym-socks5/proxy"
@@ -49,8 +50,7 @@ func TestH23ApplicationsComeAtAPace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		network := simnet.New()
 		srv := New(Config{Dial: hangs})
-		srv.pace.SetLimit(10)
-		srv.pace.SetBurst(5)
+		srv.handshakes = newHandshakes(100, admit.Limits{Rate: 5})
 		run(t, srv, network, "127.0.0.1:1080")
 		ctx, stop := context.WithCancel(t.Context())
 		var flood sync.WaitGroup
@@ -69,8 +69,8 @@ func TestH23ApplicationsComeAtAPace(t *testing.T) {
 			t.Errorf("%d came in at once, want 6", n)
 		}
 		time.Sleep(time.Second + time.Millisecond)
-		if n := srv.Stats().Accepted; n != 16 {
-			t.Errorf("%d came in within a second, want 16", n)
+		if n := srv.Stats().Accepted; n != 11 {
+			t.Errorf("%d came in within a second, want 11", n)
 		}
 		stop()
 		flood.Wait()
@@ -109,8 +109,8 @@ func TestH23LimitsPerSource(t *testing.T) {
 		time.Sleep(time.Minute)
 		srv.handshakes.mu.Lock()
 		defer srv.handshakes.mu.Unlock()
-		if len(srv.handshakes.sources) != 0 || srv.handshakes.order.Len() != 0 {
-			t.Errorf("%d sources and %d places remembered, want none", len(srv.handshakes.sources), srv.handshakes.order.Len())
+		if srv.handshakes.limits.In() != 0 || srv.handshakes.order.Len() != 0 {
+			t.Errorf("%d places and %d handshakes are left, want none", srv.handshakes.limits.In(), srv.handshakes.order.Len())
 		}
 	})
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nym-socks5/internal/admit"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
@@ -29,12 +30,12 @@ import (
 )
 
 const (
-	doorWS  = "10.0.0.4:9000"
-	doorWSS = "10.0.0.4:9001"
-	doorOf  = "gateway.example"
+	portWS   = "10.0.0.4:9000"
+	portWSS  = "10.0.0.4:9001"
+	portName = "gateway.example"
 )
 
-// certified makes a certificate for doorOf, and what trusts it.
+// certified makes a certificate for portName, and what trusts it.
 func certified(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -42,7 +43,7 @@ func certified(t *testing.T) (server, client *tls.Config) {
 		t.Fatal(err)
 	}
 	form := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{doorOf},
+		SerialNumber: big.NewInt(1), DNSNames: []string{portName},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, form, form, &key.PublicKey, key)
@@ -56,12 +57,12 @@ func certified(t *testing.T) (server, client *tls.Config) {
 	roots := x509.NewCertPool()
 	roots.AddCert(cert)
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
-		&tls.Config{RootCAs: roots, ServerName: doorOf}
+		&tls.Config{RootCAs: roots, ServerName: portName}
 }
 
-// A doorway is a door with a plain port and one for TLS, and what comes in.
-type doorway struct {
-	*door
+// Entrances are a listener's plain port and its port for TLS, and what came in.
+type entrances struct {
+	*listener
 	net *simnet.Network
 	wg  sync.WaitGroup
 
@@ -69,22 +70,23 @@ type doorway struct {
 	in []net.Conn
 }
 
-func inDoorway(t *testing.T, all, perAddr int, test func(t *testing.T, d *doorway, client *tls.Config)) {
+func withEntrances(t *testing.T, l admit.Limits, test func(t *testing.T, d *entrances, client *tls.Config)) {
 	synctest.Test(t, func(t *testing.T) {
 		server, client := certified(t)
-		d := &doorway{door: newDoor(all, perAddr, zerolog.Nop()), net: simnet.New()}
-		plain, err := d.net.Listen(doorWS)
+		d := &entrances{net: simnet.New()}
+		plain, err := d.net.Listen(portWS)
 		if err != nil {
 			t.Fatal(err)
 		}
-		secure, err := d.net.Listen(doorWSS)
+		secure, err := d.net.Listen(portWSS)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := d.open([]net.Listener{plain, TLS(secure, server)})
+		a := admission{limits: admit.New(l), slots: admit.NewSlots(2)}
+		d.listener = a.listen([]net.Listener{plain, TLS(secure, server)}, zerolog.Nop())
 		d.wg.Go(func() {
 			for {
-				c, err := h.Accept()
+				c, err := d.Accept()
 				if err != nil {
 					return
 				}
@@ -94,20 +96,20 @@ func inDoorway(t *testing.T, all, perAddr int, test func(t *testing.T, d *doorwa
 			}
 		})
 		test(t, d, client)
-		h.Close()
-		h.wait()
+		d.Close()
+		d.wait()
 		d.wg.Wait()
 		for _, c := range d.in {
 			c.Close()
 		}
-		if d.total != 0 || len(d.conns) != 0 || len(d.slots) != 0 {
-			t.Errorf("in the end %d places and %d slots are taken", d.total, len(d.slots))
+		if d.limits.In() != 0 || d.slots.Taken() != 0 {
+			t.Errorf("in the end %d places and %d slots are taken", d.limits.In(), d.slots.Taken())
 		}
 	})
 }
 
 // dial opens a connection, which ends with the test.
-func (d *doorway) dial(t *testing.T, from, to string) net.Conn {
+func (d *entrances) dial(t *testing.T, from, to string) net.Conn {
 	t.Helper()
 	c, err := d.net.Host(from).DialContext(t.Context(), "tcp", to)
 	if err != nil {
@@ -118,19 +120,11 @@ func (d *doorway) dial(t *testing.T, from, to string) net.Conn {
 	return c
 }
 
-func (d *doorway) entered() int {
+func (d *entrances) entered() int {
 	synctest.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.in)
-}
-
-func (d *doorway) taken() int {
-	d.mu.Lock() // of the doorway
-	defer d.mu.Unlock()
-	d.door.mu.Lock()
-	defer d.door.mu.Unlock()
-	return d.total
 }
 
 // closed reports whether the far end has closed c, which said nothing before.
@@ -145,30 +139,32 @@ func closed(c net.Conn) bool {
 // both ports share. nodes.md §1.1: "further TCP connections are dropped without
 // a reply".
 func TestH23PlacesForClients(t *testing.T) {
-	inDoorway(t, 4, 2, func(t *testing.T, d *doorway, _ *tls.Config) {
-		d.dial(t, "198.51.100.1", doorWS)
-		d.dial(t, "198.51.100.1", doorWSS)
-		for _, at := range []string{doorWS, doorWSS} {
+	withEntrances(t, admit.Limits{Places: 6, PlacesPerPrefix: 2}, func(t *testing.T, d *entrances, _ *tls.Config) {
+		d.dial(t, "198.51.100.1", portWS)
+		d.dial(t, "198.51.100.1", portWSS)
+		for _, at := range []string{portWS, portWSS} {
 			if c := d.dial(t, "198.51.100.1", at); !closed(c) {
 				t.Errorf("a third connection from one address, to %s, stays", at)
 			}
 		}
-		d.dial(t, "2001:db8::1", doorWSS)
-		d.dial(t, "2001:db8:0:ff::1", doorWS)
-		if c := d.dial(t, "2001:db8:0:fe::2", doorWS); d.entered() != 2 || !closed(c) {
+		d.dial(t, "2001:db8::1", portWSS)
+		d.dial(t, "2001:db8:0:ff::1", portWS)
+		if c := d.dial(t, "2001:db8:0:fe::2", portWS); d.entered() != 2 || !closed(c) {
 			t.Error("a third connection from one /56 stays")
 		}
-		if c := d.dial(t, "198.51.100.2", doorWSS); d.entered() != 2 || !closed(c) {
-			t.Error("a fifth connection stays")
+		d.dial(t, "2001:db8:0:100::1", portWS) // the /56 beside it
+		d.dial(t, "198.51.100.2", portWSS)
+		if c := d.dial(t, "198.51.100.3", portWSS); d.entered() != 3 || !closed(c) {
+			t.Error("a seventh connection stays")
 		}
-		if n := d.turned.Load(); n != 4 {
+		if n := d.limits.Refused(); n != 4 {
 			t.Errorf("%d turned away, want 4", n)
 		}
 		d.in[0].Close() // and again, which must not count twice
 		d.in[0].Close()
-		d.dial(t, "198.51.100.2", doorWS)
-		if n := d.entered(); n != 3 {
-			t.Errorf("%d came in, want 3, since one left", n)
+		d.dial(t, "198.51.100.3", portWS)
+		if n := d.entered(); n != 4 {
+			t.Errorf("%d came in, want 4, since one left", n)
 		}
 	})
 }
@@ -176,27 +172,27 @@ func TestH23PlacesForClients(t *testing.T) {
 // hardening.md H23: half-open TCP connections and half-open handshakes of TLS
 // are gone after a moment, and take no part in what is computed.
 func TestH23HalfOpenTLS(t *testing.T) {
-	inDoorway(t, 100, 100, func(t *testing.T, d *doorway, client *tls.Config) {
-		silent := d.dial(t, "198.51.100.1", doorWSS)
-		partial := d.dial(t, "198.51.100.1", doorWSS)
+	withEntrances(t, admit.Limits{}, func(t *testing.T, d *entrances, client *tls.Config) {
+		silent := d.dial(t, "198.51.100.1", portWSS)
+		partial := d.dial(t, "198.51.100.1", portWSS)
 		partial.Write([]byte{22, 3, 1, 1, 0, 1})
 		synctest.Wait()
-		if n := len(d.slots); n > 1 { // who sent a part may hold one until it is found to be a part
+		if n := d.slots.Taken(); n > 1 { // who sent a part may hold one until it is found to be a part
 			t.Errorf("%d slots are taken", n)
 		}
-		noise := d.dial(t, "198.51.100.1", doorWSS)
+		noise := d.dial(t, "198.51.100.1", portWSS)
 		noise.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
 		synctest.Wait()
 		if b, err := io.ReadAll(noise); len(b) > 16 || err != nil {
 			t.Errorf("who does not speak TLS is told %q, %v", b, err)
 		}
 		time.Sleep(upgradePatience - time.Millisecond)
-		if d.taken() != 2 || closed(silent) {
-			t.Errorf("%d places taken before the time is over, want 2", d.taken())
+		if d.limits.In() != 2 || closed(silent) {
+			t.Errorf("%d places taken before the time is over, want 2", d.limits.In())
 		}
 		time.Sleep(2 * time.Millisecond)
-		if !closed(silent) || !closed(partial) || d.taken() != 0 {
-			t.Errorf("%d places taken by those who do not shake hands", d.taken())
+		if !closed(silent) || !closed(partial) || d.limits.In() != 0 {
+			t.Errorf("%d places taken by those who do not shake hands", d.limits.In())
 		}
 	})
 }
@@ -225,19 +221,18 @@ func TestH23HalfOpenWebSocket(t *testing.T) {
 			t.Errorf("who does not upgrade was held for %v", took)
 		}
 		synctest.Wait()
-		if len(s.door.conns) != 0 {
-			t.Errorf("%d addresses have places yet", len(s.door.conns))
+		if n := s.admission.limits.In(); n != 0 {
+			t.Errorf("%d places are taken yet", n)
 		}
 	})
 }
 
 // hardening.md H23: "Handshakes run in a bounded pool of low priority".
 func TestH23TLSHandshakesTakeTurns(t *testing.T) {
-	inDoorway(t, 100, 100, func(t *testing.T, d *doorway, client *tls.Config) {
-		for range cap(d.slots) {
-			d.slots <- struct{}{}
-		}
-		c := tls.Client(d.dial(t, "198.51.100.1", doorWSS), client)
+	withEntrances(t, admit.Limits{}, func(t *testing.T, d *entrances, client *tls.Config) {
+		d.slots.Take(t.Context())
+		d.slots.Take(t.Context())
+		c := tls.Client(d.dial(t, "198.51.100.1", portWSS), client)
 		done := make(chan error, 1)
 		go func() { done <- c.HandshakeContext(t.Context()) }()
 		if d.entered() != 0 {
@@ -245,26 +240,25 @@ func TestH23TLSHandshakesTakeTurns(t *testing.T) {
 		}
 		// One that waits for its client, not for us, is in nobody's way.
 		for range 100 - 1 {
-			d.dial(t, "198.51.100.2", doorWSS)
+			d.dial(t, "198.51.100.2", portWSS)
 		}
 		synctest.Wait()
-		<-d.slots
+		d.slots.Give()
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		if d.entered() != 1 || len(d.slots) != cap(d.slots)-1 {
-			t.Errorf("%d came in, %d slots taken", d.entered(), len(d.slots))
+		if d.entered() != 1 || d.slots.Taken() != 1 {
+			t.Errorf("%d came in, %d slots taken", d.entered(), d.slots.Taken())
 		}
 		// No slot within the time: it gives up.
-		d.slots <- struct{}{}
+		d.slots.Take(t.Context())
 		began := time.Now()
-		late := tls.Client(d.dial(t, "198.51.100.3", doorWSS), client)
+		late := tls.Client(d.dial(t, "198.51.100.3", portWSS), client)
 		if err := late.HandshakeContext(t.Context()); err == nil || time.Since(began) > upgradePatience {
 			t.Errorf("without a slot: %v after %v", err, time.Since(began))
 		}
-		for range cap(d.slots) {
-			<-d.slots
-		}
+		d.slots.Give()
+		d.slots.Give()
 	})
 }
 
@@ -272,14 +266,12 @@ func TestH23TLSHandshakesTakeTurns(t *testing.T) {
 // addresses is let in no faster than it can be served. Who is turned away takes
 // no part in the pace.
 func TestH23ClientsComeAtAPace(t *testing.T) {
-	inDoorway(t, 1000, 100, func(t *testing.T, d *doorway, _ *tls.Config) {
-		d.pace.SetLimit(10)
-		d.pace.SetBurst(5)
+	withEntrances(t, admit.Limits{Rate: 5}, func(t *testing.T, d *entrances, _ *tls.Config) {
 		ctx, stop := context.WithCancel(t.Context())
 		var flood sync.WaitGroup
 		for i := range 30 {
 			flood.Go(func() {
-				c, err := d.net.Host(fmt.Sprintf("198.51.100.%d", i)).DialContext(ctx, "tcp", doorWS)
+				c, err := d.net.Host(fmt.Sprintf("198.51.100.%d", i)).DialContext(ctx, "tcp", portWS)
 				if err != nil {
 					return
 				}
@@ -291,8 +283,8 @@ func TestH23ClientsComeAtAPace(t *testing.T) {
 			t.Errorf("%d came in at once, want 6", n)
 		}
 		time.Sleep(time.Second + time.Millisecond)
-		if n := d.entered(); n != 16 {
-			t.Errorf("%d came in within a second, want 16", n)
+		if n := d.entered(); n != 11 {
+			t.Errorf("%d came in within a second, want 11", n)
 		}
 		stop()
 		flood.Wait()
@@ -318,7 +310,7 @@ func TestSessionOverTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secure, err := network.Listen(doorWSS)
+		secure, err := network.Listen(portWSS)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -335,7 +327,7 @@ func TestSessionOverTLS(t *testing.T) {
 			return tls.Client(c, client), nil
 		}
 		id := keys.NewIdentityKey()
-		conn, err := session.Dial(ctx, "ws://"+doorWSS, dial)
+		conn, err := session.Dial(ctx, "ws://"+portWSS, dial)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -347,8 +339,8 @@ func TestSessionOverTLS(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if n := g.Stats().Session.Registered; n != 1 || g.door.total != 0 {
-			t.Errorf("%d registrations, %d places taken at the end", n, g.door.total)
+		if n := g.Stats().Session.Registered; n != 1 || g.admission.limits.In() != 0 {
+			t.Errorf("%d registrations, %d places taken at the end", n, g.admission.limits.In())
 		}
 		synctest.Wait()
 	})
