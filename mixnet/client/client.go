@@ -23,26 +23,26 @@ type Client struct {
 	traffic Traffic
 	enc     *keys.EncryptionKey
 	ack     *keys.Ack
-	homes   []*home              // the first is preferred
-	home    atomic.Pointer[home] // whose address is ours now
+	entries []*entry              // the first is preferred
+	entry   atomic.Pointer[entry] // whose address is ours now
 
-	network atomic.Pointer[topology.Network] // the current picture; nil until there is one
-	link    link
-	inbox   *inbox
-	buffers *buffers
-	minters sync.Pool // of *minter
-	ahead   larder    // reply SURBs made ahead
-	count   counters
+	network    atomic.Pointer[topology.Network] // the current snapshot; nil until there is one
+	session    sessionSlot
+	inbox      *inbox
+	buffers    *buffers
+	surbMakers sync.Pool // of *surbMaker
+	surbCache  surbCache // reply SURBs made ahead
+	count      counters
 
-	offers   chan *outgoing // unbuffered: the sender waits for the loop
-	orders   chan order     // unbuffered: the caller waits for the loop
-	pushed   chan []byte    // full: the session waits, and so the gateway
-	mint     chan mintJob   // full: the loop tries again later
-	ready    chan struct{}  // closed when the first session is up
-	changed  chan struct{}  // holds a token when the network below may have changed
-	pictured chan struct{}  // closed when there is a first picture of the network
-	ended    chan struct{}  // closed when the loop has ended
-	lingers  sync.WaitGroup // of sessions; the goroutine that connects waits for it
+	offers       chan *outgoing // unbuffered: the sender waits for the loop
+	orders       chan order     // unbuffered: the caller waits for the loop
+	pushed       chan []byte    // full: the session waits, and so the gateway
+	grantJobs    chan grantJob  // full: the loop tries again later
+	ready        chan struct{}  // closed when the first session is up
+	changed      chan struct{}  // holds a token when the network below may have changed
+	haveTopology chan struct{}  // closed when there is a first snapshot of the topology
+	ended        chan struct{}  // closed when the loop has ended
+	lingers      sync.WaitGroup // of sessions; the goroutine that connects waits for it
 
 	mu    sync.Mutex
 	loads map[mixnet.Lane]int // packets in each lane, as of the loop's last turn
@@ -75,27 +75,27 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg.Log = cfg.Log.With().Str("component", "client").Logger()
 	c := &Client{
-		cfg:      cfg,
-		traffic:  cfg.Traffic.withDefaults(),
-		enc:      cfg.Encryption,
-		ack:      cfg.Ack,
-		homes:    newHomes(cfg.Entries, cfg.Encryption.Public()),
-		inbox:    newInbox(),
-		offers:   make(chan *outgoing),
-		orders:   make(chan order),
-		pushed:   make(chan []byte, 64),
-		mint:     make(chan mintJob, 64),
-		ready:    make(chan struct{}),
-		changed:  make(chan struct{}, 1),
-		pictured: make(chan struct{}),
-		ended:    make(chan struct{}),
-		loads:    make(map[mixnet.Lane]int),
+		cfg:          cfg,
+		traffic:      cfg.Traffic.withDefaults(),
+		enc:          cfg.Encryption,
+		ack:          cfg.Ack,
+		entries:      newEntries(cfg.Entries, cfg.Encryption.Public()),
+		inbox:        newInbox(),
+		offers:       make(chan *outgoing),
+		orders:       make(chan order),
+		pushed:       make(chan []byte, 64),
+		grantJobs:    make(chan grantJob, 64),
+		ready:        make(chan struct{}),
+		changed:      make(chan struct{}, 1),
+		haveTopology: make(chan struct{}),
+		ended:        make(chan struct{}),
+		loads:        make(map[mixnet.Lane]int),
 	}
-	c.home.Store(c.homes[0])
-	c.link.init()
-	c.ahead.wake = make(chan struct{}, 1)
+	c.entry.Store(c.entries[0])
+	c.session.init()
+	c.surbCache.wake = make(chan struct{}, 1)
 	c.buffers = newBuffers(c.traffic.Size, 2*unpacedCredits)
-	c.minters.New = func() any { return &minter{rng: newRand()} }
+	c.surbMakers.New = func() any { return &surbMaker{rng: newRand()} }
 	return c, nil
 }
 
@@ -141,7 +141,7 @@ func (c *Client) NetworkChanged() { signal(c.changed) }
 
 // Address implements [mixnet.Messenger]. With several
 // entries it may change.
-func (c *Client) Address() mixnet.Recipient { return c.home.Load().self }
+func (c *Client) Address() mixnet.Recipient { return c.entry.Load().self }
 
 // Receive implements [mixnet.Messenger].
 func (c *Client) Receive(ctx context.Context) (mixnet.Message, error) { return c.inbox.get(ctx) }
@@ -154,7 +154,7 @@ func (c *Client) Send(ctx context.Context, to mixnet.Recipient, body []byte, o m
 		m.Kind, m.From, m.Legacy = message.Data, o.As, c.legacyLists()
 		if o.SURBs > 0 {
 			var err error
-			if m.SURBs, out.home, err = c.takeSURBs(o.SURBs); err != nil {
+			if m.SURBs, out.entry, err = c.takeSURBs(o.SURBs); err != nil {
 				return err
 			}
 		}

@@ -325,7 +325,7 @@ func TestH01H02RateDoesNotFollowLoad(t *testing.T) {
 func TestH01CoverDiesWithItsTopology(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 2)
-		// The other half of the mixes is in the next picture only.
+		// The other half of the mixes is in the next snapshot only.
 		var before, after topology.Picture
 		before.Rotation, after.Rotation = 7, 8
 		for _, f := range n.nodes {
@@ -336,13 +336,13 @@ func TestH01CoverDiesWithItsTopology(t *testing.T) {
 				after.Nodes = append(after.Nodes, f.Node)
 			}
 		}
-		pictures := make([]*topology.Network, 2)
+		networks := make([]*topology.Network, 2)
 		for i, p := range []topology.Picture{before, after} {
 			nw, err := topology.New(p)
 			if err != nil {
 				t.Fatal(err)
 			}
-			pictures[i] = nw
+			networks[i] = nw
 		}
 		var changed time.Time
 		var mu sync.Mutex
@@ -354,7 +354,7 @@ func TestH01CoverDiesWithItsTopology(t *testing.T) {
 				return
 			}
 			sent++
-			if _, ok := pictures[1].Role(p.Next); !ok || p.Rotation != mixnet.RotationEven {
+			if _, ok := networks[1].Role(p.Next); !ok || p.Rotation != mixnet.RotationEven {
 				old++
 			}
 		}
@@ -365,14 +365,14 @@ func TestH01CoverDiesWithItsTopology(t *testing.T) {
 			Topology: func(context.Context) (*topology.Network, error) {
 				asked++
 				if asked == 1 {
-					return pictures[0], nil
+					return networks[0], nil
 				}
 				mu.Lock()
 				defer mu.Unlock()
 				if changed.IsZero() {
 					changed = time.Now()
 				}
-				return pictures[1], nil
+				return networks[1], nil
 			},
 		})
 		if err != nil {
@@ -565,30 +565,30 @@ func TestWaitsForTheNetwork(t *testing.T) {
 	})
 }
 
-// SURBs made ahead serve one picture of the network and no other.
+// SURBs made ahead serve one snapshot of the topology and no other.
 func TestPreparedSURBs(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 1)
 		c := n.client(0, Config{Traffic: Fast()})
 		time.Sleep(time.Second)
-		first := c.ahead.take(n.nw, c.home.Load(), 100)
-		if len(first) != preparedSURBs {
-			t.Fatalf("%d SURBs were made ahead, want %d", len(first), preparedSURBs)
+		first := c.surbCache.take(n.nw, c.entry.Load(), 100)
+		if len(first) != madeAhead {
+			t.Fatalf("%d SURBs were made ahead, want %d", len(first), madeAhead)
 		}
 		time.Sleep(time.Second)
 		seen := map[keys.Reply]bool{}
-		for _, r := range append(first, c.ahead.take(n.nw, c.home.Load(), 100)...) {
+		for _, r := range append(first, c.surbCache.take(n.nw, c.entry.Load(), 100)...) {
 			if seen[r.Key] {
 				t.Fatal("a SURB was given out twice")
 			}
 			seen[r.Key] = true
 		}
-		if len(seen) != 2*preparedSURBs {
-			t.Errorf("%d SURBs in all, want %d", len(seen), 2*preparedSURBs)
+		if len(seen) != 2*madeAhead {
+			t.Errorf("%d SURBs in all, want %d", len(seen), 2*madeAhead)
 		}
 		time.Sleep(time.Second)
 		other := newFakeNet(t, ctx, 1)
-		if got := c.ahead.take(other.nw, c.home.Load(), 100); len(got) != 0 {
+		if got := c.surbCache.take(other.nw, c.entry.Load(), 100); len(got) != 0 {
 			t.Errorf("%d SURBs for a network they were not made for", len(got))
 		}
 	})

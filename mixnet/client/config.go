@@ -90,7 +90,7 @@ type Config struct {
 	// Store keeps what the gateway knows the client by, so that one with the
 	// same keys need not register again. If nil, it is in memory.
 	Store Store
-	// Topology gives the current picture of the network. It is asked at the
+	// Topology gives the network as it is now. It is asked at the
 	// start and then again and again.
 	Topology func(context.Context) (*topology.Network, error)
 	// Refresh is the mean time between two questions. If zero, it is 5 minutes.

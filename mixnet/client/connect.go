@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"time"
 
 	"nym-socks5/mixnet/session"
@@ -52,52 +51,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// A link is where the streams find the session that is up.
-type link struct {
-	mu   sync.Mutex
-	live *session.Client
-	up   chan struct{} // closed while there is a live one
-}
-
-func (l *link) init() { l.up = make(chan struct{}) }
-
-// set puts a session in place of the one there was.
-func (l *link) set(s *session.Client) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.live == nil {
-		close(l.up)
-	}
-	l.live = s
-}
-
-// leave notes that a session has ended, if it is the one there is.
-func (l *link) leave(s *session.Client) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.live == s {
-		l.live, l.up = nil, make(chan struct{})
-	}
-}
-
-// wait gives the live session, when there is one; false: ctx ended.
-func (l *link) wait(ctx context.Context) (*session.Client, bool) {
-	for {
-		l.mu.Lock()
-		live, up := l.live, l.up
-		l.mu.Unlock()
-		if live != nil {
-			return live, true
-		}
-		select {
-		case <-up:
-		case <-ctx.Done():
-			return nil, false
-		}
-	}
-}
-
-// refresh keeps the picture of the network fresh.
+// refresh asks for the topology again and again.
 func (c *Client) refresh(ctx context.Context, networks chan<- *topology.Network) error {
 	var pause backoff
 	for {
@@ -112,9 +66,9 @@ func (c *Client) refresh(ctx context.Context, networks chan<- *topology.Network)
 		} else {
 			pause.reset()
 			if c.network.Swap(nw) == nil {
-				close(c.pictured)
+				close(c.haveTopology)
 			}
-			signal(c.ahead.wake)
+			signal(c.surbCache.wake)
 			select {
 			case networks <- nw:
 			case <-ctx.Done():
@@ -140,7 +94,7 @@ type login struct {
 const maxRefusals = 3
 
 // logIn registers or authenticates.
-func (c *Client) logIn(ctx context.Context, conn session.MessageConn, h *home) (*session.Client, error) {
+func (c *Client) logIn(ctx context.Context, conn session.MessageConn, h *entry) (*session.Client, error) {
 	l := &h.login
 	receive := func(b []byte) { c.push(ctx, b) }
 	if err := c.load(ctx, h); err != nil {
@@ -180,7 +134,7 @@ func (c *Client) logIn(ctx context.Context, conn session.MessageConn, h *home) (
 }
 
 // load asks the store, once, whether the gateway knows us.
-func (c *Client) load(ctx context.Context, h *home) error {
+func (c *Client) load(ctx context.Context, h *entry) error {
 	l := &h.login
 	if l.loaded {
 		return nil
@@ -198,7 +152,7 @@ func (c *Client) load(ctx context.Context, h *home) error {
 
 // save has the store keep what is known of the gateway. If it does not, this
 // session is no worse for it: the next start registers anew.
-func (c *Client) save(ctx context.Context, h *home) {
+func (c *Client) save(ctx context.Context, h *entry) {
 	if err := c.cfg.Store.Save(ctx, h.self.Identity, h.self.Gateway, h.login.grant); err != nil && ctx.Err() == nil {
 		c.cfg.Log.Error().Err(err).Msg("registration cannot be kept")
 	}

@@ -322,7 +322,7 @@ func someSURBs(n int) []surb.Reply {
 
 // sphinx.md §6.6: "k = min(f, available − 10)", the request "consumes one SURB regardless of the minimum"
 func TestPoolKeepsItsReserve(t *testing.T) {
-	ps := newPools()
+	ps := newHeldSURBs()
 	tag := mixnet.NewSenderTag()
 	if ps.known(tag) || ps.can(tag, true) || ps.ask(tag, 5, t0) != 0 {
 		t.Fatal("an unknown tag has SURBs")
@@ -353,7 +353,7 @@ func TestPoolKeepsItsReserve(t *testing.T) {
 }
 
 func TestPoolBounds(t *testing.T) {
-	ps := newPools()
+	ps := newHeldSURBs()
 	tag := mixnet.NewSenderTag()
 	young := someSURBs(maxPerTag)
 	ps.add(tag, someSURBs(100), false, t0)
@@ -371,7 +371,7 @@ func TestPoolBounds(t *testing.T) {
 
 // sphinx.md §7.2: "parity contradicting the current rotation → drop; Unknown → keep"
 func TestPoolRetiresOldRotations(t *testing.T) {
-	ps := newPools()
+	ps := newHeldSURBs()
 	tag := mixnet.NewSenderTag()
 	add := func(rotation uint32, byte mixnet.Rotation) {
 		ps.rotation = rotation
@@ -399,7 +399,7 @@ func TestPoolRetiresOldRotations(t *testing.T) {
 }
 
 func TestStockAfterRotation(t *testing.T) {
-	s := newStocks()
+	s := newGranted()
 	idle, busy := mixnet.NewSenderTag(), mixnet.NewSenderTag()
 	for _, tag := range []mixnet.SenderTag{idle, busy} {
 		s.open(tag, mixnet.Recipient{}, t0).there = 40
@@ -416,7 +416,7 @@ func TestStockAfterRotation(t *testing.T) {
 
 // sphinx.md §6.6: "if nothing for > 5 min … drop the tag's waiting data"
 func TestPoolGivesUp(t *testing.T) {
-	ps := newPools()
+	ps := newHeldSURBs()
 	tag := mixnet.NewSenderTag()
 	ps.add(tag, someSURBs(3), false, t0)
 	waits := func(mixnet.SenderTag) int { return 1 }
@@ -433,7 +433,7 @@ func TestPoolGivesUp(t *testing.T) {
 
 // socks.md §21.5: "count SURBs as delivered only when the packets that carried them are acknowledged"
 func TestStockCountsWhatArrived(t *testing.T) {
-	s := newStocks()
+	s := newGranted()
 	tag := mixnet.NewSenderTag()
 	var to mixnet.Recipient
 	rand.Read(to.Identity[:])
@@ -443,7 +443,7 @@ func TestStockCountsWhatArrived(t *testing.T) {
 		t.Fatalf("short of %d, want 50", got)
 	}
 	out := someSURBs(20)
-	s.granted(tag, out, t0)
+	s.remember(tag, out, t0)
 	s.sent(tag, len(out))
 	if got := s.short(tag); got != 30 {
 		t.Errorf("short of %d with 20 under way, want 30", got)
@@ -491,11 +491,11 @@ func TestStockCountsWhatArrived(t *testing.T) {
 }
 
 func TestReplyKeysExpire(t *testing.T) {
-	s := newStocks()
+	s := newGranted()
 	tag := mixnet.NewSenderTag()
 	old, young := someSURBs(3), someSURBs(3)
-	s.granted(tag, old, t0)
-	s.granted(tag, young, t0.Add(20*time.Hour))
+	s.remember(tag, old, t0)
+	s.remember(tag, young, t0.Add(20*time.Hour))
 	s.use(surb.DigestOf(old[0].Key), t0)
 	s.expire(t0.Add(25 * time.Hour))
 	if _, ok := s.use(surb.DigestOf(old[1].Key), t0); ok {
@@ -506,7 +506,7 @@ func TestReplyKeysExpire(t *testing.T) {
 	}
 	for range 3000 { // used keys must not pile up
 		r := someSURBs(1)
-		s.granted(tag, r, t0)
+		s.remember(tag, r, t0)
 		s.use(surb.DigestOf(r[0].Key), t0)
 	}
 	if len(s.order) > 1100 {

@@ -23,7 +23,7 @@ type flight struct {
 	piece
 	id    fragment.ID
 	left  time.Time     // when it was last sent
-	total time.Duration // what it and its receipt were to wait then
+	total time.Duration // what it and its SURB-ACK were to wait then
 	at    time.Time     // when it is due to be sent again
 	index int           // in timers; -1 while it waits to be sent again
 	tries int           // how often it was sent
@@ -32,7 +32,7 @@ type flight struct {
 func newInflight() *inflight { return &inflight{byID: make(map[fragment.ID]*flight)} }
 
 // ackSlack and ackFactor make the timer of a fragment: 1.5 times what its
-// packet and the receipt wait at their hops, and 1.5 seconds (sphinx.md §6.5),
+// packet and the SURB-ACK wait at their hops, and 1.5 seconds (sphinx.md §6.5),
 // beyond what the network usually takes: a slow one shall not be loaded with
 // what was not lost. Who is unlucky many times waits longer and longer.
 const (
@@ -46,7 +46,7 @@ func slack(tries int) time.Duration {
 	return min(ackSlack<<min(max(0, tries-eagerTries), 8), maxSlack)
 }
 
-// A latency is what receipts take beyond the delays that were drawn: a mean
+// A latency is what SURB-ACKs take beyond the delays that were drawn: a mean
 // and a mean deviation, as TCP keeps them (RFC 6298).
 type latency struct {
 	known     bool
@@ -63,10 +63,10 @@ func (l *latency) measured(d time.Duration) {
 	l.mean += (d - l.mean) / 8
 }
 
-// bound is what a receipt hardly ever exceeds.
+// bound is what a SURB-ACK hardly ever exceeds.
 func (l *latency) bound() time.Duration { return min(l.mean+4*l.dev, maxSlack) }
 
-// sent notes that a fragment left, and when it is due again if no receipt
+// sent notes that a fragment left, and when it is due again if no SURB-ACK
 // comes: total is the sum of all delays out and home.
 func (f *inflight) sent(p piece, now time.Time, total time.Duration) {
 	id := p.id()
@@ -86,8 +86,8 @@ func (f *inflight) sent(p piece, now time.Time, total time.Duration) {
 }
 
 // acked takes an acknowledged fragment out; false: unknown or repeated. Only
-// what was sent once tells how long receipts take: of a fragment sent again
-// nobody knows which packet the receipt is for (Karn, Partridge 1987).
+// what was sent once tells how long SURB-ACKs take: of a fragment sent again
+// nobody knows which packet the SURB-ACK is for (Karn, Partridge 1987).
 func (f *inflight) acked(id fragment.ID, now time.Time) (piece, bool) {
 	fl := f.byID[id]
 	if fl == nil {
@@ -100,7 +100,7 @@ func (f *inflight) acked(id fragment.ID, now time.Time) (piece, bool) {
 	return fl.piece, true
 }
 
-// known reports whether a fragment still waits for its receipt.
+// known reports whether a fragment still waits for its SURB-ACK.
 func (f *inflight) known(id fragment.ID) bool { return f.byID[id] != nil }
 
 func (f *inflight) forget(fl *flight) {
@@ -110,7 +110,7 @@ func (f *inflight) forget(fl *flight) {
 	}
 }
 
-// due takes a fragment whose timer ended by now. It stays known: its receipt
+// due takes a fragment whose timer ended by now. It stays known: its SURB-ACK
 // may still come.
 func (f *inflight) due(now time.Time) (p piece, tries int, ok bool) {
 	for len(f.timers) > 0 && !f.timers[0].at.After(now) {

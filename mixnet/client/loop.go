@@ -20,20 +20,20 @@ type loop struct {
 	c        *Client
 	lanes    *lanes
 	inflight *inflight
-	pools    *pools
-	stocks   *stocks
-	watch    *watch
+	held     *heldSURBs
+	granted  *granted
+	monitor  *loopMonitor
 	assembly fragment.Assembler
 
 	network  *topology.Network // nil until there is one
 	networks chan *topology.Network
 	rotated  uint32 // the epoch in which the Sphinx keys last changed
 	retired  bool   // what was of the old ones is dropped; meaningful after a change
-	main     *stream
-	cover    *stream // nil: there is none
+	main     *sender
+	cover    *sender // nil: there is none
 
 	rng    *rand.Rand
-	home   *home
+	entry  *entry
 	sealer *message.Sealer // of its address
 	acks   *surb.Acks
 	out    []sphinx.Hop
@@ -44,7 +44,7 @@ type loop struct {
 	laned  map[mixnet.Lane]bool
 }
 
-// choresEvery is how often stocks and pools are looked after.
+// choresEvery is how often old things are looked for.
 const choresEvery = time.Second
 
 func newLoop(c *Client) *loop {
@@ -52,9 +52,9 @@ func newLoop(c *Client) *loop {
 		c:        c,
 		lanes:    newLanes(c.cfg.LaneRoom),
 		inflight: newInflight(),
-		pools:    newPools(),
-		stocks:   newStocks(),
-		watch:    newWatch(),
+		held:     newHeldSURBs(),
+		granted:  newGranted(),
+		monitor:  newLoopMonitor(),
 		networks: make(chan *topology.Network),
 		retired:  true,
 		rng:      newRand(),
@@ -62,10 +62,10 @@ func newLoop(c *Client) *loop {
 		frag:     make([]byte, 0, c.traffic.Size.Fragment()),
 		laned:    make(map[mixnet.Lane]bool),
 	}
-	l.settleIn()
-	l.main = newStream(pacer{mean: c.traffic.SendEvery, rng: newRand()})
+	l.useEntry()
+	l.main = newSender(pacer{mean: c.traffic.SendEvery, rng: newRand()})
 	if c.traffic.CoverEvery > 0 {
-		l.cover = newStream(pacer{mean: c.traffic.CoverEvery, rng: newRand()})
+		l.cover = newSender(pacer{mean: c.traffic.CoverEvery, rng: newRand()})
 	}
 	return l
 }
@@ -130,7 +130,7 @@ func (l *loop) wake() time.Time {
 // offer takes a message in.
 func (l *loop) offer(o *outgoing, now time.Time) {
 	switch {
-	case o.reply && !l.pools.known(o.tag):
+	case o.reply && !l.held.known(o.tag):
 		o.finish(mixnet.ErrUnknownTag)
 		return
 	case !o.reply && l.network != nil:
@@ -140,10 +140,10 @@ func (l *loop) offer(o *outgoing, now time.Time) {
 		}
 	}
 	if !o.reply && !o.tag.IsZero() {
-		l.stocks.open(o.tag, o.to, now)
-		l.stocks.granted(o.tag, o.surbs, now)
-		if o.home == l.home {
-			l.stocks.sent(o.tag, len(o.surbs)-o.counted)
+		l.granted.open(o.tag, o.to, now)
+		l.granted.remember(o.tag, o.surbs, now)
+		if o.entry == l.entry {
+			l.granted.sent(o.tag, len(o.surbs)-o.counted)
 		}
 		l.c.count.surbsGranted.Add(uint64(len(o.surbs)))
 	}
@@ -194,9 +194,9 @@ func (l *loop) abandon(is func(*outgoing) bool, err error) {
 
 // want notes how many SURBs the far end of a tag should hold.
 func (l *loop) want(tag mixnet.SenderTag, n int) {
-	st := l.stocks.byTag[tag]
+	st := l.granted.byTag[tag]
 	if st == nil { // not spoken under yet
-		st = l.stocks.open(tag, mixnet.Recipient{}, time.Now())
+		st = l.granted.open(tag, mixnet.Recipient{}, time.Now())
 	}
 	st.want = n
 	if n <= 0 {
@@ -207,8 +207,8 @@ func (l *loop) want(tag mixnet.SenderTag, n int) {
 }
 
 // topUp grants what the far end of a tag lacks, once that is worth a packet.
-func (l *loop) topUp(tag mixnet.SenderTag, st *stock) {
-	if n := l.stocks.short(tag); !st.to.IsZero() && n >= max(1, min(st.want/4, perGrant)) {
+func (l *loop) topUp(tag mixnet.SenderTag, st *grantedTag) {
+	if n := l.granted.short(tag); !st.to.IsZero() && n >= max(1, min(st.want/4, perGrant)) {
 		l.grant(tag, st.to, n)
 	}
 }
@@ -216,13 +216,13 @@ func (l *loop) topUp(tag mixnet.SenderTag, st *stock) {
 // grant has n SURBs made and sent.
 func (l *loop) grant(tag mixnet.SenderTag, to mixnet.Recipient, n int) {
 	select {
-	case l.c.mint <- mintJob{tag: tag, to: to, n: n, home: l.home}:
-		l.stocks.sent(tag, n)
-	default: // the chores find the stock short again
+	case l.c.grantJobs <- grantJob{tag: tag, to: to, n: n, entry: l.entry}:
+		l.granted.sent(tag, n)
+	default: // the chores find the estimate short again
 	}
 }
 
-// adopt takes a new picture of the network. Cover of the old one that waits for
+// adopt takes a new snapshot of the topology. Cover of the old one that waits for
 // its tick is replaced (H01); data is not: the nodes know both keys for a while.
 func (l *loop) adopt(nw *topology.Network) {
 	if nw == l.network {
@@ -233,15 +233,15 @@ func (l *loop) adopt(nw *topology.Network) {
 	l.replaceCover()
 }
 
-// settleIn takes over the client's address.
-func (l *loop) settleIn() {
-	l.home = l.c.home.Load()
-	l.sealer = message.NewSealer(l.home.self, l.c.ack, l.c.traffic.Version)
+// useEntry takes over the client's address.
+func (l *loop) useEntry() {
+	l.entry = l.c.entry.Load()
+	l.sealer = message.NewSealer(l.entry.self, l.c.ack, l.c.traffic.Version)
 }
 
 // replaceCover builds cover anew that waits for its tick.
 func (l *loop) replaceCover() {
-	for _, s := range []*stream{l.main, l.cover} {
+	for _, s := range []*sender{l.main, l.cover} {
 		if s == nil || s.credit > 0 || !s.cover {
 			continue
 		}
@@ -255,17 +255,17 @@ func (l *loop) replaceCover() {
 // new SURBs at once; what strangers gave us under the old keys is good for
 // another epoch (sphinx.md §7).
 func (l *loop) rotate(nw *topology.Network) {
-	l.pools.rotation = nw.RotationID()
+	l.held.rotation = nw.RotationID()
 	switch {
 	case l.network == nil:
 	case nw.RotationID() != l.network.RotationID():
 		l.rotated, l.retired = nw.Epoch(), false
-		for _, tag := range l.stocks.outdated(false) {
-			l.topUp(tag, l.stocks.byTag[tag])
+		for _, tag := range l.granted.outdated(false) {
+			l.topUp(tag, l.granted.byTag[tag])
 		}
 	case !l.retired && nw.Epoch() > l.rotated:
 		l.retired = true
-		l.pools.retire(nw.Rotation())
+		l.held.retire(nw.Rotation())
 	}
 }
 
@@ -286,15 +286,15 @@ func (l *loop) due(now time.Time) {
 		return
 	}
 	l.chores = now.Add(choresEvery)
-	if l.watch.look(now) {
-		l.watch.tell(l.c.cfg.Log, !l.c.cfg.NeverStop)
+	if l.monitor.look(now) {
+		l.monitor.tell(l.c.cfg.Log, !l.c.cfg.NeverStop)
 	}
 	l.assembly.Expire(now)
-	l.stocks.expire(now)
-	for _, tag := range l.stocks.fade(now) {
-		l.topUp(tag, l.stocks.byTag[tag])
+	l.granted.expire(now)
+	for _, tag := range l.granted.fade(now) {
+		l.topUp(tag, l.granted.byTag[tag])
 	}
-	for _, tag := range l.pools.expire(now, l.lanes.waiting) {
+	for _, tag := range l.held.expire(now, l.lanes.waiting) {
 		l.abandon(func(o *outgoing) bool { return o.reply && o.tag == tag }, mixnet.ErrGivenUp)
 	}
 	for tag, n := range l.lanes.allWaiting() {
@@ -308,11 +308,11 @@ const maxRequestTries = 10
 // ask queues a request for SURBs to a stranger, if the fragments that wait need
 // more than we hold. It reports whether it did.
 func (l *loop) ask(tag mixnet.SenderTag, waiting int, now time.Time) bool {
-	n := l.pools.ask(tag, waiting, now)
+	n := l.held.ask(tag, waiting, now)
 	if n == 0 {
 		return false
 	}
-	m := message.Message{Kind: message.SURBRequest, Requester: l.home.self, Amount: uint32(n)}
+	m := message.Message{Kind: message.SURBRequest, Requester: l.entry.self, Amount: uint32(n)}
 	o := &outgoing{purpose: purposeRequest, tag: tag, reply: true}
 	if err := l.c.cut(o, &m); err != nil {
 		panic("client: " + err.Error()) // the message is our own
@@ -322,7 +322,7 @@ func (l *loop) ask(tag mixnet.SenderTag, waiting int, now time.Time) bool {
 	return true
 }
 
-// fill builds at most one frame and reports whether there may be more to do.
+// fill builds at most one packet and reports whether there may be more to do.
 func (l *loop) fill(now time.Time) bool {
 	if l.network == nil {
 		return false
@@ -336,8 +336,8 @@ func (l *loop) fill(now time.Time) bool {
 	if l.main.credit <= 0 {
 		return false
 	}
-	var f *frame
-	if l.watch.verdict != verdictBlocked || l.c.cfg.NeverStop {
+	var f *builtPacket
+	if l.monitor.verdict != verdictBlocked || l.c.cfg.NeverStop {
 		f = l.buildData(now)
 	}
 	if f == nil && l.main.paced() {
@@ -350,8 +350,8 @@ func (l *loop) fill(now time.Time) bool {
 	return true
 }
 
-// buildData makes a frame of the next fragment; nil: nothing can be sent.
-func (l *loop) buildData(now time.Time) *frame {
+// buildData makes a packet of the next fragment; nil: nothing can be sent.
+func (l *loop) buildData(now time.Time) *builtPacket {
 	for {
 		p, ok := l.next(now)
 		if !ok {
@@ -386,7 +386,7 @@ func (l *loop) next(now time.Time) (piece, bool) {
 // can reports whether a fragment of a message can be sent now: a reply needs a
 // SURB. It notes the tags that have none to spare.
 func (l *loop) can(o *outgoing) bool {
-	if !o.reply || l.pools.can(o.tag, o.purpose == purposeRequest) {
+	if !o.reply || l.held.can(o.tag, o.purpose == purposeRequest) {
 		return true
 	}
 	if !slices.Contains(l.low, o.tag) {
@@ -395,22 +395,22 @@ func (l *loop) can(o *outgoing) bool {
 	return false
 }
 
-// build makes the frame of a fragment. If it cannot be built now, it counts as
+// build makes the packet of a fragment. If it cannot be built now, it counts as
 // sent and lost.
-func (l *loop) build(p piece, now time.Time) *frame {
+func (l *loop) build(p piece, now time.Time) *builtPacket {
 	nw, delay := l.network, l.c.traffic.HopDelay
 	var err error
-	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.home.self.Gateway, delay); err != nil {
+	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
 		l.inflight.sent(p, now, 0)
 		return nil
 	}
 	total := topology.TotalDelay(l.back)
 	buf := l.c.buffers.get()
 	l.frag = p.out.frags.Append(l.frag[:0], p.index)
-	f := &frame{piece: p}
+	f := &builtPacket{piece: p}
 	if p.out.reply {
 		var r surb.Reply
-		if r, _ = l.pools.take(p.out.tag); r.SURB.Hops() == 0 {
+		if r, _ = l.held.take(p.out.tag); r.SURB.Hops() == 0 {
 			return nil // next saw one: cannot be
 		}
 		total += topology.Layers * delay // of the SURB's own delays only the owner knows
@@ -434,20 +434,20 @@ func (l *loop) build(p piece, now time.Time) *frame {
 }
 
 // buildCover makes a loop to ourselves; nil: our gateway is not in the topology.
-func (l *loop) buildCover() *frame {
+func (l *loop) buildCover() *builtPacket {
 	var err error
 	nw, delay := l.network, l.c.traffic.HopDelay
-	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.home.self.Gateway, delay); err != nil {
+	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
 		return nil
 	}
-	if l.out, err = nw.AppendRoute(l.out[:0], l.rng, l.home.self.Gateway, delay); err != nil {
+	if l.out, err = nw.AppendRoute(l.out[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
 		return nil
 	}
 	buf := l.c.buffers.get()
-	if err := l.sealer.SealCover(buf, message.Path{Out: l.out, Back: l.back}, l.watch.next()); err != nil {
+	if err := l.sealer.SealCover(buf, message.Path{Out: l.out, Back: l.back}, l.monitor.next()); err != nil {
 		panic("client: " + err.Error()) // our own keys and routes
 	}
-	l.watch.sent(l.out, l.back, topology.TotalDelay(l.out)+topology.TotalDelay(l.back), time.Now())
+	l.monitor.sent(l.out, l.back, topology.TotalDelay(l.out)+topology.TotalDelay(l.back), time.Now())
 	l.c.count.sentCover.Add(1)
-	return &frame{cover: true, packet: wire.MixPacket{Next: l.out[0].Addr, Rotation: nw.Rotation(), Packet: buf}}
+	return &builtPacket{cover: true, packet: wire.MixPacket{Next: l.out[0].Addr, Rotation: nw.Rotation(), Packet: buf}}
 }

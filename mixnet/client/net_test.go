@@ -44,21 +44,21 @@ type fakeNet struct {
 	opened func(p *sphinx.Packet)
 	refuse error // of logins
 	// mail is what waits for clients that are away, for which the gateways give
-	// receipts. If nil, they keep none.
+	// SURB-ACKs. If nil, they keep none.
 	mail map[keys.Identity][][]byte
 	// down is the gateways that nobody can connect to; dialed is told of every
 	// attempt.
 	down   map[keys.Identity]bool
 	dialed func(gateway keys.Identity)
-	// picture is what the topology is made of; rotates: its keys have changed,
+	// snapshot is what the topology is made of; rotates: its keys have changed,
 	// and packets under keys that were dropped are lost.
-	picture topology.Picture
-	rotates bool
+	snapshot topology.Picture
+	rotates  bool
 }
 
 // rotate gives every node a new Sphinx key. The old ones work until drop.
 func (n *fakeNet) rotate() {
-	n.picture.Rotation++
+	n.snapshot.Rotation++
 	n.redraw(func(f *fakeNode) { f.key, f.old = keys.NewSphinxKey(), f.key })
 }
 
@@ -70,13 +70,13 @@ func (n *fakeNet) redraw(change func(*fakeNode)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.rotates = true
-	n.picture.Epoch++
-	for i := range n.picture.Nodes {
-		f := n.nodes[n.picture.Nodes[i].Addr]
+	n.snapshot.Epoch++
+	for i := range n.snapshot.Nodes {
+		f := n.nodes[n.snapshot.Nodes[i].Addr]
 		change(f)
-		n.picture.Nodes[i].Sphinx = f.key.Public()
+		n.snapshot.Nodes[i].Sphinx = f.key.Public()
 	}
-	nw, err := topology.New(n.picture)
+	nw, err := topology.New(n.snapshot)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func newFakeNet(t testing.TB, ctx context.Context, perLayer int) *fakeNet {
 	}
 	add(topology.RoleGateway)
 	add(topology.RoleGateway)
-	n.picture = p
+	n.snapshot = p
 	var err error
 	if n.nw, err = topology.New(p); err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func (n *fakeNet) deliver(at *fakeNode, p *sphinx.Packet) {
 	if s == nil && !keeps {
 		return
 	}
-	msg, receipt := p.Message, func() {}
+	msg, ack := p.Message, func() {}
 	if len(msg) != surb.AckSize {
 		first, packet, err := surb.ParseAck(msg[:mixnet.AckPrefixSize])
 		if err != nil {
@@ -212,13 +212,13 @@ func (n *fakeNet) deliver(at *fakeNode, p *sphinx.Packet) {
 			return
 		}
 		msg = msg[mixnet.AckPrefixSize:]
-		receipt = func() { n.forward(first, append([]byte(nil), packet...)) }
+		ack = func() { n.forward(first, append([]byte(nil), packet...)) }
 	}
 	if keeps {
 		n.mu.Lock()
 		n.mail[p.Dest] = append(n.mail[p.Dest], append([]byte(nil), msg...))
 		n.mu.Unlock()
-		receipt()
+		ack()
 		return
 	}
 	for range copies {
@@ -226,7 +226,7 @@ func (n *fakeNet) deliver(at *fakeNode, p *sphinx.Packet) {
 			return // it is not online yet, or any more: the sender tries again
 		}
 	}
-	receipt()
+	ack()
 }
 
 func (n *fakeNet) Admit(context.Context, keys.Identity) error { return n.refuse }

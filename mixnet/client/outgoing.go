@@ -33,10 +33,10 @@ type outgoing struct {
 	frags   *fragment.Fragments
 	done    func(error) // may be nil
 
-	// surbs are the reply SURBs that the message grants, home is where they lead,
-	// and counted is how many of them the stock already counts as under way.
+	// surbs are the reply SURBs that the message grants, entry is where they lead,
+	// and counted is how many of them the estimate already counts as under way.
 	surbs   []surb.Reply
-	home    *home
+	entry   *entry
 	counted int
 
 	next int  // index of the first fragment never sent

@@ -18,7 +18,7 @@ func (l *loop) receive(b []byte, now time.Time) {
 		return
 	}
 	o, err := message.Open(b, l.c.enc, func(d surb.Digest) (keys.Reply, mixnet.SenderTag, bool) {
-		k, ok := l.stocks.use(d, now)
+		k, ok := l.granted.use(d, now)
 		return k.key, k.tag, ok
 	})
 	switch {
@@ -33,7 +33,7 @@ func (l *loop) receive(b []byte, now time.Time) {
 		l.c.count.bad.Add(1)
 		return
 	}
-	if st := l.stocks.byTag[o.To]; st != nil && st.want > 0 {
+	if st := l.granted.byTag[o.To]; st != nil && st.want > 0 {
 		l.topUp(o.To, st)
 	}
 	msg, whole, err := l.assembly.Insert(fragment.Origin(o.To), now, o.Fragment)
@@ -46,7 +46,7 @@ func (l *loop) receive(b []byte, now time.Time) {
 	}
 }
 
-// acked takes in a receipt.
+// acked takes in a SURB-ACK.
 func (l *loop) acked(b []byte, now time.Time) {
 	l.c.count.acks.Add(1)
 	id, err := l.acks.Open(b)
@@ -55,7 +55,7 @@ func (l *loop) acked(b []byte, now time.Time) {
 		return
 	}
 	if id.IsCover() {
-		l.watch.home(id)
+		l.monitor.returned(id)
 		return
 	}
 	p, ok := l.inflight.acked(id, now)
@@ -69,8 +69,8 @@ func (l *loop) acked(b []byte, now time.Time) {
 	if o.left > 0 {
 		return
 	}
-	if len(o.surbs) > 0 && o.home == l.home {
-		l.stocks.delivered(o.tag, len(o.surbs), true)
+	if len(o.surbs) > 0 && o.entry == l.entry {
+		l.granted.delivered(o.tag, len(o.surbs), true)
 	}
 	o.finish(nil)
 }
@@ -90,14 +90,14 @@ func (l *loop) message(b []byte, o message.Opened, now time.Time) {
 	case message.Reply:
 		l.c.inbox.put(mixnet.Message{Body: m.Body, To: o.To})
 	case message.Data, message.MoreSURBs, message.Heartbeat:
-		l.pools.add(m.From, m.SURBs, m.Kind == message.MoreSURBs, now)
+		l.held.add(m.From, m.SURBs, m.Kind == message.MoreSURBs, now)
 		l.c.count.surbsReceived.Add(uint64(len(m.SURBs)))
 		if m.Kind == message.Data {
 			l.c.inbox.put(mixnet.Message{Body: m.Body, From: m.From})
 		}
 	case message.SURBRequest:
 		// The tag is that of the reply key; the address in the body is not looked at (H12).
-		if n, to := l.stocks.requested(o.To, m.Amount); n > 0 {
+		if n, to := l.granted.requested(o.To, m.Amount); n > 0 {
 			l.grant(o.To, to, n)
 		}
 	}

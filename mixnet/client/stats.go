@@ -7,11 +7,11 @@ import "sync/atomic"
 type Stats struct {
 	Sent           uint64 // packets handed to the gateway, of all kinds
 	SentData       uint64 // of these: fragments of messages, requests and grants
-	SentAgain      uint64 // of these: fragments whose receipt did not come
+	SentAgain      uint64 // of these: fragments whose SURB-ACK did not come
 	SentCover      uint64 // of these: cover
 	MissedTicks    uint64 // ticks of the streams at which nothing could leave
 	Received       uint64 // pushed by the gateway, of all kinds
-	ReceivedAcks   uint64 // of these: receipts, cover's included
+	ReceivedAcks   uint64 // of these: SURB-ACKs, cover's included
 	ReceivedCover  uint64 // of these: our own cover
 	ReceivedBad    uint64 // of these: nothing we could open or parse
 	Messages       uint64 // messages completed

@@ -32,51 +32,51 @@ func sharesIdentity(entries []Entry) bool {
 	return false
 }
 
-// A home is an Entry with what is known of it. The goroutine that connects owns
+// An entry is an [Entry] with what is known of it. The goroutine that connects owns
 // login and failing; the rest does not change.
 //
-//	homes[0] ──cannot be reached for a while──▶ homes[1] ──▶ homes[2] ──▶ homes[0] …
+//	entries[0] ──cannot be reached for a while──▶ entries[1] ──▶ entries[2] ──▶ entries[0] …
 //	   ▲                                           │            │
 //	   └──────── lives again: tried now and then ──┴────────────┘
 //
-// It is tried soon at first. The reply SURBs that far ends hold lead to the home
+// It is tried soon at first. The reply SURBs that far ends hold lead to the entry
 // that was left, and if that lives again, what comes by them waits there as mail,
 // and counts as delivered.
 //
 // What is done, and when, depends on how the gateways answer and on nothing
 // else: somebody who cuts a client off learns nothing from how it moves (H04).
-type home struct {
+type entry struct {
 	identity *keys.IdentityKey
 	self     mixnet.Recipient
 	login    login
 	failing  time.Time // since when it cannot be reached; zero: it can, or was not tried
 }
 
-func newHomes(entries []Entry, enc keys.Encryption) (homes []*home) {
+func newEntries(entries []Entry, enc keys.Encryption) (all []*entry) {
 	for _, e := range entries {
 		if e.Identity == nil {
 			e.Identity = keys.NewIdentityKey()
 		}
-		homes = append(homes, &home{identity: e.Identity, self: mixnet.Recipient{
+		all = append(all, &entry{identity: e.Identity, self: mixnet.Recipient{
 			Identity: e.Identity.Public(), Encryption: enc, Gateway: e.Gateway,
 		}})
 	}
-	return homes
+	return all
 }
 
-// Habits of a client with several homes.
+// Habits of a client with several entries.
 const (
-	moveAfter = 10 * time.Second // without a session; half to one and a half of it (H05)
-	moveSlow  = 5 * time.Minute  // what that grows to while no home can be reached
-	tryFirst  = 10 * time.Second // between attempts to go back to the first, likewise
-	trySlow   = 10 * time.Minute // what that grows to while the first does not last
-	lingering = time.Minute      // what a home that was left may still push
+	moveAfter  = 10 * time.Second // without a session; half to one and a half of it (H05)
+	moveSlow   = 5 * time.Minute  // what that grows to while no entry can be reached
+	tryFirst   = 10 * time.Second // between attempts to go back to the first, likewise
+	trySlow    = 10 * time.Minute // what that grows to while the first does not last
+	lingerTime = time.Minute      // what an entry that was left may still push
 )
 
 // connect keeps a session with one of the gateways up. It never gives up.
 func (c *Client) connect(ctx context.Context) error {
 	select {
-	case <-c.pictured:
+	case <-c.haveTopology:
 	case <-ctx.Done():
 		return nil
 	}
@@ -89,12 +89,12 @@ func (c *Client) connect(ctx context.Context) error {
 	at, moves := 0, 0 // moves since there was a session
 	patience := jitter(moveAfter)
 	for {
-		h := c.homes[at]
+		h := c.entries[at]
 		live, err := c.open(ctx, h)
 		if err == nil {
 			var began time.Time
-			at, began, err = c.stay(ctx, at, live, &away)
-			h = c.homes[at]
+			at, began, err = c.serveSession(ctx, at, live, &away)
+			h = c.entries[at]
 			lasted := time.Since(began)
 			if lasted > moveAfter { // one that ends at once is as bad as none
 				h.failing, moves, patience = time.Time{}, 0, jitter(moveAfter)
@@ -110,13 +110,13 @@ func (c *Client) connect(ctx context.Context) error {
 			h.failing = time.Now()
 		}
 		wait, failing := pause.next(), time.Since(h.failing)
-		if len(c.homes) > 1 {
+		if len(c.entries) > 1 {
 			if failing >= patience {
 				c.cfg.Log.Warn().Err(err).Msg("the gateway cannot be reached, trying another")
 				h.failing, failing = time.Time{}, 0
-				at, moves = (at+1)%len(c.homes), moves+1
-				patience = jitter(min(moveAfter<<min(moves/len(c.homes), 10), moveSlow))
-				if moves < len(c.homes) { // the others may be fine
+				at, moves = (at+1)%len(c.entries), moves+1
+				patience = jitter(min(moveAfter<<min(moves/len(c.entries), 10), moveSlow))
+				if moves < len(c.entries) { // the others may be fine
 					pause.reset()
 					continue
 				}
@@ -147,8 +147,8 @@ func (c *Client) rest(ctx context.Context, d time.Duration, pause *backoff) erro
 	return nil
 }
 
-// open dials a home and logs in.
-func (c *Client) open(ctx context.Context, h *home) (*session.Client, error) {
+// open dials an entry and logs in.
+func (c *Client) open(ctx context.Context, h *entry) (*session.Client, error) {
 	gw, ok := c.network.Load().Gateway(h.self.Gateway)
 	if !ok || gw.Clients == "" {
 		return nil, errNoGateway
@@ -168,35 +168,35 @@ func (c *Client) open(ctx context.Context, h *home) (*session.Client, error) {
 	return live, nil
 }
 
-// stay uses a session of a home until it ends. If it is not with the first home,
+// serveSession uses a session of an entry until it ends. If it is not with the first,
 // that one is tried now and then: where it answers, the client moves there and
 // stays. It returns where it was last, since when, and why that ended. away says
-// when the first home is tried.
-func (c *Client) stay(ctx context.Context, at int, live *session.Client, away *backoff) (last int, began time.Time, err error) {
+// when the first entry is tried.
+func (c *Client) serveSession(ctx context.Context, at int, live *session.Client, away *backoff) (last int, began time.Time, err error) {
 	for {
-		c.settle(c.homes[at], live)
+		c.adoptSession(c.entries[at], live)
 		began = time.Now()
 		inner, cancel := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		run := live.Run // of this one: live changes
 		c.lingers.Go(func() { ended <- run(inner) })
-		back, failure := c.comeBack(ctx, at, live, ended, away)
+		back, failure := c.superviseSession(ctx, at, live, ended, away)
 		if at == 0 && time.Since(began) > steadyTime {
 			away.reset()
 		}
 		if back == nil {
 			cancel()
-			c.link.leave(live)
+			c.session.leave(live)
 			return at, began, failure
 		}
-		time.AfterFunc(lingering, cancel)
+		time.AfterFunc(lingerTime, cancel)
 		at, live = 0, back
 	}
 }
 
-// comeBack watches over a session until it has ended, or until there is one with
-// the first home, which it gives.
-func (c *Client) comeBack(ctx context.Context, at int, live *session.Client, ended <-chan error, away *backoff) (*session.Client, error) {
+// superviseSession watches over a session until it has ended, or until there is
+// one with the first entry, which it gives.
+func (c *Client) superviseSession(ctx context.Context, at int, live *session.Client, ended <-chan error, away *backoff) (*session.Client, error) {
 	var first <-chan time.Time // nil: we are there
 	t := time.NewTimer(0)
 	defer t.Stop()
@@ -214,9 +214,9 @@ func (c *Client) comeBack(ctx context.Context, at int, live *session.Client, end
 		case <-c.changed:
 			live.Check()
 		case <-first:
-			if back, err := c.open(ctx, c.homes[0]); err == nil {
+			if back, err := c.open(ctx, c.entries[0]); err == nil {
 				c.cfg.Log.Info().Msg("the first gateway can be reached again")
-				c.homes[0].failing = time.Now().Add(-moveSlow) // if it ends at once, that is enough
+				c.entries[0].failing = time.Now().Add(-moveSlow) // if it ends at once, that is enough
 				return back, nil
 			}
 			t.Reset(away.next())
@@ -224,12 +224,12 @@ func (c *Client) comeBack(ctx context.Context, at int, live *session.Client, end
 	}
 }
 
-// settle makes a home the client's address, and its session the one to send with.
-func (c *Client) settle(h *home, live *session.Client) {
-	if c.home.Swap(h) != h {
-		c.order((*loop).moved)
+// adoptSession makes an entry the client's address, and its session the one to send with.
+func (c *Client) adoptSession(h *entry, live *session.Client) {
+	if c.entry.Swap(h) != h {
+		c.order((*loop).entryChanged)
 	}
-	c.link.set(live)
+	c.session.set(live)
 	select {
 	case <-c.ready:
 	default:
@@ -237,19 +237,19 @@ func (c *Client) settle(h *home, live *session.Client) {
 	}
 }
 
-// errNoGateway reports a picture of the network without our gateway.
+// errNoGateway reports a topology without our gateway.
 var errNoGateway = errors.New("client: the gateway is not in the topology")
 
 // moved follows a change of the client's address. The reply SURBs that are out
 // lead to the gateway before: the far ends get new ones at once.
-func (l *loop) moved() {
-	l.settleIn()
-	l.watch.moved()
+func (l *loop) entryChanged() {
+	l.useEntry()
+	l.monitor.entryChanged()
 	if l.network == nil {
 		return
 	}
 	l.replaceCover()
-	for _, tag := range l.stocks.outdated(true) {
-		l.topUp(tag, l.stocks.byTag[tag])
+	for _, tag := range l.granted.outdated(true) {
+		l.topUp(tag, l.granted.byTag[tag])
 	}
 }

@@ -52,7 +52,7 @@ func TestH26FailoverAndBack(t *testing.T) {
 		at := func(what string, identity, gateway keys.Identity) {
 			t.Helper()
 			if got := alice.Address(); got.Identity != identity || got.Gateway != gateway {
-				t.Errorf("%s: the client's address is that of another home", what)
+				t.Errorf("%s: the client's address is that of another entry", what)
 			}
 		}
 		exchange("at home")
@@ -63,7 +63,7 @@ func TestH26FailoverAndBack(t *testing.T) {
 		at("home is gone", second, gateways[1].Identity)
 		n.mu.Lock()
 		if len(n.accounts) != 3 || n.live[first] != nil {
-			t.Errorf("%d accounts, want one for each home of one client, and one of the other's", len(n.accounts))
+			t.Errorf("%d accounts, want one for each entry of one client, and one of the other's", len(n.accounts))
 		}
 		n.mu.Unlock()
 
@@ -73,16 +73,16 @@ func TestH26FailoverAndBack(t *testing.T) {
 		time.Sleep(trySlow * 2)
 		at("home lives again", first, gateways[0].Identity)
 		exchange("home again")
-		time.Sleep(2 * lingering)
+		time.Sleep(2 * lingerTime)
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if n.live[first] == nil || n.live[second] != nil {
-			t.Error("the fallback's session lives on, or the first home has none")
+			t.Error("the fallback's session lives on, or the first entry has none")
 		}
 	})
 }
 
-// A home that was left may live again at once. The reply SURBs that others hold
+// An entry that was left may live again at once. The reply SURBs that others hold
 // still lead there, and its gateway keeps what comes by them and says that it
 // arrived: the client must be back before anybody gives up.
 func TestHomeLivesAgainAtOnce(t *testing.T) {
@@ -110,7 +110,7 @@ func TestHomeLivesAgainAtOnce(t *testing.T) {
 			if took := time.Since(began); took > 30*time.Second {
 				t.Fatalf("round %d: an answer took %v", i, took)
 			}
-			time.Sleep(2 * steadyTime) // at the first home, as if nothing had been
+			time.Sleep(2 * steadyTime) // at the first entry, as if nothing had been
 			if alice.Address().Gateway != gateway {
 				t.Fatal("the client does not go back")
 			}
@@ -118,7 +118,7 @@ func TestHomeLivesAgainAtOnce(t *testing.T) {
 	})
 }
 
-// A first home that never lasts is left alone for longer and longer.
+// A first entry that never lasts is left alone for longer and longer.
 func TestHomeThatDoesNotLast(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 2)

@@ -9,57 +9,57 @@ import (
 	"nym-socks5/mixnet/wire"
 )
 
-// A frame is a packet ready to be handed to the gateway.
-type frame struct {
+// A builtPacket is ready to be handed to the gateway.
+type builtPacket struct {
 	packet wire.MixPacket
 	cover  bool
 	piece  piece // of data
 }
 
-// A stream sends packets one by one when its pacer says so, or, without one, as
-// they come. It never chooses: the loop gives it a frame for each credit that
+// A sender sends packets one by one when its pacer says so, or, without one, as
+// they come. It never chooses: the loop gives it a packet for each credit that
 // it returns, and may replace a cover that waits for its tick.
 //
-//	loop ──frame──▶ ready ──▶ seal ──▶ (tick) ──▶ write
+//	loop ──packet──▶ ready ──▶ seal ──▶ (tick) ──▶ write
 //	  ▲                                            │
 //	  └──────────────── credit ◀───────────────────┘
-type stream struct {
+type sender struct {
 	pacer   pacer
-	ready   chan *frame   // bounded by the credits: never blocks the loop
-	credits chan struct{} // likewise never blocks the stream
+	ready   chan *builtPacket // bounded by the credits: never blocks the loop
+	credits chan struct{}     // likewise never blocks the sender
 
 	// Owned by the loop.
-	credit int  // frames the stream wants
-	cover  bool // the last frame given was cover
+	credit int  // packets the sender wants
+	cover  bool // the last packet given was cover
 }
 
-// unpacedCredits is how many frames a stream without pacing has ready, so that
+// unpacedCredits is how many packets a sender without pacing has ready, so that
 // building and writing overlap.
 const unpacedCredits = 16
 
-func newStream(p pacer) *stream {
+func newSender(p pacer) *sender {
 	n := 1
 	if p.mean == 0 {
 		n = unpacedCredits
 	}
-	return &stream{
+	return &sender{
 		pacer: p, credit: n,
-		ready:   make(chan *frame, n+1), // and a replacement
+		ready:   make(chan *builtPacket, n+1), // and a replacement
 		credits: make(chan struct{}, n+1),
 	}
 }
 
-func (s *stream) paced() bool { return s.pacer.mean > 0 }
+func (s *sender) paced() bool { return s.pacer.mean > 0 }
 
-// give hands over a frame. Only the loop calls it.
-func (s *stream) give(f *frame) {
+// give hands over a packet. Only the loop calls it.
+func (s *sender) give(f *builtPacket) {
 	s.credit--
 	s.cover = f.cover
 	s.ready <- f
 }
 
 // run sends what the loop has ready until ctx ends.
-func (s *stream) run(ctx context.Context, c *Client) {
+func (s *sender) run(ctx context.Context, c *Client) {
 	if s.paced() {
 		s.pacer.start(time.Now())
 	}
@@ -77,9 +77,9 @@ func (s *stream) run(ctx context.Context, c *Client) {
 	}
 }
 
-// send seals a frame, waits for the tick, and writes; false: ctx ended.
-func (s *stream) send(ctx context.Context, c *Client, timer *time.Timer, f *frame) bool {
-	live, ok := c.link.wait(ctx)
+// send seals a packet, waits for the tick, and writes; false: ctx ended.
+func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f *builtPacket) bool {
+	live, ok := c.session.wait(ctx)
 	if !ok {
 		return false
 	}
@@ -95,7 +95,7 @@ func (s *stream) send(ctx context.Context, c *Client, timer *time.Timer, f *fram
 			select {
 			case <-timer.C:
 				ticked = true
-			case newer := <-s.ready: // a cover of a newer picture of the network
+			case newer := <-s.ready: // a cover of a newer snapshot of the topology
 				c.buffers.put(f.packet.Packet)
 				s.credits <- struct{}{}
 				f = newer

@@ -94,7 +94,7 @@ func TestH39BlockingAttacker(t *testing.T) {
 func TestH39Verdicts(t *testing.T) {
 	hops := make([]sphinx.Hop, topology.Hops)
 	now := time.Unix(1_700_000_000, 0)
-	w := newWatch()
+	w := newLoopMonitor()
 	w.turned = now
 	minutes := func(n, perSecond int, home float64) (verdicts []verdict) {
 		rng := newRand()
@@ -105,7 +105,7 @@ func TestH39Verdicts(t *testing.T) {
 					id := w.next()
 					w.sent(hops, hops, 0, now)
 					if rng.Float64() < home {
-						w.home(id)
+						w.returned(id)
 					}
 				}
 				w.look(now)

@@ -20,49 +20,49 @@ const (
 	maxPendingAsks = 2 // unanswered requests under way for one tag
 )
 
-// pools holds the reply SURBs of strangers, by their tags. The loop owns it.
+// heldSURBs holds the reply SURBs of strangers, by their tags. The loop owns it.
 // They live in memory only, so none is ever spent twice (H14).
-type pools struct {
-	byTag    map[mixnet.SenderTag]*pool
+type heldSURBs struct {
+	byTag    map[mixnet.SenderTag]*heldTag
 	rotation uint32 // the network's now
 }
 
-// A pool is what we hold of one stranger.
+// A heldTag is what we hold of one stranger.
 //
 //	          SURBs arrive                    spent, one a fragment
 //	stranger ─────────────▶ [ fresh … | reserve ] ─────────────▶ packets
 //	    ▲                                  │ low
 //	    └────────── request ◀──────────────┘ may use the reserve
-type pool struct {
+type heldTag struct {
 	tag     mixnet.SenderTag
-	surbs   []held // oldest first
-	pending int    // asked for and not yet received
-	asks    int    // requests since SURBs last came
+	surbs   []heldSURB // oldest first
+	pending int        // asked for and not yet received
+	asks    int        // requests since SURBs last came
 	heard   time.Time
 	asked   time.Time
 }
 
-type held struct {
+type heldSURB struct {
 	surb.Reply
 	at       time.Time
 	rotation uint32 // the network's when it came
 }
 
-func newPools() *pools { return &pools{byTag: make(map[mixnet.SenderTag]*pool)} }
+func newHeldSURBs() *heldSURBs { return &heldSURBs{byTag: make(map[mixnet.SenderTag]*heldTag)} }
 
 // add stores SURBs that came under a tag. Beyond the bound the oldest go. When
 // there are too many tags the one unheard of for longest is forgotten.
-func (ps *pools) add(tag mixnet.SenderTag, surbs []surb.Reply, answer bool, now time.Time) {
+func (ps *heldSURBs) add(tag mixnet.SenderTag, surbs []surb.Reply, answer bool, now time.Time) {
 	p := ps.byTag[tag]
 	if p == nil {
 		if len(ps.byTag) >= maxTags {
 			ps.evict()
 		}
-		p = &pool{tag: tag}
+		p = &heldTag{tag: tag}
 		ps.byTag[tag] = p
 	}
 	for _, s := range surbs {
-		p.surbs = append(p.surbs, held{s, now, ps.rotation})
+		p.surbs = append(p.surbs, heldSURB{s, now, ps.rotation})
 	}
 	if over := len(p.surbs) - maxPerTag; over > 0 {
 		p.surbs = append(p.surbs[:0], p.surbs[over:]...)
@@ -76,8 +76,8 @@ func (ps *pools) add(tag mixnet.SenderTag, surbs []surb.Reply, answer bool, now 
 	}
 }
 
-func (ps *pools) evict() {
-	var oldest *pool
+func (ps *heldSURBs) evict() {
+	var oldest *heldTag
 	for _, p := range ps.byTag {
 		if oldest == nil || p.heard.Before(oldest.heard) {
 			oldest = p
@@ -87,10 +87,10 @@ func (ps *pools) evict() {
 }
 
 // known reports whether anything was ever received under the tag.
-func (ps *pools) known(tag mixnet.SenderTag) bool { return ps.byTag[tag] != nil }
+func (ps *heldSURBs) known(tag mixnet.SenderTag) bool { return ps.byTag[tag] != nil }
 
 // can reports whether a SURB may be spent: on a request even from the reserve.
-func (ps *pools) can(tag mixnet.SenderTag, request bool) bool {
+func (ps *heldSURBs) can(tag mixnet.SenderTag, request bool) bool {
 	p := ps.byTag[tag]
 	if p == nil {
 		return false
@@ -102,20 +102,20 @@ func (ps *pools) can(tag mixnet.SenderTag, request bool) bool {
 }
 
 // take spends a SURB, the oldest first: the youngest outlive a key rotation.
-func (ps *pools) take(tag mixnet.SenderTag) (surb.Reply, bool) {
+func (ps *heldSURBs) take(tag mixnet.SenderTag) (surb.Reply, bool) {
 	p := ps.byTag[tag]
 	if p == nil || len(p.surbs) == 0 {
 		return surb.Reply{}, false
 	}
 	s := p.surbs[0]
-	p.surbs[0] = held{}
+	p.surbs[0] = heldSURB{}
 	p.surbs = p.surbs[1:]
 	return s.Reply, true
 }
 
 // ask says how many SURBs to ask a stranger for, given how many fragments wait
 // for one; zero: none now. What it says counts as asked for.
-func (ps *pools) ask(tag mixnet.SenderTag, waiting int, now time.Time) int {
+func (ps *heldSURBs) ask(tag mixnet.SenderTag, waiting int, now time.Time) int {
 	p := ps.byTag[tag]
 	if p == nil || len(p.surbs) == 0 {
 		return 0
@@ -144,7 +144,7 @@ func later(a, b time.Time) time.Time {
 // retire drops the SURBs that lead through Sphinx keys which the nodes no longer
 // have (sphinx.md §7.2): those of another rotation than the network's now, and
 // those that came before the one before it.
-func (ps *pools) retire(now mixnet.Rotation) {
+func (ps *heldSURBs) retire(now mixnet.Rotation) {
 	for _, p := range ps.byTag {
 		kept := p.surbs[:0]
 		for _, s := range p.surbs {
@@ -160,7 +160,7 @@ func (ps *pools) retire(now mixnet.Rotation) {
 
 // expire forgets SURBs and tags that are too old and returns the tags whose
 // waiting replies are to be given up.
-func (ps *pools) expire(now time.Time, waiting func(mixnet.SenderTag) int) (gone []mixnet.SenderTag) {
+func (ps *heldSURBs) expire(now time.Time, waiting func(mixnet.SenderTag) int) (gone []mixnet.SenderTag) {
 	for tag, p := range ps.byTag {
 		n := 0
 		for n < len(p.surbs) && now.Sub(p.surbs[n].at) > surbLifetime {

@@ -18,13 +18,13 @@ const (
 	decayEvery   = 10 * time.Second
 )
 
-// stocks knows which reply SURBs of ours are out: the keys by which their
+// granted knows which reply SURBs of ours are out: the keys by which their
 // answers are recognised, and an estimate of what each far end still holds.
 // The loop owns it.
-type stocks struct {
+type granted struct {
 	keys  map[surb.Digest]replyKey
 	order []surb.Digest // by age, for expiry; may name keys already used
-	byTag map[mixnet.SenderTag]*stock
+	byTag map[mixnet.SenderTag]*grantedTag
 }
 
 type replyKey struct {
@@ -33,11 +33,11 @@ type replyKey struct {
 	at  time.Time
 }
 
-// A stock is an estimate of what the far end of one tag holds. It is corrected
+// A grantedTag is an estimate of what the far end of one tag holds. It is corrected
 // by facts: SURBs count as delivered once the packets that carry them are
 // acknowledged, a request means that hardly any are left, and what is believed
 // fades with time, as SURBs on dead routes vanish unseen (socks.md §21.5).
-type stock struct {
+type grantedTag struct {
 	to      mixnet.Recipient
 	there   float64 // believed to be there
 	sending int     // under way and not yet acknowledged
@@ -47,26 +47,26 @@ type stock struct {
 	filled  time.Time // when it was found low last while nothing came
 }
 
-func newStocks() *stocks {
-	return &stocks{keys: make(map[surb.Digest]replyKey), byTag: make(map[mixnet.SenderTag]*stock)}
+func newGranted() *granted {
+	return &granted{keys: make(map[surb.Digest]replyKey), byTag: make(map[mixnet.SenderTag]*grantedTag)}
 }
 
 // open makes sure that a tag of ours is known, with the recipient it is used
 // towards. Of too many tags the one unused for longest is forgotten.
-func (s *stocks) open(tag mixnet.SenderTag, to mixnet.Recipient, now time.Time) *stock {
+func (s *granted) open(tag mixnet.SenderTag, to mixnet.Recipient, now time.Time) *grantedTag {
 	st := s.byTag[tag]
 	if st == nil {
 		if len(s.byTag) >= maxOurTags {
 			s.evict()
 		}
-		st = &stock{decayed: now}
+		st = &grantedTag{decayed: now}
 		s.byTag[tag] = st
 	}
 	st.to, st.used = to, now
 	return st
 }
 
-func (s *stocks) evict() {
+func (s *granted) evict() {
 	var oldest mixnet.SenderTag
 	var at time.Time
 	for tag, st := range s.byTag {
@@ -78,7 +78,7 @@ func (s *stocks) evict() {
 }
 
 // sent notes that n SURBs for a tag are being made or under way.
-func (s *stocks) sent(tag mixnet.SenderTag, n int) {
+func (s *granted) sent(tag mixnet.SenderTag, n int) {
 	if st := s.byTag[tag]; st != nil {
 		st.sending += n
 	}
@@ -86,7 +86,7 @@ func (s *stocks) sent(tag mixnet.SenderTag, n int) {
 
 // granted keeps the keys of SURBs before the message with them leaves, so that
 // an answer always finds its key.
-func (s *stocks) granted(tag mixnet.SenderTag, surbs []surb.Reply, now time.Time) {
+func (s *granted) remember(tag mixnet.SenderTag, surbs []surb.Reply, now time.Time) {
 	for _, r := range surbs {
 		if len(s.keys) >= maxReplyKeys {
 			s.forgetOldest()
@@ -99,7 +99,7 @@ func (s *stocks) granted(tag mixnet.SenderTag, surbs []surb.Reply, now time.Time
 }
 
 // delivered notes that n SURBs under way arrived, or are lost for good.
-func (s *stocks) delivered(tag mixnet.SenderTag, n int, arrived bool) {
+func (s *granted) delivered(tag mixnet.SenderTag, n int, arrived bool) {
 	st := s.byTag[tag]
 	if st == nil {
 		return
@@ -111,7 +111,7 @@ func (s *stocks) delivered(tag mixnet.SenderTag, n int, arrived bool) {
 }
 
 // use takes the key out that an answer came under.
-func (s *stocks) use(d surb.Digest, now time.Time) (replyKey, bool) {
+func (s *granted) use(d surb.Digest, now time.Time) (replyKey, bool) {
 	k, ok := s.keys[d]
 	if !ok {
 		return replyKey{}, false
@@ -126,7 +126,7 @@ func (s *stocks) use(d surb.Digest, now time.Time) (replyKey, bool) {
 
 // requested notes that the far end of a tag asked for more, and says how many
 // to send and to whom; zero: the tag is none of ours, or is not to be granted.
-func (s *stocks) requested(tag mixnet.SenderTag, amount uint32) (n int, to mixnet.Recipient) {
+func (s *granted) requested(tag mixnet.SenderTag, amount uint32) (n int, to mixnet.Recipient) {
 	st := s.byTag[tag]
 	if st == nil || st.want < 0 {
 		return 0, mixnet.Recipient{}
@@ -136,7 +136,7 @@ func (s *stocks) requested(tag mixnet.SenderTag, amount uint32) (n int, to mixne
 }
 
 // short says how many SURBs a tag's far end lacks of what it should hold.
-func (s *stocks) short(tag mixnet.SenderTag) int {
+func (s *granted) short(tag mixnet.SenderTag) int {
 	st := s.byTag[tag]
 	if st == nil || st.want <= 0 {
 		return 0
@@ -148,7 +148,7 @@ func (s *stocks) short(tag mixnet.SenderTag) int {
 // of what they should hold: while answers come at once, and of a tag that has
 // been silent after times that grow with its silence. So a far end that lost
 // all it had is not left without for good, and one that is idle gets little.
-func (s *stocks) fade(now time.Time) (low []mixnet.SenderTag) {
+func (s *granted) fade(now time.Time) (low []mixnet.SenderTag) {
 	for tag, st := range s.byTag {
 		for now.Sub(st.decayed) >= decayEvery {
 			st.decayed = st.decayed.Add(decayEvery)
@@ -166,7 +166,7 @@ func (s *stocks) fade(now time.Time) (low []mixnet.SenderTag) {
 // outdated notes that the SURBs out there are of no use soon, or already, and
 // perhaps those under way too. It returns the tags whose far ends are to be
 // given new ones.
-func (s *stocks) outdated(underWayToo bool) (short []mixnet.SenderTag) {
+func (s *granted) outdated(underWayToo bool) (short []mixnet.SenderTag) {
 	for tag, st := range s.byTag {
 		st.there = 0
 		if underWayToo {
@@ -180,7 +180,7 @@ func (s *stocks) outdated(underWayToo bool) (short []mixnet.SenderTag) {
 }
 
 // expire forgets keys that are too old to be answered.
-func (s *stocks) expire(now time.Time) {
+func (s *granted) expire(now time.Time) {
 	for len(s.order) > 0 {
 		k, ok := s.keys[s.order[0]]
 		if ok && now.Sub(k.at) <= keyLifetime {
@@ -192,7 +192,7 @@ func (s *stocks) expire(now time.Time) {
 	s.compact()
 }
 
-func (s *stocks) forgetOldest() {
+func (s *granted) forgetOldest() {
 	for len(s.order) > 0 {
 		d := s.order[0]
 		s.order = s.order[1:]
@@ -205,7 +205,7 @@ func (s *stocks) forgetOldest() {
 }
 
 // compact drops the keys already used from the order when they are the most of it.
-func (s *stocks) compact() {
+func (s *granted) compact() {
 	if len(s.order) < 1024+2*len(s.keys) {
 		return
 	}

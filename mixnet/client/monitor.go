@@ -13,32 +13,32 @@ import (
 // Habits of a client that watches over its own cover (H39).
 const (
 	loopPatience = 30 * time.Second // beyond its delays, then a loop is lost
-	watchSpan    = time.Minute      // what is counted together
-	watchSpans   = 5
+	monitorSpan  = time.Minute      // what is counted together
+	monitorSpans = 5
 	fewLoops     = 100  // fewer say nothing
 	warnBelow    = 0.75 // of the loops come home: somebody drops packets
 	stopBelow    = 0.05 // hardly any do: somebody may want to see what still arrives
 )
 
-// A watch counts which loops come home: cover is sent to ourselves, and its
-// receipt goes round again, so that each tells of six mixes and of our gateway.
+// A loopMonitor counts which loops come home: cover is sent to ourselves, and its
+// SURB-ACK goes round again, so that each tells of six mixes and of our gateway.
 // Who drops the packets of others to see where those of one client come out
 // drops loops too. The loop owns it.
 //
 //	cover ──▶ mix 1 ─▶ mix 2 ─▶ mix 3 ─▶ our gateway ─▶ us
-//	  home ◀── our gateway ◀─ mix 3 ◀─ mix 2 ◀─ mix 1 ◀──┘ receipt
-type watch struct {
+//	  home ◀── our gateway ◀─ mix 3 ◀─ mix 2 ◀─ mix 1 ◀──┘ SURB-ACK
+type loopMonitor struct {
 	last  uint32 // number of the last loop
-	out   map[uint32]ring
+	out   map[uint32]loopProbe
 	order []uint32 // by age; may name loops that are home
 
-	spans   [watchSpans]span // [0] is being counted
-	turned  time.Time        // when spans last moved on
+	spans   [monitorSpans]span // [0] is being counted
+	turned  time.Time          // when spans last moved on
 	verdict verdict
 }
 
-// A ring is a loop under way.
-type ring struct {
+// A loopProbe is a loop under way.
+type loopProbe struct {
 	mixes [6]mixnet.NodeAddr
 	due   time.Time
 }
@@ -57,7 +57,7 @@ type span struct {
 	mixes map[mixnet.NodeAddr]Tally
 }
 
-func (s *span) count(r ring, home int) {
+func (s *span) count(r loopProbe, home int) {
 	if s.mixes == nil {
 		s.mixes = make(map[mixnet.NodeAddr]Tally)
 	}
@@ -81,18 +81,18 @@ const (
 	verdictBlocked
 )
 
-func newWatch() *watch { return &watch{out: make(map[uint32]ring)} }
+func newLoopMonitor() *loopMonitor { return &loopMonitor{out: make(map[uint32]loopProbe)} }
 
 // next gives the number of the next loop: a fragment's place is never zero, so
-// its receipt is told from those of fragments.
-func (w *watch) next() fragment.ID {
+// its SURB-ACK is told from those of fragments.
+func (w *loopMonitor) next() fragment.ID {
 	w.last = w.last%fragment.MaxSet + 1
 	return fragment.ID{Set: w.last}
 }
 
 // sent notes that the loop of that number is under way.
-func (w *watch) sent(out, back []sphinx.Hop, delays time.Duration, now time.Time) {
-	r := ring{due: now.Add(delays + loopPatience)}
+func (w *loopMonitor) sent(out, back []sphinx.Hop, delays time.Duration, now time.Time) {
+	r := loopProbe{due: now.Add(delays + loopPatience)}
 	for i := range 3 {
 		r.mixes[i], r.mixes[3+i] = out[i].Addr, back[i].Addr
 	}
@@ -100,8 +100,8 @@ func (w *watch) sent(out, back []sphinx.Hop, delays time.Duration, now time.Time
 	w.order = append(w.order, w.last)
 }
 
-// home notes that a loop came home.
-func (w *watch) home(id fragment.ID) {
+// returned notes that a loop came home.
+func (w *loopMonitor) returned(id fragment.ID) {
 	if r, ok := w.out[id.Set]; ok {
 		delete(w.out, id.Set)
 		w.spans[0].count(r, 1)
@@ -110,7 +110,7 @@ func (w *watch) home(id fragment.ID) {
 
 // look counts the loops that are lost, once in a while passes a verdict, and
 // reports whether it is another than before.
-func (w *watch) look(now time.Time) (changed bool) {
+func (w *loopMonitor) look(now time.Time) (changed bool) {
 	for len(w.order) > 0 {
 		r, ok := w.out[w.order[0]]
 		if ok && now.Before(r.due) {
@@ -122,20 +122,20 @@ func (w *watch) look(now time.Time) (changed bool) {
 		}
 		w.order = w.order[1:]
 	}
-	if now.Sub(w.turned) < watchSpan {
+	if now.Sub(w.turned) < monitorSpan {
 		return false
 	}
 	w.turned = now
 	before := w.verdict
 	w.verdict = w.judge()
-	copy(w.spans[1:], w.spans[:watchSpans-1])
+	copy(w.spans[1:], w.spans[:monitorSpans-1])
 	w.spans[0] = span{}
 	return w.verdict != before
 }
 
 // judge passes a verdict on the last minutes. Nothing is blocked where loops
 // come home again.
-func (w *watch) judge() verdict {
+func (w *loopMonitor) judge() verdict {
 	all := w.tally()
 	switch {
 	case all.Sent < fewLoops:
@@ -148,7 +148,7 @@ func (w *watch) judge() verdict {
 	return verdictFine
 }
 
-func (w *watch) tally() (all Tally) {
+func (w *loopMonitor) tally() (all Tally) {
 	for _, s := range w.spans {
 		all.add(s.all)
 	}
@@ -156,7 +156,7 @@ func (w *watch) tally() (all Tally) {
 }
 
 // mixes tallies the loops through each mix.
-func (w *watch) mixes() map[mixnet.NodeAddr]Tally {
+func (w *loopMonitor) mixes() map[mixnet.NodeAddr]Tally {
 	all := make(map[mixnet.NodeAddr]Tally)
 	for _, s := range w.spans {
 		for m, t := range s.mixes {
@@ -169,13 +169,13 @@ func (w *watch) mixes() map[mixnet.NodeAddr]Tally {
 }
 
 // moved forgets what was learnt at another gateway.
-func (w *watch) moved() {
+func (w *loopMonitor) entryChanged() {
 	clear(w.out)
-	w.order, w.spans, w.verdict = nil, [watchSpans]span{}, verdictFine
+	w.order, w.spans, w.verdict = nil, [monitorSpans]span{}, verdictFine
 }
 
 // tell logs a verdict.
-func (w *watch) tell(log zerolog.Logger, stops bool) {
+func (w *loopMonitor) tell(log zerolog.Logger, stops bool) {
 	home := int(100 * w.tally().rate())
 	switch {
 	case w.verdict == verdictFine:
@@ -190,6 +190,6 @@ func (w *watch) tell(log zerolog.Logger, stops bool) {
 // Loops tallies the loops of the last five minutes through our gateway, and
 // through each mix.
 func (c *Client) Loops() (all Tally, mixes map[mixnet.NodeAddr]Tally) {
-	c.order(func(l *loop) { all, mixes = l.watch.tally(), l.watch.mixes() })
+	c.order(func(l *loop) { all, mixes = l.monitor.tally(), l.monitor.mixes() })
 	return all, mixes
 }
