@@ -4,7 +4,7 @@
 //	program A ◀─ text, JSON ──▶ peer ─┬─ requests ─▶ lanes ─▶ Send, Reply ──▶ ┌───────────┐
 //	program B ◀─ binary ──────▶ peer ─┘                                       │ Messenger │
 //	     ▲                        ▲                                           └───────────┘
-//	     │                        └──────────── mailroom ◀── Receive ◀──────────────┘
+//	     │                        └─────────────── hub ◀── Receive ◀───────────────┘
 //	     └── nobody there: messages are kept, up to a bound, for the next who connects
 //
 // A frame is one request. Text frames carry JSON, binary frames the binary form,

@@ -12,7 +12,7 @@ import (
 func body(s string) mixnet.Message { return mixnet.Message{Body: []byte(s)} }
 
 func TestShelfDropsTheOldest(t *testing.T) {
-	s := shelf{maxMessages: 3, maxBytes: 10}
+	s := backlog{maxMessages: 3, maxBytes: 10}
 	for _, c := range []struct {
 		add     string
 		dropped int

@@ -39,7 +39,7 @@ const maxFrame = 6*mixnet.MaxMessage + 64<<10
 //
 //	read ─▶ parse ─┬─▶ lanes ─▶ Messenger ─┐
 //	               └──── answer ───────────┴─▶ outbox ─▶ write
-//	                     mailroom ───────────────▲
+//	                          hub ──────────▲
 type peer struct {
 	s    *Server
 	ws   *websocket.Conn
@@ -74,7 +74,7 @@ func (p *peer) lastFormat() format { return format(p.format.Load()) }
 func (p *peer) run(ctx context.Context) {
 	p.live, p.end = context.WithCancel(context.WithoutCancel(ctx))
 	p.ws.SetReadLimit(p.s.maxFrame)
-	p.s.mail.join(p)
+	p.s.hub.join(p)
 	var g sync.WaitGroup
 	g.Go(func() { defer p.end(); p.write() })
 	g.Go(func() { defer p.end(); p.read(ctx) })
@@ -88,7 +88,7 @@ func (p *peer) run(ctx context.Context) {
 		p.end()
 	}
 	g.Wait()
-	p.s.mail.leave(p)
+	p.s.hub.leave(p)
 	p.lanes.wait()
 }
 

@@ -61,7 +61,7 @@ type Server struct {
 	log   zerolog.Logger
 	guard guard
 	tags  *tags
-	mail  mailroom
+	hub   hub
 	lane  atomic.Uint64 // drawn last
 	seats chan struct{} // a token per peer; full: one more is refused
 
@@ -97,10 +97,10 @@ func New(cfg Config) (*Server, error) {
 		log:   log,
 		guard: guard{hosts: cfg.Hosts, origins: cfg.Origins, token: cfg.Token},
 		tags:  newTags(maxTags),
-		mail: mailroom{
-			peers: make(map[*peer]struct{}),
-			kept:  shelf{maxMessages: cfg.KeepMessages, maxBytes: cfg.KeepBytes},
-			log:   log,
+		hub: hub{
+			peers:   make(map[*peer]struct{}),
+			backlog: backlog{maxMessages: cfg.KeepMessages, maxBytes: cfg.KeepBytes},
+			log:     log,
 		},
 		seats: make(chan struct{}, cfg.MaxPeers),
 
@@ -126,15 +126,15 @@ type Stats struct {
 
 // Stats copies the counters out.
 func (s *Server) Stats() Stats {
-	s.mail.mu.Lock()
-	defer s.mail.mu.Unlock()
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
 	return Stats{
-		Peers:     len(s.mail.peers),
-		Kept:      len(s.mail.kept.messages),
+		Peers:     len(s.hub.peers),
+		Kept:      len(s.hub.backlog.messages),
 		Connected: s.count.connected.Load(),
 		Refused:   s.count.refused.Load(),
-		Received:  s.mail.arrived,
-		Dropped:   s.mail.dropped,
+		Received:  s.hub.arrived,
+		Dropped:   s.hub.dropped,
 	}
 }
 
@@ -158,7 +158,7 @@ func (s *Server) receive(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("wsapi: receive: %w", err)
 		}
-		s.mail.deliver(m)
+		s.hub.deliver(m)
 	}
 }
 

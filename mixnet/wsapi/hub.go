@@ -8,16 +8,16 @@ import (
 	"nym-socks5/mixnet"
 )
 
-// A mailroom hands what arrives to every peer, or keeps it while there is none.
+// A hub hands what arrives to every peer, or keeps it while there is none.
 //
 //	Receive ─▶ deliver ─┬─▶ outbox of each peer     full: the peer goes
-//	                    └─▶ shelf, if there is none ──▶ the next who joins
+//	                    └─▶ backlog, if there is none ──▶ the next who joins
 //	                          ▲
 //	leave: what the last peer was not sent any more ┘
-type mailroom struct {
+type hub struct {
 	mu      sync.Mutex
 	peers   map[*peer]struct{}
-	kept    shelf
+	backlog backlog
 	arrived uint64
 	dropped uint64
 	warned  bool // of dropped messages, since somebody joined last
@@ -25,69 +25,69 @@ type mailroom struct {
 }
 
 // deliver never waits.
-func (m *mailroom) deliver(msg mixnet.Message) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.arrived++
+func (h *hub) deliver(msg mixnet.Message) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.arrived++
 	delivered := false
-	for p := range m.peers {
+	for p := range h.peers {
 		if p.out.put(outgoing{received(msg), p.lastFormat()}) {
 			delivered = true
 		} else {
 			p.slow()
-			m.remove(p)
+			h.remove(p)
 		}
 	}
 	if !delivered {
-		m.keep(msg)
+		h.keep(msg)
 	}
 }
 
 // join gives a new peer what was kept, and from now on what arrives.
-func (m *mailroom) join(p *peer) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.peers[p] = struct{}{}
-	m.warned = false
+func (h *hub) join(p *peer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.peers[p] = struct{}{}
+	h.warned = false
 	var waiting []outgoing
-	for _, msg := range m.kept.clear() {
+	for _, msg := range h.backlog.clear() {
 		waiting = append(waiting, outgoing{received(msg), p.lastFormat()})
 	}
 	p.out.fill(waiting)
 }
 
 // leave is called when a peer's connection has ended.
-func (m *mailroom) leave(p *peer) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.remove(p)
+func (h *hub) leave(p *peer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.remove(p)
 }
 
 // remove ends a peer. If it was the last, the messages that it was not sent any
 // more wait for the next.
-func (m *mailroom) remove(p *peer) {
-	if _, there := m.peers[p]; !there {
+func (h *hub) remove(p *peer) {
+	if _, there := h.peers[p]; !there {
 		return
 	}
-	delete(m.peers, p)
+	delete(h.peers, p)
 	p.end()
 	left := p.out.close()
-	if len(m.peers) > 0 {
+	if len(h.peers) > 0 {
 		return
 	}
 	for _, o := range left {
 		if o.response.kind == receivedResponse {
-			m.keep(mixnet.Message{Body: o.response.message, From: o.response.from})
+			h.keep(mixnet.Message{Body: o.response.message, From: o.response.from})
 		}
 	}
 }
 
-func (m *mailroom) keep(msg mixnet.Message) {
-	n := m.kept.add(msg)
-	m.dropped += uint64(n)
-	if n > 0 && !m.warned {
-		m.warned = true
-		m.log.Warn().Msg("messages are dropped, since no program comes for them")
+func (h *hub) keep(msg mixnet.Message) {
+	n := h.backlog.add(msg)
+	h.dropped += uint64(n)
+	if n > 0 && !h.warned {
+		h.warned = true
+		h.log.Warn().Msg("messages are dropped, since no program comes for them")
 	}
 }
 
