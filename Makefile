@@ -8,7 +8,7 @@ DEMO     ?=
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench fuzz lint cover wasm interop interop-rust faults netns examples size clean
+.PHONY: help build demo test race bench fuzz lint cover wasm interop interop-rust faults netns examples module size clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ netns: ## Run a network on three hosts, each a network namespace; needs root, ip
 examples: ## Run the examples; one needs Python 3 and Node
 	$(GO) run ./examples/hello
 	$(GO) run ./examples/first-message
+
+module: ## Give the module another path, for publishing it (PATH=example.org/you/nym-socks5)
+	@./internal/tools/module.sh '$(PATH)'
 
 size: ## Count lines of Go, and bytes of the programs in bin/
 	@find . -name '*.go' ! -name '*_test.go' -exec cat {} + | wc -l | xargs echo "lines of Go:"
