@@ -11,6 +11,7 @@ import (
 
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/wholefile"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 )
@@ -104,7 +105,7 @@ func export(c *call) ([]cli.Detail, error) {
 		return nil, err
 	}
 	file := c.Flag("custom-mixnet")
-	if err := cli.WriteFile(file, b, 0o644); err != nil { // it is public
+	if err := wholefile.Write(file, b, 0o644); err != nil { // it is public
 		return nil, err
 	}
 	return []cli.Detail{

@@ -11,6 +11,7 @@ import (
 
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/wholefile"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 )
@@ -148,5 +149,5 @@ func removeMember(path string, m member) (removed bool, err error) {
 	if !removed {
 		return false, nil
 	}
-	return true, cli.WriteFile(path, kept, 0o600)
+	return true, wholefile.Write(path, kept, 0o600)
 }

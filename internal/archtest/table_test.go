@@ -36,10 +36,11 @@ internal/vec8:
 internal/vectest:
 internal/routetest: mixnet mixnet/keys mixnet/sphinx
 internal/gcmsiv:
+internal/wholefile:
 internal/simnet:
 internal/ops:
 internal/socksclient:
-internal/cli:      config mixnet mixnet/keys internal/ops
+internal/cli:      config mixnet mixnet/keys internal/ops internal/wholefile
 internal/clitest:
 internal/fleet:    config localnet mixnet/keys
 internal/bench:    anything but cmd

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"nym-socks5/internal/wholefile"
 )
 
 // lock takes a file for this process, until it is closed.
@@ -15,6 +17,9 @@ func lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
+	}
+	if err := wholefile.HandOver(f); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
 	case err == nil:

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"nym-socks5/config"
+	"nym-socks5/internal/wholefile"
 )
 
 // settings reads the settings of a command line: defaults, file, variables,
@@ -46,7 +47,7 @@ func (p Program[C]) writeSettings(at place, cfg C) error {
 	if err := os.MkdirAll(filepath.Dir(at.config), 0o700); err != nil {
 		return err
 	}
-	return WriteFile(at.config, config.Template(p.Name, cfg, p.New()), 0o600)
+	return wholefile.Write(at.config, config.Template(p.Name, cfg, p.New()), 0o600)
 }
 
 // initProfile is the command init.

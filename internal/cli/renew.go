@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"nym-socks5/internal/wholefile"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -50,7 +52,7 @@ func (p Program[C]) renewKey(c *cli.Context) error {
 		return Invalid("there is no profile in %s", at.state)
 	}
 	k := renewable[i]
-	if err := WriteFile(s.Path(k.file()), k.encode(k.draw()), 0o600); err != nil {
+	if err := wholefile.Write(s.Path(k.file()), k.encode(k.draw()), 0o600); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "%s is new; the network needs to know: see %s details\n", s.Path(k.file()), p.Name)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nym-socks5/config"
+	"nym-socks5/internal/wholefile"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -68,7 +69,7 @@ func (s *State) ReadText(name string) (string, error) {
 
 // WriteText writes such a text, whole or not at all.
 func (s *State) WriteText(name, text string) error {
-	return WriteFile(s.Path(name), []byte(text+"\n"), 0o600)
+	return wholefile.Write(s.Path(name), []byte(text+"\n"), 0o600)
 }
 
 // Remember gives the line of a file, or, the first time, what draw gives: then
@@ -106,7 +107,7 @@ func (s *State) Identity(name string) (*keys.IdentityKey, error) {
 
 // RenewIdentity draws the key of such a file anew.
 func (s *State) RenewIdentity(name string) error {
-	return WriteFile(s.Path(name), Identity.encode(Identity.draw()), 0o600)
+	return wholefile.Write(s.Path(name), Identity.encode(Identity.draw()), 0o600)
 }
 
 // checkVersion is the one place that knows of versions before: there is none.
@@ -139,7 +140,7 @@ func (s *State) makeKeys(kinds []Key) error {
 		if there {
 			continue
 		}
-		if err := WriteFile(path, k.encode(k.draw()), 0o600); err != nil {
+		if err := wholefile.Write(path, k.encode(k.draw()), 0o600); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package wholefile
+
+import "io/fs"
+
+func ownership(fs.FileInfo) []int { return nil }
