@@ -4,11 +4,12 @@ GO       ?= go
 FUZZTIME ?= 10s
 BENCH    ?= .
 DEMO     ?=
+MUTANTS  ?=
 
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench fuzz lint cover wasm interop interop-rust faults netns examples module size clean
+.PHONY: help build demo test race bench fuzz lint cover wasm interop interop-rust faults netns mutants examples module size clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +69,9 @@ faults: ## Kill programs at random moments under traffic, fifty times and more; 
 
 netns: ## Run a network on three hosts, each a network namespace; needs root, iproute2 and curl
 	$(GO) test -tags netns -count=1 -timeout 10m -v -run Netns ./internal/fleet
+
+mutants: ## Break a line for every hardening rule and see its tests fail (MUTANTS=H30: some); ten minutes
+	$(GO) run ./internal/mutants/run -run '$(MUTANTS)'
 
 examples: ## Run the examples; one needs Python 3 and Node
 	$(GO) run ./examples/hello
