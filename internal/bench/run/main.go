@@ -1,5 +1,3 @@
-// Command run measures the project's figures, prints them as a table and writes
-// them as JSON. "make bench" starts it.
 package main
 
 import (
