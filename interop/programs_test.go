@@ -17,6 +17,7 @@ import (
 	"nym-socks5/internal/clitest"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirhttp"
 	"nym-socks5/mixnet/session"
 )
 
@@ -98,7 +99,9 @@ func runPrograms(t *testing.T, n network) *world {
 	})
 
 	// Our client asks the same lists that Nym's does.
-	lists, err := directory.NewClient(directory.ClientConfig{URLs: []string{w.api}, Refresh: time.Second})
+	web := dirhttp.New(nil)
+	t.Cleanup(web.Close)
+	lists, err := directory.NewClient(directory.ClientConfig{Fetch: web.Fetch, URLs: []string{w.api}, Refresh: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

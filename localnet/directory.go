@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 )
@@ -21,7 +22,7 @@ import (
 const epochs = 8760
 
 // directory makes the HTTP directory that lists the network for others.
-func (n *Network) newDirectory() (*directory.Server, error) {
+func (n *Network) newDirectory() (*dirserver.Server, error) {
 	var fixed []directory.Node
 	for _, nd := range n.nodes {
 		e := nd.entry()
@@ -34,7 +35,7 @@ func (n *Network) newDirectory() (*directory.Server, error) {
 		}
 		fixed = append(fixed, d)
 	}
-	return directory.NewServer(directory.Config{
+	return dirserver.New(dirserver.Config{
 		Network: "localnet",
 		Key:     keys.NewIdentityKey(),
 		Fixed:   fixed,
@@ -47,7 +48,7 @@ func (n *Network) newDirectory() (*directory.Server, error) {
 }
 
 // serveDirectory answers on ln until ctx ends.
-func (n *Network) serveDirectory(ctx context.Context, dir *directory.Server, ln net.Listener) error {
+func (n *Network) serveDirectory(ctx context.Context, dir *dirserver.Server, ln net.Listener) error {
 	defer ln.Close()
 	inner, stop := context.WithCancel(ctx)
 	defer stop()

@@ -13,7 +13,7 @@ import (
 	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
-	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/topology"
@@ -34,7 +34,7 @@ type Network struct {
 	socksAddr     net.Addr
 	directoryAddr net.Addr          // nil: there is none
 	directory     net.Listener      // open and not yet served; nil likewise
-	lister        *directory.Server // answers there
+	lister        *dirserver.Server // answers there
 	front         *endpoint         // the SOCKS side
 	back          *endpoint         // the requester's side
 	requester     *requester.Requester

@@ -19,6 +19,7 @@ import (
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
 	"nym-socks5/mixnet/topology"
@@ -126,7 +127,7 @@ func (n notice) Reread() error { n(); return nil }
 func TestSourceOfDirectory(t *testing.T) {
 	all := parts()
 	key := keys.NewIdentityKey()
-	server, err := directory.NewServer(directory.Config{
+	server, err := dirserver.New(dirserver.Config{
 		Network: "testnet", Key: key, Fixed: nodesOf(all), Schedule: directory.Schedule{
 			Start: time.Now().Add(-time.Hour), Duration: time.Hour, Validity: 8760, First: 8760,
 		},

@@ -11,7 +11,7 @@ import (
 
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/boltstore"
-	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/announce"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
 )
@@ -24,7 +24,7 @@ const ringFile = "sphinx-ring.pem"
 //	Announcer ──use──▶ file, then a replay log for each key, then the engine
 type Keychain struct {
 	// Ring is for the Announcer.
-	Ring  *directory.Keyring
+	Ring  *announce.Keyring
 	state *cli.State
 	ready chan struct{} // closed when there are keys
 
@@ -46,7 +46,7 @@ func OpenKeychain(s *cli.State) (*Keychain, error) {
 		return nil, cli.Invalid("%s: %v", s.Path(ringFile), err)
 	}
 	k := &Keychain{state: s, ready: make(chan struct{}), logs: make(map[keys.Sphinx]*boltstore.ReplayLog)}
-	var held []directory.SphinxKey
+	var held []announce.SphinxKey
 	for _, key := range stored {
 		log, err := boltstore.OpenReplayLog(s.Path(""), key.Key.Public())
 		if err != nil {
@@ -61,16 +61,16 @@ func OpenKeychain(s *cli.State) (*Keychain, error) {
 		k.logs[key.Key.Public()] = log
 		held = append(held, key)
 	}
-	k.Ring = directory.NewKeyring(held...)
+	k.Ring = announce.NewKeyring(held...)
 	return k, nil
 }
 
 // Use has the node use exactly these keys; other.Key may be nil. It is for
 // [directory.AnnouncerConfig].
-func (k *Keychain) Use(current, other directory.SphinxKey) error {
+func (k *Keychain) Use(current, other announce.SphinxKey) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	held := []directory.SphinxKey{current}
+	held := []announce.SphinxKey{current}
 	if other.Key != nil {
 		held = append(held, other)
 	}
@@ -157,7 +157,7 @@ const (
 	rotationHeader = "Rotation"
 )
 
-func ringText(held []directory.SphinxKey) string {
+func ringText(held []announce.SphinxKey) string {
 	var out []byte
 	for _, key := range held {
 		out = append(out, pem.EncodeToMemory(&pem.Block{
@@ -172,7 +172,7 @@ func ringText(held []directory.SphinxKey) string {
 var errRing = errors.New("it holds something else than Sphinx keys with their rotations")
 
 // parseRing reads what ringText wrote, and nothing else.
-func parseRing(text string) (held []directory.SphinxKey, err error) {
+func parseRing(text string) (held []announce.SphinxKey, err error) {
 	rest := []byte(text)
 	for len(rest) > 0 {
 		var block *pem.Block
@@ -183,7 +183,7 @@ func parseRing(text string) (held []directory.SphinxKey, err error) {
 		if err != nil {
 			return nil, errRing
 		}
-		held = append(held, directory.SphinxKey{Rotation: uint32(rotation), Key: keys.SphinxKeyFromBytes([keys.Size]byte(block.Bytes))})
+		held = append(held, announce.SphinxKey{Rotation: uint32(rotation), Key: keys.SphinxKeyFromBytes([keys.Size]byte(block.Bytes))})
 	}
 	if len(held) > 2 || ringText(held) != text {
 		return nil, errRing

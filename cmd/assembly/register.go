@@ -12,6 +12,7 @@ import (
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/announce"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
 )
@@ -41,7 +42,7 @@ func (r Registered) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, chain.Close()) }()
-	announcer, err := NewAnnouncer(r.Source, r.State, r.Network, directory.AnnouncerConfig{
+	announcer, err := NewAnnouncer(r.Source, r.State, r.Network, announce.Config{
 		Identity:     r.Identity,
 		Announcement: r.Says,
 		Keyring:      chain.Ring,
@@ -85,16 +86,16 @@ func Announcement(role directory.Role, m config.Mix, ks cli.Keys) directory.Anno
 
 // NewAnnouncer makes an announcer for the directories that a Source asks. Of cfg
 // it fills in what all announcers have in common.
-func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg directory.AnnouncerConfig) (*directory.Announcer, error) {
+func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg announce.Config) (*announce.Announcer, error) {
 	var err error
 	if cfg.Sequence, err = readSequence(s); err != nil {
 		return nil, err
 	}
 	cfg.Save = func(n uint64) error { return s.WriteText(sequenceFile, strconv.FormatUint(n, 10)) }
-	cfg.URLs, cfg.Key, cfg.Compare = n.Directories, src.key, src.dir.Compare
+	cfg.URLs, cfg.Key, cfg.Fetch, cfg.Compare = n.Directories, src.key, src.web.Fetch, src.dir.Compare
 	cfg.Announcement.Network = n.Name
 	cfg.Announcement.Build = "nym-socks5 " + cli.BuildInfo().Version
-	a, err := directory.NewAnnouncer(cfg)
+	a, err := announce.New(cfg)
 	if err != nil {
 		return nil, cli.Invalid("%v", err)
 	}

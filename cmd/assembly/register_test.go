@@ -17,6 +17,8 @@ import (
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/announce"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
 )
@@ -27,7 +29,7 @@ func TestNodeRegisters(t *testing.T) {
 	defer stop()
 	ks := cli.Keys{Identity: keys.NewIdentityKey(), Sphinx: keys.NewSphinxKey(), Noise: keys.NewNoiseKey()}
 	pinned := keys.NewIdentityKey()
-	server, err := directory.NewServer(directory.Config{
+	server, err := dirserver.New(dirserver.Config{
 		Network: "testnet", Key: pinned, Fixed: nodesOf(parts()), Period: time.Second,
 		Allow: func(id keys.Identity, role directory.Role) bool {
 			return id == ks.Identity.Public() && role == directory.RoleMixnode
@@ -122,8 +124,8 @@ func TestNodeRegisters(t *testing.T) {
 	}
 }
 
-func ring(rotation uint32) directory.SphinxKey {
-	return directory.SphinxKey{Rotation: rotation, Key: keys.NewSphinxKey()}
+func ring(rotation uint32) announce.SphinxKey {
+	return announce.SphinxKey{Rotation: rotation, Key: keys.NewSphinxKey()}
 }
 
 // logs lists the replay logs in a state folder.
@@ -156,7 +158,7 @@ func TestKeychainFollowsTheRing(t *testing.T) {
 		})
 	}
 	a, b := ring(7), ring(8)
-	if err := k.Use(a, directory.SphinxKey{}); err != nil {
+	if err := k.Use(a, announce.SphinxKey{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := attach(); err != nil {
@@ -176,10 +178,10 @@ func TestKeychainFollowsTheRing(t *testing.T) {
 	if n := len(logs(t, s)); n != 2 {
 		t.Errorf("%d replay logs for two keys", n)
 	}
-	if err := k.Use(b, directory.SphinxKey{}); err != nil {
+	if err := k.Use(b, announce.SphinxKey{}); err != nil {
 		t.Fatal(err)
 	}
-	want := []struct{ primary, secondary directory.SphinxKey }{{primary: a}, {a, b}, {b, a}, {primary: b}}
+	want := []struct{ primary, secondary announce.SphinxKey }{{primary: a}, {a, b}, {b, a}, {primary: b}}
 	if len(got) != len(want) {
 		t.Fatalf("the engine got keys %d times, want %d", len(got), len(want))
 	}
@@ -266,7 +268,7 @@ func TestKeychainWithoutKeysWaits(t *testing.T) {
 
 func TestRingFileOfOthers(t *testing.T) {
 	s := state(t)
-	good := ringText([]directory.SphinxKey{ring(1), ring(2)})
+	good := ringText([]announce.SphinxKey{ring(1), ring(2)})
 	if held, err := parseRing(good); err != nil || len(held) != 2 {
 		t.Fatalf("got %v, %v", held, err)
 	}
@@ -284,7 +286,7 @@ func TestRingFileOfOthers(t *testing.T) {
 }
 
 func FuzzParseRing(f *testing.F) {
-	f.Add(ringText([]directory.SphinxKey{ring(1), ring(4294967295)}))
+	f.Add(ringText([]announce.SphinxKey{ring(1), ring(4294967295)}))
 	f.Fuzz(func(t *testing.T, in string) {
 		held, err := parseRing(in)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirhttp"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 )
@@ -22,6 +23,7 @@ import (
 type Source struct {
 	file *cli.File[*topology.Network] // nil: directories
 	dir  *directory.Client            // nil: a file
+	web  *dirhttp.Client              // asks the directories
 	key  keys.Identity                // of the directories; zero: not pinned
 	seen seen
 
@@ -49,13 +51,14 @@ func OpenSource(n config.Network, state *cli.State, noise bool, log zerolog.Logg
 	if err := seen.load(); err != nil {
 		return nil, err
 	}
+	web := dirhttp.New(nil)
 	dir, err := directory.NewClient(directory.ClientConfig{
-		URLs: n.Directories, Key: key, Network: n.Name, Seen: seen.head, Noise: noise, Log: log,
+		Fetch: web.Fetch, URLs: n.Directories, Key: key, Network: n.Name, Seen: seen.head, Noise: noise, Log: log,
 	})
 	if err != nil {
 		return nil, cli.Invalid("network.directories: %v", err)
 	}
-	return &Source{dir: dir, key: key, seen: seen}, nil
+	return &Source{dir: dir, web: web, key: key, seen: seen}, nil
 }
 
 func parseTopology(b []byte) (*topology.Network, error) {
@@ -138,6 +141,7 @@ func (s *Source) Run(ctx context.Context, reload <-chan struct{}, log zerolog.Lo
 			log.Error().Err(err).Msg("cannot remember what the directory said")
 		}
 	})
+	defer s.web.Close()
 	if err := s.dir.Run(ctx); err != nil {
 		return fmt.Errorf("assembly: picture of the network: %w", err)
 	}

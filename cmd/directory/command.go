@@ -13,6 +13,7 @@ import (
 	"nym-socks5/internal/cli"
 	"nym-socks5/internal/wholefile"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirhttp"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -117,7 +118,9 @@ func export(c *call) ([]cli.Detail, error) {
 
 // look asks a running directory for the network.
 func look(ctx context.Context, url string, key keys.Identity, network string) (*directory.View, error) {
-	client, err := directory.NewClient(directory.ClientConfig{URLs: []string{url}, Key: key, Network: network})
+	web := dirhttp.New(nil)
+	defer web.Close()
+	client, err := directory.NewClient(directory.ClientConfig{Fetch: web.Fetch, URLs: []string{url}, Key: key, Network: network})
 	if err != nil {
 		return nil, cli.Invalid("%v", err)
 	}

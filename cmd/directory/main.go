@@ -5,7 +5,7 @@ import (
 
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
-	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -37,7 +37,7 @@ func check(c *config.Directory) error {
 	if _, err := openCertificate(c.List); err != nil {
 		return err
 	}
-	if _, err := directory.NewServer(engine(c, keys.NewIdentityKey())); err != nil {
+	if _, err := dirserver.New(engine(c, keys.NewIdentityKey())); err != nil {
 		return cli.Invalid("%v", err)
 	}
 	return nil

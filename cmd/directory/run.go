@@ -16,6 +16,7 @@ import (
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -42,7 +43,7 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	server, err := directory.NewServer(serving(env, list, store))
+	server, err := dirserver.New(serving(env, list, store))
 	if err != nil {
 		return err
 	}
@@ -97,8 +98,8 @@ func address(l config.List, at netip.AddrPort) string {
 var firstEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // engine makes of the settings what can be made of them alone.
-func engine(c *config.Directory, key *keys.IdentityKey) directory.Config {
-	d := directory.Config{
+func engine(c *config.Directory, key *keys.IdentityKey) dirserver.Config {
+	d := dirserver.Config{
 		Network: c.List.Name,
 		Key:     key,
 		Schedule: directory.Schedule{
@@ -121,7 +122,7 @@ func engine(c *config.Directory, key *keys.IdentityKey) directory.Config {
 }
 
 // serving adds what is there when the program runs.
-func serving(env *cli.Env[*config.Directory], list *cli.File[members], store directory.Store) directory.Config {
+func serving(env *cli.Env[*config.Directory], list *cli.File[members], store dirserver.Store) dirserver.Config {
 	d := engine(env.Config, env.Keys.Identity)
 	d.Store = store
 	d.Allow = func(id keys.Identity, role directory.Role) bool { return list.Value()[member{id, role}] }

@@ -15,6 +15,7 @@ import (
 	"nym-socks5/internal/fleet"
 	"nym-socks5/localnet"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirhttp"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 )
@@ -128,7 +129,9 @@ func look(ctx context.Context, n *fleet.Network) (*directory.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := directory.NewClient(directory.ClientConfig{URLs: []string{n.DirectoryURL}, Key: key, Network: n.Name})
+	web := dirhttp.New(nil)
+	defer web.Close()
+	c, err := directory.NewClient(directory.ClientConfig{Fetch: web.Fetch, URLs: []string{n.DirectoryURL}, Key: key, Network: n.Name})
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/announce"
 	"nym-socks5/proxy"
 	"nym-socks5/proxy/protocol"
 	"nym-socks5/proxy/requester"
@@ -59,7 +60,7 @@ func serve(env *cli.Env[*config.Requester], end *assembly.Endpoint, rules *cli.F
 	if !env.Config.Registration.Register {
 		return r.Run, nil
 	}
-	announcer, err := assembly.NewAnnouncer(src, env.State, env.Config.Network, directory.AnnouncerConfig{
+	announcer, err := assembly.NewAnnouncer(src, env.State, env.Config.Network, announce.Config{
 		Identity:     env.Keys.Identity,
 		Announcement: directory.Announcement{Role: directory.RoleRequester, Addresses: []mixnet.Recipient{end.Messenger.Address()}},
 		Log:          env.Log,

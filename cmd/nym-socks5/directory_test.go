@@ -10,6 +10,7 @@ import (
 
 	"nym-socks5/internal/clitest"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -28,7 +29,7 @@ func TestNetworkByDirectory(t *testing.T) {
 
 	d := b.Init(t, "network-requester", "requester")
 	key := keys.NewIdentityKey()
-	server, err := directory.NewServer(directory.Config{
+	server, err := dirserver.New(dirserver.Config{
 		Network: "testnet", Key: key, Fixed: view.Nodes, Period: time.Second,
 		Allow: func(id keys.Identity, role directory.Role) bool {
 			return role == directory.RoleRequester && id.String() == d["identity_key"]

@@ -140,6 +140,9 @@ func check(rows map[string]row, p pkg) (wrong []string) {
 				wrong = append(wrong, fmt.Sprintf("%s must not import %s, which belongs in %v", p.name, i, o.home))
 			}
 		}
+		if slices.Contains(lean, p.name) && slices.Contains(notInLean, i) {
+			wrong = append(wrong, fmt.Sprintf("%s must not import %s: a browser has its own", p.name, i))
+		}
 		if slices.Contains(lowerFloors, p.name) && !slices.Contains(allowedBelow, i) &&
 			slices.ContainsFunc(forbiddenBelow, func(f string) bool {
 				return i == f || strings.HasSuffix(f, "/") && strings.HasPrefix(i, f)
@@ -225,6 +228,7 @@ func TestCheckFindsFaults(t *testing.T) {
 		{pkg{name: "localnet", ours: []string{"mixnet/boltstore", "config", "cmd/mixnode"}}, 3},
 		{pkg{name: "mixnet/wire", outside: []string{"net", "net/http", "os", "os/exec", "github.com/rs/zerolog/log"}}, 5},
 		{pkg{name: "proxy", ours: []string{"mixnet/client"}, outside: []string{"github.com/armon/go-socks5"}}, 2},
+		{pkg{name: "mixnet/directory", outside: []string{"net/url", "net/http", "crypto/tls"}}, 2},
 		{pkg{name: "mixnet/client", outside: []string{"testing/synctest", "syscall/js"}}, 2},
 		{pkg{name: "internal/ops", outside: []string{"github.com/urfave/cli/v2"}}, 1},
 	} {

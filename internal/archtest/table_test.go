@@ -15,13 +15,16 @@ mixnet/topology:   mixnet mixnet/keys mixnet/sphinx
 mixnet/link:       mixnet mixnet/keys mixnet/wire internal/admit
 mixnet/session:    mixnet mixnet/keys mixnet/wire internal/gcmsiv
 mixnet/directory:  mixnet mixnet/keys mixnet/topology
+mixnet/directory/announce: mixnet/keys mixnet/directory
+mixnet/directory/dirhttp: mixnet/directory
+mixnet/directory/dirserver: mixnet mixnet/keys mixnet/topology mixnet/directory
 mixnet/mixnode:    mixnet mixnet/keys mixnet/sphinx mixnet/wire mixnet/topology mixnet/link
 mixnet/gateway:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/wire mixnet/session mixnet/mixnode internal/admit
 mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment mixnet/message mixnet/wire mixnet/topology mixnet/session
 mixnet/wsapi:      mixnet internal/admit
-mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/mixnode
+mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 mixnet/mixnettest: mixnet mixnet/keys
-mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/mixnode
+mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 proxy/protocol:    mixnet
 proxy:             mixnet proxy/protocol
 proxy/socks:       proxy internal/admit
@@ -63,6 +66,12 @@ var lowerFloors = []string{
 var (
 	forbiddenBelow = []string{"net", "net/", "os", "os/", "github.com/rs/zerolog", "github.com/rs/zerolog/"}
 	allowedBelow   = []string{"net/netip"}
+)
+
+// lean are packages that a browser loads, and that leave HTTP and TLS to it.
+var (
+	lean      = []string{"mixnet/directory"}
+	notInLean = []string{"net/http", "crypto/tls"}
 )
 
 // clock are the functions of package time that read or wait for the clock.

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirhttp"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 )
@@ -105,7 +107,7 @@ func largeNetwork(n int) (nodes []directory.Node) {
 func (plan listsPlan) measure(ctx context.Context) (v lists, err error) {
 	const network = "bench"
 	key := keys.NewIdentityKey()
-	server, err := directory.NewServer(directory.Config{
+	server, err := dirserver.New(dirserver.Config{
 		Network: network, Key: key, Fixed: largeNetwork(plan.nodes), Period: listsPeriod, ReadRate: 1e9,
 		Schedule: directory.Schedule{Start: time.Now().Add(-time.Hour), Duration: time.Hour, Validity: 8760, First: 8760},
 	})
@@ -250,7 +252,7 @@ func (plan listsPlan) askAll(ctx context.Context, url string, paths []string, bo
 
 // unchanged lets a client of ours follow a directory for a few periods in which
 // nothing changes, and counts what it asks for, and the bytes that it is sent.
-func (plan listsPlan) unchanged(ctx context.Context, server *directory.Server, cfg directory.ClientConfig) (requests float64, bytes Value, err error) {
+func (plan listsPlan) unchanged(ctx context.Context, server *dirserver.Server, cfg directory.ClientConfig) (requests float64, bytes Value, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, bytes, err
@@ -261,7 +263,9 @@ func (plan listsPlan) unchanged(ctx context.Context, server *directory.Server, c
 		server.ServeHTTP(w, r)
 	})
 	err = withWebAt(countedListener{ln, &sent}, counted, func(url string) error {
-		cfg.URLs = []string{url}
+		web := dirhttp.New(nil)
+		defer web.Close()
+		cfg.URLs, cfg.Fetch = []string{url}, web.Fetch
 		client, err := directory.NewClient(cfg)
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirhttp"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
 )
@@ -59,8 +60,10 @@ func newRig(t *testing.T, spec Spec, before ...func(*Network)) *rig {
 	r := &rig{Network: n}
 	key, err := keys.ParseIdentityText(n.DirectoryKey)
 	must(t, err)
+	web := dirhttp.New(nil)
+	t.Cleanup(web.Close)
 	r.view, err = directory.NewClient(directory.ClientConfig{
-		URLs: []string{n.DirectoryURL}, Key: key, Network: n.Name, Noise: true,
+		Fetch: web.Fetch, URLs: []string{n.DirectoryURL}, Key: key, Network: n.Name, Noise: true,
 	})
 	must(t, err)
 

@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -27,11 +28,11 @@ var directorySchema = schema{
 }
 
 // A Directory keeps the records of a directory and the head of its last
-// snapshot in one file. It implements [directory.Store]. Unlike other files
+// snapshot in one file. It implements [dirserver.Store]. Unlike other files
 // here this one has identities in it: those that the directory publishes.
 type Directory struct{ file *file }
 
-var _ directory.Store = (*Directory)(nil)
+var _ dirserver.Store = (*Directory)(nil)
 
 // OpenDirectory opens a directory's file, and makes it if there is none. The
 // folder it is in must exist. Errors may wrap [ErrInUse], [ErrVersion] and
@@ -47,9 +48,9 @@ func OpenDirectory(path string) (*Directory, error) {
 // Close waits for calls under way and closes the file; later calls fail.
 func (d *Directory) Close() error { return d.file.close() }
 
-// Records implements [directory.Store].
-func (d *Directory) Records(context.Context) ([]directory.Record, error) {
-	var all []directory.Record
+// Records implements [dirserver.Store].
+func (d *Directory) Records(context.Context) ([]dirserver.Record, error) {
+	var all []dirserver.Record
 	err := d.file.db.View(func(tx *bolt.Tx) error {
 		return tx.Bucket(recordsBucket).ForEach(func(k, v []byte) error {
 			r, err := parseListing(k, v)
@@ -63,15 +64,15 @@ func (d *Directory) Records(context.Context) ([]directory.Record, error) {
 	return all, nil
 }
 
-// PutRecord implements [directory.Store].
-func (d *Directory) PutRecord(_ context.Context, r directory.Record) error {
+// PutRecord implements [dirserver.Store].
+func (d *Directory) PutRecord(_ context.Context, r dirserver.Record) error {
 	err := d.file.commits.do(func(tx *bolt.Tx) error {
 		return tx.Bucket(recordsBucket).Put(r.Identity[:], appendListing(nil, r))
 	})
 	return failed("store a record", err)
 }
 
-// Head implements [directory.Store].
+// Head implements [dirserver.Store].
 func (d *Directory) Head(context.Context) (h directory.Head, err error) {
 	err = d.file.db.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket(headBucket).Get(headKey)
@@ -89,7 +90,7 @@ func (d *Directory) Head(context.Context) (h directory.Head, err error) {
 	return h, nil
 }
 
-// PutHead implements [directory.Store].
+// PutHead implements [dirserver.Store].
 func (d *Directory) PutHead(_ context.Context, h directory.Head) error {
 	b, err := json.Marshal(h)
 	if err != nil {
@@ -106,7 +107,7 @@ func (d *Directory) PutHead(_ context.Context, h directory.Head) error {
 //	+-----------------+-----------+----------------------------------+--------------+
 const listingSize = 13
 
-func appendListing(b []byte, r directory.Record) []byte {
+func appendListing(b []byte, r dirserver.Record) []byte {
 	b = binary.BigEndian.AppendUint32(b, r.ID)
 	b = append(b, r.Layer)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Expires.UnixNano()))
@@ -114,11 +115,11 @@ func appendListing(b []byte, r directory.Record) []byte {
 }
 
 // parseListing parses exactly one record. It keeps neither k nor b.
-func parseListing(k, b []byte) (directory.Record, error) {
+func parseListing(k, b []byte) (dirserver.Record, error) {
 	if len(k) != keys.Size || len(b) < listingSize {
-		return directory.Record{}, fmt.Errorf("%w: record of %d bytes under a key of %d", ErrDamaged, len(b), len(k))
+		return dirserver.Record{}, fmt.Errorf("%w: record of %d bytes under a key of %d", ErrDamaged, len(b), len(k))
 	}
-	return directory.Record{
+	return dirserver.Record{
 		Identity:     keys.Identity(k),
 		ID:           binary.BigEndian.Uint32(b),
 		Layer:        b[4],

@@ -10,14 +10,15 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/storetest"
 )
 
 func TestDirectoryStore(t *testing.T) {
-	storetest.Directory(t, func(t *testing.T) func() directory.Store {
+	storetest.Directory(t, func(t *testing.T) func() dirserver.Store {
 		reopen := crashes(t, OpenDirectory)
-		return func() directory.Store { return reopen() }
+		return func() dirserver.Store { return reopen() }
 	})
 }
 
@@ -53,7 +54,7 @@ func TestDirectoryStoreIsClosed(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.PutRecord(t.Context(), directory.Record{Expires: time.Unix(1, 0)}); err == nil {
+	if err := d.PutRecord(t.Context(), dirserver.Record{Expires: time.Unix(1, 0)}); err == nil {
 		t.Error("a closed file took a record")
 	}
 	if err := d.PutHead(t.Context(), directory.Head{Sequence: 1}); err == nil {

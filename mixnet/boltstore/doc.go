@@ -4,7 +4,7 @@
 //	gateway.Accounts ┐                 ┌──────────────────────────┐
 //	gateway.Inbox    ┴─▶ Gateway ────▶ │ one bbolt file           │
 //	client.Store     ──▶ Client  ────▶ │ one bbolt file           │
-//	directory.Store  ──▶ Directory ──▶ │ one bbolt file           │
+//	dirserver.Store  ──▶ Directory ──▶ │ one bbolt file           │
 //	                        │          └──────────────────────────┘
 //	                        └ group commit: whoever writes while the disk is
 //	                          busy shares the next write with all who wait

@@ -25,9 +25,6 @@ const (
 	RoleRequester Role = "requester"
 )
 
-// MaxAnnouncement is the largest signed announcement that is read, in bytes.
-const MaxAnnouncement = 16 << 10
-
 // A RotationKey is the Sphinx key of a node for one rotation.
 type RotationKey struct {
 	Rotation uint32
@@ -140,6 +137,21 @@ func OpenAnnouncement(b []byte) (*Announcement, error) {
 	return a, nil
 }
 
+// Check finds out before anything is said what a directory would refuse.
+// Identity, Sequence, Issued and Sphinx may be filled in later.
+func (a Announcement) Check() error {
+	a.Issued = time.Unix(0, 0)
+	if a.Role != RoleRequester && len(a.Sphinx) == 0 {
+		a.Sphinx = []RotationKey{{1, keys.NewSphinxKey().Public()}}
+	}
+	text, err := json.Marshal(a.json())
+	if err != nil {
+		return fmt.Errorf("directory: announcement: %w", err)
+	}
+	_, err = parseAnnouncement(text)
+	return err
+}
+
 func (a *Announcement) json() announcementJSON {
 	j := announcementJSON{
 		Version: 1, Network: a.Network, Identity: a.Identity.String(), Role: a.Role,
@@ -198,7 +210,7 @@ func (j *announcementJSON) announcement() (*Announcement, error) {
 	if a.Identity, err = keys.ParseIdentityText(j.Identity); err != nil {
 		return nil, err
 	}
-	if err := checkNetwork(a.Network); err != nil {
+	if err := CheckNetwork(a.Network); err != nil {
 		return nil, err
 	}
 	if len(a.Build) > 64 || strings.ContainsFunc(a.Build, func(r rune) bool { return r < ' ' || r > '~' }) {
@@ -212,9 +224,6 @@ func (j *announcementJSON) announcement() (*Announcement, error) {
 	}
 	return nil, errors.New("unknown role")
 }
-
-// maxAddresses bounds the addresses of one requester.
-const maxAddresses = 8
 
 func (j *announcementJSON) asRequester(a *Announcement) error {
 	if j.Requester == nil || len(j.Requester.Addresses) == 0 || len(j.Requester.Addresses) > maxAddresses {
@@ -237,7 +246,7 @@ func (j *announcementJSON) asRequester(a *Announcement) error {
 
 func (j *announcementJSON) asNode(a *Announcement) error {
 	var err error
-	if a.Hosts, err = checkHosts(j.Hosts); err != nil {
+	if a.Hosts, err = CheckHosts(j.Hosts); err != nil {
 		return err
 	}
 	if a.MixPort = j.MixPort; a.MixPort == 0 {
@@ -287,8 +296,9 @@ func (j *announcementJSON) asNode(a *Announcement) error {
 	return nil
 }
 
-// checkNetwork keeps names of networks to letters that need no escaping anywhere.
-func checkNetwork(id string) error {
+// CheckNetwork reports what is wrong with the name of a network: names keep to
+// letters that need no escaping anywhere.
+func CheckNetwork(id string) error {
 	if len(id) == 0 || len(id) > 64 || strings.ContainsFunc(id, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
 	}) {

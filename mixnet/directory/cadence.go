@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A cadence says when a directory publishes: a snapshot comes into force at
+// A Cadence says when a directory publishes: a snapshot comes into force at
 // each multiple of the period, and at each start of an epoch, and is there to
 // be fetched the lead before that.
 //
@@ -13,23 +13,24 @@ import (
 //	──────────┼─────────────┼─────────────────────┼─────────────┼──▶
 //	          └──── lead ───┘                     └──── lead ───┘
 //	                        └───────────── period ──────────────┘
-type cadence struct {
-	period, lead time.Duration
+type Cadence struct {
+	Period, Lead time.Duration
 }
 
-func (c cadence) check() error {
+// Check reports what is wrong with a cadence.
+func (c Cadence) Check() error {
 	switch {
-	case c.period < time.Second || c.period > 24*time.Hour:
+	case c.Period < minPeriod || c.Period > maxPeriod:
 		return errors.New("directory: the period is between a second and a day")
-	case c.lead <= 0 || c.lead >= c.period:
+	case c.Lead <= 0 || c.Lead >= c.Period:
 		return errors.New("directory: the lead is shorter than the period")
 	}
 	return nil
 }
 
-// next gives the first moment after t at which a snapshot comes into force.
-func (c cadence) next(t time.Time, s Schedule) time.Time {
-	at := t.Truncate(c.period).Add(c.period)
+// Next gives the first moment after t at which a snapshot comes into force.
+func (c Cadence) Next(t time.Time, s Schedule) time.Time {
+	at := t.Truncate(c.Period).Add(c.Period)
 	if s.IsZero() || t.Before(s.Start) {
 		return at
 	}

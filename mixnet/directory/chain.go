@@ -24,14 +24,8 @@ var (
 	ErrTime = errors.New("directory: documents are of another time than this machine's clock shows: one of the two clocks is wrong")
 )
 
-// clockSkew is how far our clock may be from the directory's.
-const clockSkew = 5 * time.Minute
-
-// maxKnown bounds the sequence numbers whose documents are remembered.
-const maxKnown = 4096
-
-// A picture is a topology document that was accepted.
-type picture struct {
+// A snapshot is a topology document that was accepted.
+type snapshot struct {
 	seal Seal
 	hash Hash
 	view *View
@@ -48,7 +42,7 @@ type chain struct {
 	issued time.Time // when that was; zero if only its head is known
 	forked error
 
-	current, next *picture
+	current, next *snapshot
 }
 
 func newChain(seen Head) *chain {
@@ -114,8 +108,8 @@ func (c *chain) check(s *Seal, h Hash, inForce bool, now time.Time) error {
 	return nil
 }
 
-// take puts an accepted picture in its place.
-func (c *chain) take(p *picture, inForce bool) {
+// take puts an accepted snapshot in its place.
+func (c *chain) take(p *snapshot, inForce bool) {
 	if inForce {
 		if c.current == nil || p.seal.Sequence >= c.current.seal.Sequence {
 			c.current = p
@@ -130,7 +124,7 @@ func (c *chain) take(p *picture, inForce bool) {
 	}
 }
 
-// advance brings the next picture into force if it is time, and reports whether
+// advance brings the next snapshot into force if it is time, and reports whether
 // it did.
 func (c *chain) advance(now time.Time) bool {
 	if c.next == nil || now.Before(c.next.seal.ValidAfter) {
@@ -175,17 +169,17 @@ func (c *chain) plan(now time.Time, asked bool, refresh time.Duration, rng *rand
 		return stepFetch, now
 	case c.next != nil:
 		return stepSwitch, c.next.seal.ValidAfter
-	case cur.view.cadence == cadence{}:
+	case cur.view.Cadence == Cadence{}:
 		return stepFetch, now.Add(jitter(refresh, rng))
 	}
-	cad := cur.view.cadence
+	cad := cur.view.Cadence
 	from := now
 	if cur.seal.ValidAfter.After(from) {
 		from = cur.seal.ValidAfter // our clock is slow
 	}
-	boundary := cad.next(from, cur.view.Schedule)
-	issued := boundary.Add(-cad.lead)
-	margin := cad.lead / 8
+	boundary := cad.Next(from, cur.view.Schedule)
+	issued := boundary.Add(-cad.Lead)
+	margin := cad.Lead / 8
 	earliest, latest := issued.Add(margin), boundary.Add(-margin)
 	if now.After(earliest) {
 		earliest = now
@@ -209,5 +203,5 @@ func rand0(d time.Duration, rng *rand.Rand) time.Duration {
 
 // backoff is how long to wait after n failures in a row.
 func backoff(n int, rng *rand.Rand) time.Duration {
-	return jitter(min(time.Minute, time.Second<<min(n, 10)), rng)
+	return jitter(min(maxBackoff, time.Second<<min(n, 10)), rng)
 }

@@ -95,7 +95,7 @@ func TestH24Heads(t *testing.T) {
 	c.note(5, Hash{5})
 	head := func(n uint64, h Hash) Head {
 		x := Head{Network: "test", Sequence: n, Topology: h}
-		x.sign(k)
+		x.Sign(k)
 		return x
 	}
 	if err := c.compare(head(5, Hash{5}), k.Public()); err != nil {
@@ -121,8 +121,8 @@ func TestH24Plan(t *testing.T) {
 	if s, at := c.plan(noon, false, time.Hour, rng); s != stepFetch || !at.Equal(noon) {
 		t.Errorf("at the start: step %d at %v", s, at)
 	}
-	view := &View{Schedule: hourly, cadence: cadence{time.Minute, 40 * time.Second}}
-	c.current = &picture{seal: *sealed(1), view: view}
+	view := &View{Schedule: hourly, Cadence: Cadence{time.Minute, 40 * time.Second}}
+	c.current = &snapshot{seal: *sealed(1), view: view}
 	var earliest, latest time.Duration = time.Hour, 0
 	for range 1000 {
 		s, at := c.plan(noon.Add(time.Minute), false, time.Hour, rng)
@@ -142,7 +142,7 @@ func TestH24Plan(t *testing.T) {
 	if s, at := c.plan(noon.Add(time.Minute+58*time.Second), false, time.Hour, rng); s != stepFetch || at.Before(noon.Add(2*time.Minute)) {
 		t.Errorf("too late to ask: step %d at %v", s, at)
 	}
-	c.next = &picture{seal: *sealed(2), view: view}
+	c.next = &snapshot{seal: *sealed(2), view: view}
 	if s, at := c.plan(noon.Add(time.Minute), false, time.Hour, rng); s != stepSwitch || !at.Equal(noon.Add(2*time.Minute)) {
 		t.Errorf("with the next at hand: step %d at %v", s, at)
 	}
@@ -158,7 +158,7 @@ func TestH24Plan(t *testing.T) {
 func TestCadenceCutsAtEpochs(t *testing.T) {
 	s := hourly
 	s.Start = noon.Add(90 * time.Second)
-	c := cadence{time.Minute, 30 * time.Second}
+	c := Cadence{time.Minute, 30 * time.Second}
 	for _, x := range []struct{ after, want time.Duration }{
 		{0, time.Minute},
 		{time.Minute, 2 * time.Minute},
@@ -166,153 +166,8 @@ func TestCadenceCutsAtEpochs(t *testing.T) {
 		{61*time.Minute + 29*time.Second, 61*time.Minute + 30*time.Second},
 		{61*time.Minute + 30*time.Second, 62 * time.Minute},
 	} {
-		if got := c.next(noon.Add(x.after), s).Sub(noon); got != x.want {
+		if got := c.Next(noon.Add(x.after), s).Sub(noon); got != x.want {
 			t.Errorf("after %v comes %v, want %v", x.after, got, x.want)
 		}
-	}
-}
-
-func TestPress(t *testing.T) {
-	usual := cadence{time.Minute, 20 * time.Second}
-	p := &press{pace: newPace(usual), schedule: hourly, validity: time.Hour, last: Head{Sequence: 41, Topology: Hash{41}}}
-	key := keys.NewIdentityKey()
-	issue := func(now, at time.Time, v *View) *snapshot {
-		t.Helper()
-		v.cadence = usual
-		v.Refreshed = p.refreshed(v, at)
-		s, err := newSnapshot(v, p.seal(now, at, v.Epoch), key, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.issue(s, now)
-		return s
-	}
-	at, ok := p.wants(noon)
-	if !ok || !at.Equal(noon) || !p.due(noon).Equal(noon) {
-		t.Fatalf("at the start: %v, %v", at, ok)
-	}
-	full := vectorView(t)
-	full.Schedule, full.Epoch, full.Rotation = hourly, 100, 25
-	first := issue(noon, noon, full)
-	if p.current != first || first.head.Sequence != 42 || first.seal.Previous != (Hash{41}) || !first.routable {
-		t.Fatalf("first snapshot: %+v", first.head)
-	}
-	now := noon.Add(3 * time.Second)
-	if _, ok := p.wants(now); ok {
-		t.Error("another is wanted at once")
-	}
-	// Then one each minute, the lead ahead.
-	if due := p.due(now); !due.Equal(noon.Add(40 * time.Second)) {
-		t.Errorf("due after %v, want 40 s", due.Sub(noon))
-	}
-	now = noon.Add(40 * time.Second)
-	at, ok = p.wants(now)
-	if !ok || !at.Equal(noon.Add(time.Minute)) {
-		t.Fatalf("in force at %v, %v", at, ok)
-	}
-	same := *full
-	second := issue(now, at, &same)
-	if p.current != first || p.next != second {
-		t.Fatal("what is issued ahead is in force")
-	}
-	// What did not change is the same to the byte, so that readers need not
-	// fetch it again.
-	if second.head.Topology != first.head.Topology || second.seal.Previous != first.head.Topology || second.head.Sequence != 43 {
-		t.Errorf("an unchanged network: head %+v after %+v", second.head, first.head)
-	}
-	if p.due(now) != at {
-		t.Error("the switch is not due at valid-after")
-	}
-	if p.pass(&same, at) {
-		t.Error("an unchanged network has no snapshot for a minute")
-	}
-	p.advance(at.Add(-1))
-	if p.current != first {
-		t.Error("switched too early")
-	}
-	p.advance(at)
-	if p.current != second || p.next != nil {
-		t.Error("not switched")
-	}
-}
-
-// While a network comes together only what changes is worth a snapshot.
-func TestPressPasses(t *testing.T) {
-	usual := cadence{time.Minute, 20 * time.Second}
-	p := &press{pace: newPace(usual), schedule: hourly, validity: time.Hour}
-	view := func(at time.Time, nodes ...Node) *View {
-		v := &View{Network: "test", Schedule: hourly, Epoch: 100, Rotation: 25, Nodes: nodes, cadence: p.pace.quick}
-		v.Refreshed = p.refreshed(v, at)
-		return v
-	}
-	first, err := newSnapshot(view(noon), p.seal(noon, noon, 100), keys.NewIdentityKey(), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.issue(first, noon)
-	for i := range 29 {
-		at := noon.Add(time.Duration(i+1) * settlingPeriod)
-		now := at.Add(-settlingPeriod / 2)
-		if due := p.due(now.Add(-1)); !due.Equal(now) {
-			t.Fatalf("due after %v, want %v", due.Sub(noon), now.Sub(noon))
-		}
-		if got, ok := p.wants(now); !ok || !got.Equal(at) {
-			t.Fatalf("wanted for %v, %v, want %v", got.Sub(noon), ok, at.Sub(noon))
-		}
-		if p.pass(view(at, Node{ID: 7}), at) {
-			t.Errorf("a new node is passed over at %v", at.Sub(noon))
-		}
-		if !p.pass(view(at), at) {
-			t.Errorf("a snapshot of nothing new at %v", at.Sub(noon))
-		}
-	}
-	if at := noon.Add(usual.period); p.pass(view(at), at) {
-		t.Error("no snapshot in a whole period")
-	}
-}
-
-// While a network comes together snapshots follow each other quickly.
-func TestPace(t *testing.T) {
-	usual, quick := cadence{time.Minute, 30 * time.Second}, cadence{settlingPeriod, settlingPeriod / 2}
-	whole := vectorView(t)
-	empty := &View{}
-	more := *whole
-	more.Nodes = append(more.Nodes[:len(more.Nodes):len(more.Nodes)], Node{ID: 99, Role: 1, Identity: keys.NewIdentityKey().Public()})
-	type say struct {
-		after time.Duration // since the one before
-		view  *View
-		want  cadence
-	}
-	for name, says := range map[string][]say{
-		"comes together": {
-			{0, empty, quick},
-			{time.Hour, empty, quick},
-			{2 * time.Second, whole, quick},
-			{settledAfter - 1, whole, quick},
-			{1, whole, usual},
-			{time.Minute, &more, usual}, // whoever comes later waits a period
-			{time.Minute, empty, quick},
-			{2 * time.Second, whole, quick},
-			{settledAfter, whole, usual},
-		},
-		"grows on": {
-			{0, empty, quick},
-			{2 * time.Second, whole, quick},
-			{settledAfter - 1, &more, quick},
-			{settledAfter - 1, whole, quick},
-			{settledWithin, &more, usual}, // for ever it is not waited
-		},
-		"was there before": {{0, whole, usual}, {time.Minute, &more, usual}},
-	} {
-		p, now := newPace(usual), noon
-		for i, s := range says {
-			now = now.Add(s.after)
-			if got := p.of(s.view, now); got != s.want {
-				t.Errorf("%s: snapshot %d has the cadence %v, want %v", name, i, got, s.want)
-			}
-		}
-	}
-	if fast := (cadence{time.Second, time.Second / 2}); newPace(fast).quick != fast {
-		t.Error("a short period is made longer")
 	}
 }

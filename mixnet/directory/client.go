@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,10 +16,6 @@ import (
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 )
-
-// DefaultRefresh is the mean time between two looks at a directory that does not
-// say when it publishes.
-const DefaultRefresh = 5 * time.Minute
 
 // ClientConfig is what a [Client] is made of.
 type ClientConfig struct {
@@ -41,28 +36,27 @@ type ClientConfig struct {
 	// Refresh is the mean time between two looks at a directory that does not
 	// say when it publishes. If zero, it is 5 minutes.
 	Refresh time.Duration
-	// HTTP makes the requests. If nil, it is one of our own; its Jar and
-	// CheckRedirect are not used.
-	HTTP *http.Client
+	// Fetch makes the requests. Required.
+	Fetch Fetch
 	// Log receives the client's log. The zero Logger drops everything.
 	Log zerolog.Logger
 }
 
-// A Client keeps a picture of the network fresh.
+// A Client keeps a snapshot of the network fresh.
 //
 //	directory ──▶ verify ──▶ chain: [current][next] ──▶ Network, Current
 //
 // A directory that is down changes nothing: what is known is kept.
 type Client struct {
-	cfg   ClientConfig
-	fetch *fetcher
+	cfg     ClientConfig
+	servers *Servers // asked by the loop
 
 	// Owned by the loop.
 	rng     *rand.Rand
-	lacking int // pictures in a row by which nothing can be routed
+	lacking int // snapshots in a row by which nothing can be routed
 
 	shown   atomic.Pointer[shown]
-	ready   chan struct{} // closed when there is a first picture
+	ready   chan struct{} // closed when there is a first snapshot
 	stopped chan struct{} // closed when Run has ended
 	forks   chan struct{} // room for one: a fork was found by comparing heads
 
@@ -80,7 +74,7 @@ type shown struct {
 // NewClient checks the configuration and makes a Client. It asks nothing; see
 // [Client.Run].
 func NewClient(cfg ClientConfig) (*Client, error) {
-	f, err := newFetcher(cfg.URLs, cfg.HTTP)
+	servers, err := NewServers(cfg.URLs, cfg.Fetch)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +86,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	cfg.Log = cfg.Log.With().Str("component", "directory-client").Logger()
 	return &Client{
-		cfg: cfg, fetch: f, rng: newRand(), chain: newChain(cfg.Seen),
+		cfg: cfg, servers: servers, rng: newRand(), chain: newChain(cfg.Seen),
 		ready: make(chan struct{}), stopped: make(chan struct{}), forks: make(chan struct{}, 1),
 	}, nil
 }
@@ -103,7 +97,7 @@ func newRand() *rand.Rand {
 	return rand.New(rand.NewChaCha8(seed))
 }
 
-// Network waits for the first picture and gives the current one. It fails when
+// Network waits for the first snapshot and gives the current one. It fails when
 // ctx ends or the client has stopped, and with [ErrFork] for ever once the
 // directory was found lying. It may be used as a client's source of topologies.
 func (c *Client) Network(ctx context.Context) (*topology.Network, error) {
@@ -124,12 +118,12 @@ func (c *Client) Network(ctx context.Context) (*topology.Network, error) {
 		return s.net, nil
 	}
 	if err == nil {
-		err = errors.New("directory: stopped before there was a picture of the network")
+		err = errors.New("directory: stopped before there was a snapshot of the network")
 	}
 	return nil, err
 }
 
-// Current gives the current picture; nil while there is none.
+// Current gives the current snapshot; nil while there is none.
 func (c *Client) Current() *topology.Network {
 	if s := c.shown.Load(); s != nil {
 		return s.net
@@ -183,9 +177,9 @@ func (c *Client) SignedHead(ctx context.Context) (h Head, err error) {
 	if c.cfg.Key.IsZero() {
 		return h, errors.New("directory: no key is pinned")
 	}
-	ask := fetcher{bases: c.fetch.bases, http: c.fetch.http}
-	err = ask.each(ctx, func(base string) error {
-		a, err := ask.get(ctx, base, pathHead, Hash{})
+	servers := Servers{bases: c.servers.bases, fetch: c.servers.fetch}
+	err = servers.each(ctx, func(base string) error {
+		a, err := servers.get(ctx, base, PathHead, Hash{})
 		if err != nil {
 			return err
 		}
@@ -206,11 +200,10 @@ func (c *Client) SignedHead(ctx context.Context) (h Head, err error) {
 	return h, nil
 }
 
-// Run keeps the picture fresh until ctx ends, then returns nil. It fails only
+// Run keeps the snapshot fresh until ctx ends, then returns nil. It fails only
 // with [ErrFork].
 func (c *Client) Run(ctx context.Context) error {
 	defer close(c.stopped)
-	defer c.fetch.http.CloseIdleConnections()
 	look := c.lookNym
 	if !c.cfg.Key.IsZero() {
 		look = c.lookSigned
@@ -245,7 +238,7 @@ func (c *Client) sleep(ctx context.Context, at time.Time) bool {
 // lookSigned follows a directory whose key is pinned.
 func (c *Client) lookSigned(ctx context.Context) error {
 	failed, asked := 0, false
-	var boundary *picture // that asked belongs to
+	var boundary *snapshot // that asked belongs to
 	for {
 		now := time.Now()
 		c.mu.Lock()
@@ -267,11 +260,11 @@ func (c *Client) lookSigned(ctx context.Context) error {
 		var err error
 		switch what {
 		case stepFetch:
-			err = c.fetchTopology(ctx, pathTopology)
+			err = c.fetchTopology(ctx, PathTopology)
 			asked = asked && err != nil
 		case stepNext:
 			asked = true
-			if err = c.fetchTopology(ctx, pathNext); !errors.Is(err, ErrFork) {
+			if err = c.fetchTopology(ctx, PathNext); !errors.Is(err, ErrFork) {
 				err = nil // the document in force will be asked for
 			}
 		case stepSwitch:
@@ -297,18 +290,8 @@ func (c *Client) lookSigned(ctx context.Context) error {
 // complain logs a failure, the first of a row of n and then ever fewer.
 func (c *Client) complain(what string, err error, n int) {
 	if n&(n-1) == 0 {
-		c.cfg.Log.Warn().Str("reason", reason(err)).Int("n", n).Bool("known", c.shown.Load() != nil).Msg(what)
+		c.cfg.Log.Warn().Err(err).Int("n", n).Bool("known", c.shown.Load() != nil).Msg(what)
 	}
-}
-
-// reason names the class of an error: errors of package net name hosts.
-func reason(err error) string {
-	for _, known := range []error{ErrFork, ErrSignature, ErrRollback, ErrTime, ErrMalformed, errMixed, errNotFound, errNotSaved, topology.ErrInsufficient} {
-		if errors.Is(err, known) {
-			return known.Error()
-		}
-	}
-	return "no answer"
 }
 
 // fetchTopology asks for a topology document and takes it into the chain.
@@ -320,8 +303,8 @@ func (c *Client) fetchTopology(ctx context.Context, path string) error {
 	if base != nil {
 		have = base.hash
 	}
-	return c.fetch.each(ctx, func(url string) error {
-		a, err := c.fetch.get(ctx, url, path, have)
+	return c.servers.each(ctx, func(url string) error {
+		a, err := c.servers.get(ctx, url, path, have)
 		if err != nil {
 			return err
 		}
@@ -329,21 +312,18 @@ func (c *Client) fetchTopology(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		return c.take(p, path == pathTopology)
+		return c.take(p, path == PathTopology)
 	})
 }
 
 // open verifies an answer and reads it, or takes over what was read of the same
 // body before.
-func (c *Client) open(a *answer, before *picture) (*picture, error) {
-	seal, err := ParseSeal(a.seal)
+func (c *Client) open(a *answer, before *snapshot) (*snapshot, error) {
+	seal, err := a.verify(c.cfg.Key)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+		return nil, err
 	}
-	if !seal.Verify(c.cfg.Key, a.uri, a.hash) && !seal.Verify(c.cfg.Key, a.path, a.hash) {
-		return nil, ErrSignature
-	}
-	p := &picture{seal: *seal, hash: a.hash}
+	p := &snapshot{seal: *seal, hash: a.hash}
 	if a.body == nil {
 		p.view, p.net = before.view, before.net
 		return p, nil
@@ -351,8 +331,14 @@ func (c *Client) open(a *answer, before *picture) (*picture, error) {
 	if p.view, err = ParseFile(a.body); err != nil {
 		return nil, err
 	}
-	if c.cfg.Network != "" && p.view.Network != c.cfg.Network || p.view.Epoch != seal.Epoch {
-		return nil, fmt.Errorf("%w: document of another network or epoch", ErrMalformed)
+	if c.cfg.Network != "" && p.view.Network != c.cfg.Network {
+		return nil, &AskError{
+			Cause:  fmt.Errorf("it is the directory of network %q, not of %q", p.view.Network, c.cfg.Network),
+			Remedy: "check the network's name",
+		}
+	}
+	if p.view.Epoch != seal.Epoch {
+		return nil, fmt.Errorf("%w: document of another epoch than its seal", ErrMalformed)
 	}
 	p.net, err = p.view.Topology()
 	if err != nil && !errors.Is(err, topology.ErrInsufficient) {
@@ -361,7 +347,7 @@ func (c *Client) open(a *answer, before *picture) (*picture, error) {
 	return p, nil // without a net where packets cannot cross the network
 }
 
-func (c *Client) take(p *picture, inForce bool) error {
+func (c *Client) take(p *snapshot, inForce bool) error {
 	c.mu.Lock()
 	err := c.chain.check(&p.seal, p.hash, inForce, time.Now())
 	if err == nil {
@@ -374,7 +360,7 @@ func (c *Client) take(p *picture, inForce bool) error {
 	return err
 }
 
-// show lets others see the picture in force, if it is one to route by.
+// show lets others see the snapshot in force, if it is one to route by.
 func (c *Client) show() {
 	c.mu.Lock()
 	p := c.chain.current
@@ -399,7 +385,7 @@ func (c *Client) lookNym(ctx context.Context) error {
 	held := make(map[string]*answer)
 	failed := 0
 	for {
-		err := c.fetch.each(ctx, func(base string) error {
+		err := c.servers.each(ctx, func(base string) error {
 			err := c.fetchNym(ctx, base, held)
 			if errors.Is(err, errMixed) { // it changed between two answers
 				err = c.fetchNym(ctx, base, held)
@@ -435,7 +421,7 @@ func (c *Client) fetchNym(ctx context.Context, base string, held map[string]*ans
 		{pathRewardedSet, &lists.rewarded, true},
 		{pathMixnodes + "?page=0", &lists.mixnodes, true},
 		{pathGateways + "?page=0", &lists.gateways, true},
-		{pathRotation, &lists.rotation, true},
+		{PathRotation, &lists.rotation, true},
 		{pathSemiSkimmed + "?page=0", &lists.semi, c.cfg.Noise},
 	} {
 		if !l.want {
@@ -445,9 +431,9 @@ func (c *Client) fetchNym(ctx context.Context, base string, held map[string]*ans
 		if h := held[key]; h != nil {
 			have = h.hash
 		}
-		a, err := c.fetch.get(ctx, base, l.path, have)
+		a, err := c.servers.get(ctx, base, l.path, have)
 		switch {
-		case errors.Is(err, errNotFound) && l.path == pathRotation:
+		case errors.Is(err, errNotFound) && l.path == PathRotation:
 			continue // only says when the next rotation comes
 		case err != nil:
 			return err

@@ -1,29 +1,28 @@
-// Package directory is how the parts of a network find each other: the server
-// that lists them, the client that fetches a picture of the network, and the
-// announcer that keeps a node on the list (nodes.md §4).
+// Package directory is how the parts of a network find each other: the signed
+// documents that describe it, and the client that keeps them fresh (nodes.md §4).
 //
-//	mix, gateway, requester                         client, node
-//	      │ Announcer                                   ▲ Client
-//	      │ signed, every half lease                    │ verified against the pinned key
-//	      ▼                                             │
-//	┌─ Server ──────────────────────────────────────────┴──────┐
-//	│ registry ── at each period ──▶ snapshot: View ─▶ all     │◀── Nym's clients and
-//	│ (leases, layers)               documents, one sequence   │    nodes: the same View
-//	└──────────┬───────────────────────────────────────────────┘    in their JSON
-//	           ▼
-//	         Store
+//	web := dirhttp.New(nil)
+//	defer web.Close()
+//	client, err := directory.NewClient(directory.ClientConfig{URLs: urls, Key: key, Fetch: web.Fetch})
+//	...
+//	go client.Run(ctx)
+//	network, err := client.Network(ctx) // waits for the first snapshot
 //
-// A [View] is the network at one moment. A snapshot makes every document out of
-// one View, so that lists never contradict each other; snapshots are numbered,
-// signed, chained by hash, published ahead of time and switched on the clock
-// (hardening rules H24, H25). A [Schedule] numbers epochs and rotations of
-// Sphinx keys, and a [Keyring] keeps a node's keys in step with it.
+// The other ends have packages of their own: dirserver publishes the documents,
+// announce keeps a node in them, dirhttp makes requests over HTTP.
+//
+//	announce ── Announcement ──▶ dirserver ── Seal, documents of a View ──▶ Client
+//	         ◀── Lease, Head ───           ── Head ─────────────────────▶
+//
+// A [View] is the network at one moment, and every document is written from one
+// or read into one. A [Seal] is what a directory signs about a document, a
+// [Head] names the newest. A [Schedule] numbers epochs and rotations of Sphinx
+// keys, a [Cadence] says when the next snapshot comes.
 //
 // A [Client] without a pinned key reads what any Nym directory serves, and a
 // [View] is read from and written to the topology files of Nym's programs, so
 // no directory of ours is needed to take part in a network.
 //
-// The package does not judge who may join (the operator's list does), does not
-// measure nodes, knows no chain and no money, and does not listen: its Server
-// is an http.Handler, and TLS is the caller's. Whoever asks it is not logged.
+// The package opens no connection: a [Fetch] does. Package net/http is not
+// needed, so that a client fits into a browser.
 package directory

@@ -19,12 +19,6 @@ import (
 // conforming directory or node makes.
 var ErrMalformed = errors.New("directory: malformed")
 
-// MaxFile is the largest topology file or document that is read, in bytes.
-const MaxFile = 16 << 20
-
-// maxNodes bounds the nodes of one View.
-const maxNodes = 100_000
-
 // fileKey is a key that topology files of Nym's programs hold as an array of
 // numbers and our documents as base58 text. Both are read.
 type fileKey struct {
@@ -143,8 +137,8 @@ func (v *View) AppendFile(b []byte) ([]byte, error) {
 	return append(append(b, out...), '\n'), err
 }
 
-// appendDocument appends our own topology document (nodes.md §4.11).
-func (v *View) appendDocument(b []byte) ([]byte, error) {
+// AppendDocument appends our own topology document (nodes.md §4.11).
+func (v *View) AppendDocument(b []byte) ([]byte, error) {
 	out, err := json.Marshal(v.file(false))
 	return append(b, out...), err
 }
@@ -161,8 +155,8 @@ func (v *View) file(numbers bool) fileTopology {
 	if s := v.Schedule; !s.IsZero() {
 		f.Rotation = &fileRotation{s.Validity, s.Initial, uint64(s.Duration / time.Second), s.EpochStart(v.Epoch).UTC()}
 	}
-	if c := v.cadence; c != (cadence{}) {
-		f.Cadence = &fileCadence{c.period.Seconds(), c.lead.Seconds()}
+	if c := v.Cadence; c != (Cadence{}) {
+		f.Cadence = &fileCadence{c.Period.Seconds(), c.Lead.Seconds()}
 	}
 	exits := v.exits()
 	for i := range v.Nodes {
@@ -231,13 +225,13 @@ func ParseFile(b []byte) (*View, error) {
 			Start: r.EpochStart.UTC(), First: v.Epoch, Initial: r.Initial, Validity: r.Validity,
 			Duration: time.Duration(r.Seconds) * time.Second,
 		}
-		if err := v.Schedule.check(); err != nil {
+		if err := v.Schedule.Check(); err != nil {
 			return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
 		}
 	}
 	if c := f.Cadence; c != nil {
-		v.cadence = cadence{time.Duration(c.Period * float64(time.Second)), time.Duration(c.Lead * float64(time.Second))}
-		if err := v.cadence.check(); err != nil {
+		v.Cadence = Cadence{time.Duration(c.Period * float64(time.Second)), time.Duration(c.Lead * float64(time.Second))}
+		if err := v.Cadence.Check(); err != nil {
 			return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
 		}
 	}
@@ -256,7 +250,7 @@ func ParseFile(b []byte) (*View, error) {
 			v.Requesters = append(v.Requesters, r)
 		}
 	}
-	v.sort()
+	v.Sort()
 	return v, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 )
@@ -87,7 +88,7 @@ func lists(t testing.TB) nymAnswers {
 	vec := loadVectors(t)
 	return nymAnswers{
 		mixnodes: vec.body(t, pathMixnodes+"?page=0"), gateways: vec.body(t, pathGateways+"?page=0"),
-		rewarded: vec.body(t, pathRewardedSet), rotation: vec.body(t, pathRotation),
+		rewarded: vec.body(t, pathRewardedSet), rotation: vec.body(t, PathRotation),
 	}
 }
 
@@ -161,7 +162,7 @@ func TestH10BadSphinxKeysAreNotListed(t *testing.T) {
 		}
 		v := vectorView(t)
 		v.Nodes[1].Sphinx = bad
-		doc, err := v.appendDocument(nil)
+		doc, err := v.AppendDocument(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,6 +196,21 @@ func TestTopologyOfAViewWithDoubles(t *testing.T) {
 			t.Errorf("%s: the double is used", name)
 		}
 	}
+}
+
+func testAnnouncement(k *keys.IdentityKey, role Role) Announcement {
+	a := Announcement{Network: "test", Identity: k.Public(), Role: role, Build: "test 1"}
+	switch role {
+	case RoleRequester:
+		a.Addresses = []mixnet.Recipient{{Identity: keys.NewIdentityKey().Public(), Gateway: keys.NewIdentityKey().Public()}}
+		return a
+	case RoleGateway:
+		a.Clients = Clients{WS: 9000}
+	}
+	a.Hosts, a.MixPort = []netip.Addr{netip.MustParseAddr("203.0.113.1")}, 1789
+	a.Sphinx = []RotationKey{{25, keys.NewSphinxKey().Public()}}
+	a.Noise = keys.NewNoiseKey().Public()
+	return a
 }
 
 func TestAnnouncementForms(t *testing.T) {
@@ -290,7 +306,7 @@ func signedText(k *keys.IdentityKey, text string) string {
 
 // nodes.md §4.3: "Put IPv4 first"
 func TestIPv4ComesFirst(t *testing.T) {
-	hosts, err := checkHosts([]netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("::ffff:203.0.113.1"), netip.MustParseAddr("2001:db8::2")})
+	hosts, err := CheckHosts([]netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("::ffff:203.0.113.1"), netip.MustParseAddr("2001:db8::2")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +337,7 @@ func TestSealedLines(t *testing.T) {
 func TestH24SealCoversEverything(t *testing.T) {
 	k := keys.NewIdentityKey()
 	s := testSeal()
-	s.sign(k, "/v1/topology", Hash{9})
+	s.Sign(k, "/v1/topology", Hash{9})
 	text := s.String()
 	back, err := ParseSeal(text)
 	if err != nil {
@@ -379,7 +395,7 @@ func TestH24SealCoversEverything(t *testing.T) {
 func TestHeadForm(t *testing.T) {
 	k := keys.NewIdentityKey()
 	h := Head{Network: "test", Sequence: 412, Topology: Hash{5}}
-	h.sign(k)
+	h.Sign(k)
 	b, err := json.Marshal(h)
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 func FuzzParseSeal(f *testing.F) {
 	s := testSeal()
-	s.sign(keys.NewIdentityKey(), "/v1/topology", Hash{1})
+	s.Sign(keys.NewIdentityKey(), "/v1/topology", Hash{1})
 	f.Add(s.String())
 	f.Add("v=1; key=; epoch=1")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -69,8 +69,8 @@ func FuzzOpenAnnouncement(f *testing.F) {
 
 func FuzzParseFile(f *testing.F) {
 	v := vectorView(f)
-	v.cadence = cadence{60e9, 30e9}
-	doc, err := v.appendDocument(nil)
+	v.Cadence = Cadence{60e9, 30e9}
+	doc, err := v.AppendDocument(nil)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func FuzzParseFile(f *testing.F) {
 			return
 		}
 		v.Topology() // must not panic
-		once, err := v.appendDocument(nil)
+		once, err := v.AppendDocument(nil)
 		if err != nil {
 			return // a year beyond 9999 cannot be written
 		}
@@ -91,7 +91,7 @@ func FuzzParseFile(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q is written as %q: %v", b, once, err)
 		}
-		if twice, _ := again.appendDocument(nil); string(twice) != string(once) {
+		if twice, _ := again.AppendDocument(nil); string(twice) != string(once) {
 			t.Fatalf("%q is written as %q and then as %q", b, once, twice)
 		}
 	})
@@ -118,7 +118,7 @@ func FuzzReadLists(f *testing.F) {
 
 func FuzzHead(f *testing.F) {
 	h := Head{Network: "test", Sequence: 1}
-	h.sign(keys.NewIdentityKey())
+	h.Sign(keys.NewIdentityKey())
 	b, err := json.Marshal(h)
 	if err != nil {
 		f.Fatal(err)

@@ -27,7 +27,8 @@ func (h Head) signed() []byte {
 	return fmt.Appendf(nil, "nym-socks5 head v1\n%s\n%d\n%s\n", h.Network, h.Sequence, h.Topology)
 }
 
-func (h *Head) sign(k *keys.IdentityKey) { h.Signature = k.Sign(h.signed()) }
+// Sign signs the head with the directory's key.
+func (h *Head) Sign(k *keys.IdentityKey) { h.Signature = k.Sign(h.signed()) }
 
 // Verify reports whether key signed the head.
 func (h Head) Verify(key keys.Identity) bool { return key.Verify(h.signed(), h.Signature[:]) }

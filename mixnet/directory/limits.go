@@ -1,87 +1,59 @@
 package directory
 
-import (
-	"net"
-	"net/http"
-	"net/netip"
-	"sync"
-	"time"
+import "time"
 
-	"golang.org/x/time/rate"
+// Sizes in bytes.
+const (
+	// MaxFile is the largest topology file or document that is read: more than
+	// a network of maxNodes needs.
+	MaxFile = 16 << 20
+	// MaxAnnouncement is the largest signed announcement that is read: several
+	// times what a node with all it may have announces.
+	MaxAnnouncement = 16 << 10
+	// maxSeal is longer than any seal.
+	maxSeal = 600
+	// maxForeignText is how much of another program's words goes to a log.
+	maxForeignText = 200
 )
 
-// maxPrefixes bounds the prefixes a limiter remembers.
-const maxPrefixes = 1 << 16
+// Numbers of things.
+const (
+	// maxNodes bounds the nodes of one View: a hundred times today's public network.
+	maxNodes = 100_000
+	// maxAddresses bounds the addresses of one requester: each has a gateway of
+	// its own, and a client tries few.
+	maxAddresses = 8
+	// maxHosts bounds the addresses of one node: of two families, over a few lines.
+	maxHosts = 8
+	// maxValidity keeps the date arithmetic of Nym's clients from overflowing
+	// (nodes.md §4.4: "avoid gigantic validity_epochs").
+	maxValidity = 1_000_000
+	// maxKnown bounds the sequence numbers whose documents are remembered: three
+	// days of snapshots that come once a minute.
+	maxKnown = 4096
+)
 
-// A limiter bounds requests for each IPv4 address and each IPv6 /56, which is
-// what one customer of a provider has.
-type limiter struct {
-	rate  rate.Limit
-	burst int
-
-	mu    sync.Mutex
-	seen  map[netip.Prefix]*bucket
-	swept time.Time
-}
-
-type bucket struct {
-	*rate.Limiter
-	used time.Time
-}
-
-func newLimiter(perSecond float64, burst int) *limiter {
-	return &limiter{rate: rate.Limit(perSecond), burst: burst, seen: make(map[netip.Prefix]*bucket)}
-}
-
-func (l *limiter) allow(ip netip.Addr, now time.Time) bool {
-	p := prefixOf(ip)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.seen[p]
-	if b == nil {
-		if len(l.seen) >= maxPrefixes && !l.forget(now) {
-			return false
-		}
-		b = &bucket{Limiter: rate.NewLimiter(l.rate, l.burst)}
-		l.seen[p] = b
-	}
-	b.used = now
-	return b.AllowN(now, 1)
-}
-
-// forget drops the prefixes whose buckets are full again; false: there are
-// none. It looks at most once a second.
-func (l *limiter) forget(now time.Time) bool {
-	if now.Sub(l.swept) < time.Second {
-		return false
-	}
-	l.swept = now
-	refill := time.Duration(float64(l.burst) / float64(l.rate) * float64(time.Second))
-	n := len(l.seen)
-	for p, b := range l.seen {
-		if now.Sub(b.used) > refill {
-			delete(l.seen, p)
-		}
-	}
-	return len(l.seen) < n
-}
-
-func prefixOf(ip netip.Addr) netip.Prefix {
-	ip = ip.Unmap().WithZone("")
-	bits := ip.BitLen()
-	if ip.Is6() {
-		bits = 56
-	}
-	p, _ := ip.Prefix(bits) // fails for the zero Addr: all who have none share one bucket
-	return p
-}
-
-// peerOf is the address a request came from.
-func peerOf(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	ip, _ := netip.ParseAddr(host)
-	return ip
-}
+// Times.
+const (
+	// DefaultRefresh is the mean time between two looks at a directory that does
+	// not say when it publishes: an epoch has twelve of them.
+	DefaultRefresh = 5 * time.Minute
+	// clockSkew is how far our clock may be from the directory's: what a machine
+	// without a time server drifts in weeks.
+	clockSkew = 5 * time.Minute
+	// requestTimeout bounds one request with its answer: 16 MB over a slow line
+	// take as long.
+	requestTimeout = 30 * time.Second
+	// maxBackoff is how long is waited at most after failures in a row, so that a
+	// directory that is back is found within a minute.
+	maxBackoff = time.Minute
+	// maxLease bounds the lease that a directory may give: who comes back after a
+	// day announces itself anyhow.
+	maxLease = 24 * time.Hour
+	// minPeriod and maxPeriod bound the time between two snapshots: clients could
+	// not follow quicker ones, and a day is how long a snapshot is valid.
+	minPeriod = time.Second
+	maxPeriod = 24 * time.Hour
+	// maxEpoch bounds an epoch.
+	maxEpoch = 366 * 24 * time.Hour
+)

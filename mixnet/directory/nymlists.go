@@ -334,7 +334,7 @@ func (i *nymRotationInfo) schedule() (Schedule, error) {
 		Start: i.Start.UTC(), First: i.Epoch, Initial: i.State.Initial, Validity: i.State.Validity,
 		Duration: time.Duration(i.Duration.Secs) * time.Second,
 	}
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return Schedule{}, fmt.Errorf("%w: %v", ErrMalformed, err)
 	}
 	return s, nil

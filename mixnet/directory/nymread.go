@@ -67,7 +67,7 @@ func (a *nymAnswers) view() (*View, error) {
 			return nil, err
 		}
 	}
-	v.sort()
+	v.Sort()
 	return v, nil
 }
 

@@ -12,10 +12,6 @@ const (
 	DefaultValidity = 24 // epochs that one rotation of Sphinx keys lasts
 )
 
-// maxValidity keeps the date arithmetic of Nym's clients from overflowing
-// (nodes.md §4.4: "avoid gigantic validity_epochs").
-const maxValidity = 1_000_000
-
 // A Schedule numbers the time: epochs of equal length, and rotations of Sphinx
 // keys that span a number of epochs each (nodes.md §3.7). It is a pure function
 // of the clock, so that all who know it agree.
@@ -31,8 +27,9 @@ type Schedule struct {
 	Validity uint32        // epochs of a rotation
 }
 
-// defaultSchedule never gives rotation 0, which packets cannot name.
-func defaultSchedule() Schedule {
+// DefaultSchedule is that of the public network. It never gives rotation 0,
+// which packets cannot name.
+func DefaultSchedule() Schedule {
 	return Schedule{
 		Start:    time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		First:    DefaultValidity,
@@ -44,11 +41,12 @@ func defaultSchedule() Schedule {
 // IsZero reports whether s is the zero Schedule: none known.
 func (s Schedule) IsZero() bool { return s == Schedule{} }
 
-func (s Schedule) check() error {
+// Check reports what is wrong with a schedule.
+func (s Schedule) Check() error {
 	switch {
 	case s.Duration < time.Second || s.Duration%time.Second != 0:
 		return errors.New("directory: an epoch lasts a whole number of seconds, at least one")
-	case s.Duration > 366*24*time.Hour:
+	case s.Duration > maxEpoch:
 		return errors.New("directory: an epoch lasts at most a year")
 	case s.Validity == 0 || s.Validity > maxValidity:
 		return errors.New("directory: a rotation lasts between 1 and 1000000 epochs")

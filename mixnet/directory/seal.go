@@ -21,8 +21,8 @@ type Hash [32]byte
 // String gives the hex form.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
-// etag is the form in the headers ETag and If-None-Match.
-func (h Hash) etag() string { return `"` + h.String() + `"` }
+// ETag is the form in the headers ETag and If-None-Match.
+func (h Hash) ETag() string { return `"` + h.String() + `"` }
 
 // ParseHash parses the hex form.
 func ParseHash(s string) (h Hash, err error) {
@@ -55,8 +55,8 @@ func (s *Seal) signed(path string, body Hash) []byte {
 		path, s.Epoch, s.Sequence, sealTime(s.Issued), sealTime(s.ValidAfter), sealTime(s.ValidUntil), s.Previous, body)
 }
 
-// sign signs for a path (with its query) and the hash of what is found there.
-func (s *Seal) sign(k *keys.IdentityKey, path string, body Hash) {
+// Sign signs for a path (with its query) and the hash of what is found there.
+func (s *Seal) Sign(k *keys.IdentityKey, path string, body Hash) {
 	s.Key = k.Public()
 	s.Signature = k.Sign(s.signed(path, body))
 }
@@ -72,9 +72,6 @@ func (s *Seal) String() string {
 		s.Key, s.Epoch, s.Sequence, sealTime(s.Issued), sealTime(s.ValidAfter), sealTime(s.ValidUntil),
 		s.Previous, base58.Encode(s.Signature[:]))
 }
-
-// maxSeal is longer than any seal.
-const maxSeal = 600
 
 // ParseSeal parses the value of the header. Members we do not know are ignored;
 // those we know stand there once each. It checks no signature. Its errors wrap

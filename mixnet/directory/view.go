@@ -28,8 +28,8 @@ type View struct {
 	Nodes      []Node    // by ID
 	Requesters []Requester
 
-	// cadence says when a directory of ours publishes; zero elsewhere.
-	cadence cadence
+	// Cadence says when a directory of ours publishes; zero elsewhere.
+	Cadence Cadence
 }
 
 // A Node is a mix node or gateway as the directory lists it.
@@ -80,7 +80,7 @@ func (n *Node) clientsURL() string {
 	return ""
 }
 
-// Topology makes the picture that clients and nodes work with. Nodes without an
+// Topology makes the snapshot that clients and nodes work with. Nodes without an
 // address are left out, and so is one that claims the address or identity of a
 // node before it, lest one entry spoil the whole. It fails as [topology.New] does.
 func (v *View) Topology() (*topology.Network, error) {
@@ -103,21 +103,22 @@ func (v *View) Topology() (*topology.Network, error) {
 	return topology.New(p)
 }
 
-// routable reports whether packets can cross the network.
-func (v *View) routable() bool {
+// Routable reports whether packets can cross the network.
+func (v *View) Routable() bool {
 	_, err := v.Topology()
 	return err == nil
 }
 
-func (v *View) sort() {
+// Sort brings nodes and requesters into the order in which a View has them.
+func (v *View) Sort() {
 	slices.SortFunc(v.Nodes, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(v.Requesters, func(a, b Requester) int { return slices.Compare(a.Identity[:], b.Identity[:]) })
 }
 
-// checkHosts refuses what cannot be dialed, and puts IPv4 first: Nym's clients
+// CheckHosts refuses what cannot be dialed, and puts IPv4 first: Nym's clients
 // write the first host into a URL without brackets (nodes.md §4.3).
-func checkHosts(hosts []netip.Addr) ([]netip.Addr, error) {
-	if len(hosts) == 0 || len(hosts) > 8 {
+func CheckHosts(hosts []netip.Addr) ([]netip.Addr, error) {
+	if len(hosts) == 0 || len(hosts) > maxHosts {
 		return nil, errors.New("between 1 and 8 hosts are announced")
 	}
 	out := make([]netip.Addr, 0, len(hosts))

@@ -8,23 +8,24 @@ import (
 	"time"
 
 	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirserver"
 )
 
-// Directory tests a [directory.Store].
-func Directory(t *testing.T, fresh func(t *testing.T) (reopen func() directory.Store)) {
+// Directory tests a [dirserver.Store].
+func Directory(t *testing.T, fresh func(t *testing.T) (reopen func() dirserver.Store)) {
 	t.Run("Records", func(t *testing.T) { directoryRecords(t, fresh(t)) })
 	t.Run("Head", func(t *testing.T) { directoryHead(t, fresh(t)) })
 }
 
 // wantRecords wants exactly these records, in the order of their numbers.
-func wantRecords(t *testing.T, s directory.Store, want ...directory.Record) {
+func wantRecords(t *testing.T, s dirserver.Store, want ...dirserver.Record) {
 	t.Helper()
 	got, err := s.Records(t.Context())
 	if err != nil {
 		t.Fatalf("records: %v", err)
 	}
-	slices.SortFunc(got, func(a, b directory.Record) int { return cmp.Compare(a.ID, b.ID) })
-	same := func(a, b directory.Record) bool {
+	slices.SortFunc(got, func(a, b dirserver.Record) int { return cmp.Compare(a.ID, b.ID) })
+	same := func(a, b dirserver.Record) bool {
 		return a.Identity == b.Identity && a.ID == b.ID && a.Layer == b.Layer &&
 			bytes.Equal(a.Announcement, b.Announcement) && a.Expires.Equal(b.Expires)
 	}
@@ -33,17 +34,17 @@ func wantRecords(t *testing.T, s directory.Store, want ...directory.Record) {
 	}
 }
 
-func directoryRecords(t *testing.T, reopen func() directory.Store) {
+func directoryRecords(t *testing.T, reopen func() dirserver.Store) {
 	s := reopen()
-	put := func(r directory.Record) {
+	put := func(r dirserver.Record) {
 		t.Helper()
 		if err := s.PutRecord(t.Context(), r); err != nil {
 			t.Fatalf("put a record: %v", err)
 		}
 	}
 	lease := time.Date(2026, 5, 16, 6, 27, 52, 123456789, time.UTC)
-	mix := directory.Record{Identity: someone(), ID: 1, Layer: 3, Announcement: []byte(`{"a mix"}`), Expires: lease}
-	gateway := directory.Record{Identity: someone(), ID: 1<<32 - 1, Announcement: bytes.Repeat([]byte{0, 255}, directory.MaxAnnouncement/2), Expires: lease.Add(time.Nanosecond)}
+	mix := dirserver.Record{Identity: someone(), ID: 1, Layer: 3, Announcement: []byte(`{"a mix"}`), Expires: lease}
+	gateway := dirserver.Record{Identity: someone(), ID: 1<<32 - 1, Announcement: bytes.Repeat([]byte{0, 255}, directory.MaxAnnouncement/2), Expires: lease.Add(time.Nanosecond)}
 	wantRecords(t, s)
 	put(mix)
 	put(gateway)
@@ -70,7 +71,7 @@ func directoryRecords(t *testing.T, reopen func() directory.Store) {
 	}
 }
 
-func directoryHead(t *testing.T, reopen func() directory.Store) {
+func directoryHead(t *testing.T, reopen func() dirserver.Store) {
 	s := reopen()
 	want := func(h directory.Head) {
 		t.Helper()

@@ -1,4 +1,4 @@
-package directory
+package dirserver
 
 import (
 	"context"
@@ -10,17 +10,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
-)
-
-// Defaults of a Config.
-const (
-	DefaultPeriod       = time.Minute
-	DefaultLease        = time.Minute
-	DefaultValidFor     = 24 * time.Hour
-	DefaultReadRate     = 20
-	DefaultAnnounceRate = 2
 )
 
 // Config is what a [Server] is made of.
@@ -36,10 +28,10 @@ type Config struct {
 	// Allow says whether an identity may join in a role: the operator's list.
 	// It is asked at every announcement and at every snapshot, by one goroutine
 	// at a time, and may change its mind. If nil, nobody may.
-	Allow func(keys.Identity, Role) bool
+	Allow func(keys.Identity, directory.Role) bool
 	// Fixed are nodes that are always listed, with one Sphinx key for every
 	// rotation and numbers from 1.
-	Fixed []Node
+	Fixed []directory.Node
 	// Probe, if set, checks that a node answers at its mix port with the Noise
 	// key it announces. It is called when an address is new, by several
 	// goroutines at once.
@@ -48,7 +40,7 @@ type Config struct {
 	// Schedule numbers epochs and rotations. If zero, it is that of the public
 	// network: epochs of an hour, rotations of 24. A network that does not rotate
 	// keys takes a Validity of 8760.
-	Schedule Schedule
+	Schedule directory.Schedule
 	// Period is the time between snapshots; changes wait for the next. If zero,
 	// it is a minute. While a network comes together it is two seconds at most.
 	Period time.Duration
@@ -100,7 +92,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.AnnounceRate = DefaultAnnounceRate
 	}
 	if c.Schedule.IsZero() {
-		c.Schedule = defaultSchedule()
+		c.Schedule = directory.DefaultSchedule()
 	}
 	if c.Store == nil {
 		c.Store = NewMemoryStore()
@@ -109,20 +101,20 @@ func (c Config) withDefaults() (Config, error) {
 		c.Peer = peerOf
 	}
 	if c.Allow == nil {
-		c.Allow = func(keys.Identity, Role) bool { return false }
+		c.Allow = func(keys.Identity, directory.Role) bool { return false }
 	}
 	c.Log = c.Log.With().Str("component", "directory").Logger()
 	return c, c.check()
 }
 
 func (c *Config) check() error {
-	if err := checkNetwork(c.Network); err != nil {
+	if err := directory.CheckNetwork(c.Network); err != nil {
 		return err
 	}
-	if err := c.Schedule.check(); err != nil {
+	if err := c.Schedule.Check(); err != nil {
 		return err
 	}
-	if err := (cadence{c.Period, c.Lead}).check(); err != nil {
+	if err := (directory.Cadence{Period: c.Period, Lead: c.Lead}).Check(); err != nil {
 		return err
 	}
 	switch {
@@ -138,14 +130,14 @@ func (c *Config) check() error {
 	return checkFixed(c.Fixed)
 }
 
-func checkFixed(nodes []Node) error {
+func checkFixed(nodes []directory.Node) error {
 	ids := make(map[uint32]bool)
 	for _, n := range nodes {
 		if n.ID == 0 || ids[n.ID] || n.Role == topology.RoleNone || n.MixPort == 0 {
 			return errors.New("directory: a fixed node lacks a number of its own, a role or a port")
 		}
 		ids[n.ID] = true
-		if _, err := checkHosts(n.Hosts); err != nil {
+		if _, err := directory.CheckHosts(n.Hosts); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package directory
+package dirserver
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -32,12 +33,12 @@ func startServer(t *testing.T, change func(*Config)) *testServer {
 	key := keys.NewIdentityKey()
 	cfg := Config{
 		Network: "test", Key: key, Schedule: scheduleNow(),
-		Allow: func(keys.Identity, Role) bool { return true },
+		Allow: func(keys.Identity, directory.Role) bool { return true },
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := NewServer(cfg)
+	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func runIn(t *testing.T, f func(context.Context) error) (stop func()) {
 }
 
 // scheduleNow has rotation 25 begin now.
-func scheduleNow() Schedule {
+func scheduleNow() directory.Schedule {
 	s := hourly
 	s.Start = time.Now().Truncate(time.Second).UTC()
 	return s
@@ -96,13 +97,13 @@ func (s *testServer) announce(n *testNode) *httptest.ResponseRecorder {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return s.do(http.MethodPost, pathAnnounce, string(body))
+	return s.do(http.MethodPost, directory.PathAnnounce, string(body))
 }
 
 // everybody announces three mixes and a gateway.
 func (s *testServer) everybody() (nodes []*testNode) {
 	s.t.Helper()
-	for _, role := range []Role{RoleMixnode, RoleMixnode, RoleMixnode, RoleGateway} {
+	for _, role := range []directory.Role{directory.RoleMixnode, directory.RoleMixnode, directory.RoleMixnode, directory.RoleGateway} {
 		n := newTestNode(nil, role)
 		if w := s.announce(n); w.Code != http.StatusOK {
 			s.t.Fatalf("%s: %d %s", role, w.Code, w.Body)
@@ -113,7 +114,19 @@ func (s *testServer) everybody() (nodes []*testNode) {
 	return nodes
 }
 
-var nymPaths = []string{pathMixnodes, pathGateways, pathSkimmed, pathSemiSkimmed, pathRewardedSet, pathRotation, pathDescribed}
+// The paths of Nym's documents.
+const (
+	pathMixnodes    = "/v2/unstable/nym-nodes/skimmed/mixnodes/active"
+	pathGateways    = "/v2/unstable/nym-nodes/skimmed/entry-gateways"
+	pathSkimmed     = "/v2/unstable/nym-nodes/skimmed"
+	pathSemiSkimmed = "/v2/unstable/nym-nodes/semi-skimmed"
+	pathRewardedSet = "/v1/nym-nodes/rewarded-set"
+	pathDescribed   = "/v1/nym-nodes/described"
+	pathOldMixnodes = "/v1/mixnodes/active"
+	pathOldGateways = "/v1/gateways/described"
+)
+
+var nymPaths = []string{pathMixnodes, pathGateways, pathSkimmed, pathSemiSkimmed, pathRewardedSet, directory.PathRotation, pathDescribed}
 
 // nodes.md §4.1: "Serve every route under both / and /api/", "A server may ignore
 // output/Accept and always answer JSON", "Ignore them all and return everything
@@ -157,19 +170,19 @@ func TestBrowsersAreServed(t *testing.T) {
 			t.Errorf("%d %v", w.Code, h)
 		}
 		w = s.get(pathMixnodes, "Origin", "https://example.org")
-		if h := w.Header(); h.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(h.Get("Access-Control-Expose-Headers"), SealHeader) {
+		if h := w.Header(); h.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(h.Get("Access-Control-Expose-Headers"), directory.SealHeader) {
 			t.Errorf("%v", h)
 		}
-		for _, path := range []string{pathMixnodes, pathTopology} {
+		for _, path := range []string{pathMixnodes, directory.PathTopology} {
 			if w := s.do(http.MethodPost, path, "{}"); w.Code != http.StatusMethodNotAllowed {
 				t.Errorf("POST %s: %d", path, w.Code)
 			}
 		}
-		for _, path := range []string{pathAnnounce, pathRefresh, pathByAddresses} {
+		for _, path := range []string{directory.PathAnnounce, directory.PathRefresh, directory.PathByAddresses} {
 			if w := s.get(path); w.Code != http.StatusMethodNotAllowed {
 				t.Errorf("GET %s: %d", path, w.Code)
 			}
-			if w := s.do(http.MethodPost, path, strings.Repeat("x", MaxAnnouncement+1)); w.Code != http.StatusBadRequest {
+			if w := s.do(http.MethodPost, path, strings.Repeat("x", directory.MaxAnnouncement+1)); w.Code != http.StatusBadRequest {
 				t.Errorf("a long POST to %s: %d", path, w.Code)
 			}
 		}
@@ -218,7 +231,7 @@ func TestH25AnswersDoNotDependOnWhoAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startServer(t, nil)
 		s.everybody()
-		for _, path := range append(nymPaths, pathTopology, pathHead) {
+		for _, path := range append(nymPaths, directory.PathTopology, directory.PathHead) {
 			first := s.get(path, "Cookie", "a=b", "User-Agent", "one")
 			s.peer = "198.51.100.7:4321"
 			second := s.get(path, "User-Agent", "two", "Origin", "https://example.org", "X-Forwarded-For", "192.0.2.1")
@@ -233,12 +246,12 @@ func TestH25AnswersDoNotDependOnWhoAsks(t *testing.T) {
 			if len(first.Result().Cookies()) != 0 || len(first.Header()) != len(second.Header()) {
 				t.Errorf("%s: headers %v and %v", path, first.Header(), second.Header())
 			}
-			etag := newDocument(first.Body.Bytes()).hash.etag()
+			etag := newDocument(first.Body.Bytes()).hash.ETag()
 			if first.Header().Get("ETag") != etag {
 				t.Errorf("%s: ETag %s, want %s", path, first.Header().Get("ETag"), etag)
 			}
 			third := s.get(path, "If-None-Match", etag)
-			if third.Code != http.StatusNotModified || third.Body.Len() != 0 || third.Header().Get(SealHeader) == "" {
+			if third.Code != http.StatusNotModified || third.Body.Len() != 0 || third.Header().Get(directory.SealHeader) == "" {
 				t.Errorf("%s: asked with the hash: %d, %d bytes", path, third.Code, third.Body.Len())
 			}
 			if again := s.get(path, "If-None-Match", `"0"`); again.Code != http.StatusOK {
@@ -259,10 +272,10 @@ func TestH24EveryDocumentIsSealed(t *testing.T) {
 		if sequence < 4 {
 			t.Fatalf("sequence %d after three periods", sequence)
 		}
-		for _, path := range append(nymPaths, pathTopology, pathHead) {
+		for _, path := range append(nymPaths, directory.PathTopology, directory.PathHead) {
 			for _, uri := range []string{path, "/api" + path + "?page=0&output=bincode"} {
 				w := s.get(uri)
-				seal, err := ParseSeal(w.Header().Get(SealHeader))
+				seal, err := directory.ParseSeal(w.Header().Get(directory.SealHeader))
 				if err != nil {
 					t.Fatalf("%s: %v", uri, err)
 				}
@@ -274,11 +287,11 @@ func TestH24EveryDocumentIsSealed(t *testing.T) {
 				}
 			}
 		}
-		var head Head
-		if err := json.Unmarshal(s.get(pathHead).Body.Bytes(), &head); err != nil {
+		var head directory.Head
+		if err := json.Unmarshal(s.get(directory.PathHead).Body.Bytes(), &head); err != nil {
 			t.Fatal(err)
 		}
-		if !head.Verify(s.key.Public()) || head.Sequence != sequence || head.Topology != newDocument(s.get(pathTopology).Body.Bytes()).hash {
+		if !head.Verify(s.key.Public()) || head.Sequence != sequence || head.Topology != newDocument(s.get(directory.PathTopology).Body.Bytes()).hash {
 			t.Errorf("head %+v", head)
 		}
 	})
@@ -293,10 +306,23 @@ func TestEpochsChangeAtOnceEverywhere(t *testing.T) {
 			c.ReadRate = 1000
 		})
 		for tick := range 400 { // 100 s in steps across periods and epochs
-			var mixes, gateways nymList[nymSkimmed]
-			var set nymRewardedSet
-			var info nymRotationInfo
-			for path, to := range map[string]any{pathMixnodes: &mixes, pathGateways: &gateways, pathRewardedSet: &set, pathRotation: &info} {
+			type list struct {
+				Metadata struct {
+					Epoch    uint32 `json:"absolute_epoch_id"`
+					Rotation uint32 `json:"rotation_id"`
+				} `json:"metadata"`
+			}
+			var mixes, gateways list
+			var set struct {
+				Epoch uint32 `json:"epoch_id"`
+			}
+			var info struct {
+				Epoch    uint32 `json:"current_absolute_epoch_id"`
+				Progress struct {
+					Rotation uint32 `json:"current_key_rotation_id"`
+				} `json:"progress"`
+			}
+			for path, to := range map[string]any{pathMixnodes: &mixes, pathGateways: &gateways, pathRewardedSet: &set, directory.PathRotation: &info} {
 				if err := json.Unmarshal(s.get(path).Body.Bytes(), to); err != nil {
 					t.Fatal(err)
 				}
@@ -320,24 +346,24 @@ func TestTheNextTopologyIsThereAheadOfTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startServer(t, nil)
 		boundary := time.Now().Truncate(settlingPeriod).Add(settlingPeriod)
-		s.announce(newTestNode(nil, RoleMixnode)) // there is something new to say
-		if w := s.get(pathNext); w.Code != http.StatusNotFound {
+		s.announce(newTestNode(nil, directory.RoleMixnode)) // there is something new to say
+		if w := s.get(directory.PathNext); w.Code != http.StatusNotFound {
 			t.Errorf("before it is issued: %d", w.Code)
 		}
 		time.Sleep(time.Until(boundary) - settlingPeriod/4)
-		w := s.get(pathNext)
-		seal, err := ParseSeal(w.Header().Get(SealHeader))
+		w := s.get(directory.PathNext)
+		seal, err := directory.ParseSeal(w.Header().Get(directory.SealHeader))
 		if err != nil || w.Code != http.StatusOK {
 			t.Fatalf("%d, %v", w.Code, err)
 		}
-		if !seal.ValidAfter.Equal(boundary) || !seal.Verify(s.key.Public(), pathNext, newDocument(w.Body.Bytes()).hash) {
+		if !seal.ValidAfter.Equal(boundary) || !seal.Verify(s.key.Public(), directory.PathNext, newDocument(w.Body.Bytes()).hash) {
 			t.Errorf("in force at %v, want %v", seal.ValidAfter, boundary)
 		}
-		if now, _ := ParseSeal(s.get(pathTopology).Header().Get(SealHeader)); now.Sequence != seal.Sequence-1 {
+		if now, _ := directory.ParseSeal(s.get(directory.PathTopology).Header().Get(directory.SealHeader)); now.Sequence != seal.Sequence-1 {
 			t.Errorf("sequence %d is in force, the next is %d", now.Sequence, seal.Sequence)
 		}
 		time.Sleep(time.Until(boundary))
-		if now, _ := ParseSeal(s.get(pathTopology).Header().Get(SealHeader)); now.Sequence != seal.Sequence {
+		if now, _ := directory.ParseSeal(s.get(directory.PathTopology).Header().Get(directory.SealHeader)); now.Sequence != seal.Sequence {
 			t.Errorf("sequence %d is in force, want %d", now.Sequence, seal.Sequence)
 		}
 	})
@@ -346,12 +372,12 @@ func TestTheNextTopologyIsThereAheadOfTime(t *testing.T) {
 func TestAnnouncementsAreAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startServer(t, nil)
-		n := newTestNode(nil, RoleMixnode)
+		n := newTestNode(nil, directory.RoleMixnode)
 		w := s.announce(n)
 		var lease struct {
-			Seconds float64 `json:"lease_seconds"`
-			Layer   int     `json:"layer"`
-			Head    Head    `json:"head"`
+			Seconds float64        `json:"lease_seconds"`
+			Layer   int            `json:"layer"`
+			Head    directory.Head `json:"head"`
 		}
 		if err := json.Unmarshal(w.Body.Bytes(), &lease); err != nil {
 			t.Fatal(err)
@@ -365,14 +391,14 @@ func TestAnnouncementsAreAnswered(t *testing.T) {
 			status int
 			code   string
 		}{
-			"sequence":  {s.announce(n), http.StatusConflict, CodeSequence},
-			"malformed": {s.do(http.MethodPost, pathAnnounce, "{}"), http.StatusBadRequest, CodeMalformed},
+			"sequence":  {s.announce(n), http.StatusConflict, directory.CodeSequence},
+			"malformed": {s.do(http.MethodPost, directory.PathAnnounce, "{}"), http.StatusBadRequest, directory.CodeMalformed},
 		} {
-			var j refusalJSON
-			if err := json.Unmarshal(c.w.Body.Bytes(), &j); err != nil {
+			var refused directory.Refusal
+			if err := json.Unmarshal(c.w.Body.Bytes(), &refused); err != nil {
 				t.Fatal(err)
 			}
-			if c.w.Code != c.status || j.Error.Code != c.code || j.Error.Message == "" {
+			if c.w.Code != c.status || refused.Code != c.code || refused.Message == "" {
 				t.Errorf("%s: %d %s", name, c.w.Code, c.w.Body)
 			}
 		}
@@ -398,8 +424,8 @@ func TestUnreachableNodesAreRefused(t *testing.T) {
 				return nil
 			}
 		})
-		n := newTestNode(nil, RoleMixnode)
-		if w := s.announce(n); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), CodeUnreachable) {
+		n := newTestNode(nil, directory.RoleMixnode)
+		if w := s.announce(n); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), directory.CodeUnreachable) {
 			t.Errorf("nobody there: %d %s", w.Code, w.Body)
 		}
 		up = true
@@ -408,7 +434,7 @@ func TestUnreachableNodesAreRefused(t *testing.T) {
 				t.Errorf("there: %d %s", w.Code, w.Body)
 			}
 		}
-		if len(asked) != 2 || asked[0] != n.said.addr() {
+		if len(asked) != 2 || asked[0] != addrOf(&n.said) {
 			t.Errorf("asked %v", asked)
 		}
 	})
@@ -427,8 +453,8 @@ func TestH23Rates(t *testing.T) {
 			}
 			return passed
 		}
-		read := func() int { return s.get(pathHead).Code }
-		write := func() int { return s.do(http.MethodPost, pathAnnounce, "{}").Code }
+		read := func() int { return s.get(directory.PathHead).Code }
+		write := func() int { return s.do(http.MethodPost, directory.PathAnnounce, "{}").Code }
 		for _, c := range []struct {
 			name, peer string
 			ask        func() int
@@ -464,7 +490,7 @@ func TestRatesBehindAProxy(t *testing.T) {
 		})
 		for _, ip := range []string{"192.0.2.1", "192.0.2.2"} {
 			for i := range 5 {
-				if w := s.get(pathHead, "X-Real-IP", ip); (w.Code == http.StatusOK) != (i < 4) {
+				if w := s.get(directory.PathHead, "X-Real-IP", ip); (w.Code == http.StatusOK) != (i < 4) {
 					t.Errorf("request %d of %s: %d", i, ip, w.Code)
 				}
 			}
@@ -504,7 +530,7 @@ func (s *brokenStore) PutRecord(ctx context.Context, r Record) error {
 	return s.MemoryStore.PutRecord(ctx, r)
 }
 
-func (s *brokenStore) PutHead(ctx context.Context, h Head) error {
+func (s *brokenStore) PutHead(ctx context.Context, h directory.Head) error {
 	if s.broken.Load() {
 		return errBroken
 	}
@@ -516,7 +542,7 @@ func TestBrokenStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &brokenStore{MemoryStore: NewMemoryStore()}
 		s := startServer(t, func(c *Config) { c.Store = store })
-		n := newTestNode(nil, RoleMixnode)
+		n := newTestNode(nil, directory.RoleMixnode)
 		before := s.Stats().Sequence
 		synctest.Wait()
 		store.broken.Store(true)
@@ -549,21 +575,21 @@ func TestConfigRefused(t *testing.T) {
 		"valid for":      func(c *Config) { c.ValidFor = time.Second },
 		"schedule":       func(c *Config) { c.Schedule.Duration = 1 },
 		"rate":           func(c *Config) { c.ReadRate = -1 },
-		"fixed number":   func(c *Config) { c.Fixed = []Node{{}} },
-		"fixed no hosts": func(c *Config) { c.Fixed = []Node{{ID: 1, Role: 1, MixPort: 1}} },
+		"fixed number":   func(c *Config) { c.Fixed = []directory.Node{{}} },
+		"fixed no hosts": func(c *Config) { c.Fixed = []directory.Node{{ID: 1, Role: 1, MixPort: 1}} },
 	} {
 		c := Config{Network: "test", Key: keys.NewIdentityKey(), Schedule: hourly}
 		spoil(&c)
-		if _, err := NewServer(c); err == nil {
+		if _, err := New(c); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	s, err := NewServer(Config{Network: "test", Key: keys.NewIdentityKey()})
+	s, err := New(Config{Network: "test", Key: keys.NewIdentityKey()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, pathHead, nil))
+	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, directory.PathHead, nil))
 	if w.Code != http.StatusServiceUnavailable || s.View() != nil {
 		t.Errorf("before Run: %d", w.Code)
 	}

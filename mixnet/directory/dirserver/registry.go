@@ -1,50 +1,20 @@
-package directory
+package dirserver
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
-)
-
-// maxClockSkew is how far an announcement's time may be from ours (nodes.md §4.11).
-const maxClockSkew = 120 * time.Second
-
-// A Refusal says why a directory did not take an announcement. Its Code is for
-// programs, its Message for people.
-type Refusal struct {
-	Code    string
-	Message string
-	// Sequence is the last one accepted from the identity, where the refused
-	// one was not greater.
-	Sequence uint64
-}
-
-// Error implements error.
-func (r *Refusal) Error() string {
-	return fmt.Sprintf("directory: announcement refused (%s): %s", r.Code, r.Message)
-}
-
-// The codes of refusals.
-const (
-	CodeMalformed   = "malformed"   // or not signed by its identity
-	CodeNetwork     = "network"     // of another network
-	CodeNotListed   = "not-listed"  // the operator does not list the identity in this role
-	CodeClock       = "clock"       // issued too far from the directory's time
-	CodeSequence    = "sequence"    // not greater than the one before
-	CodeTaken       = "taken"       // another node has the address or identity
-	CodeUnreachable = "unreachable" // nobody answers there with the announced Noise key
-	CodeBusy        = "busy"        // too many announcements, or the directory cannot store it
 )
 
 // A member is an identity that announced itself at some time.
 type member struct {
 	Record
-	said *Announcement
+	said *directory.Announcement
 }
 
 // A registry knows who is in the network: who holds a lease, under which number
@@ -55,9 +25,9 @@ type member struct {
 type registry struct {
 	network  string
 	lease    time.Duration
-	schedule Schedule
-	allow    func(keys.Identity, Role) bool
-	fixed    []Node
+	schedule directory.Schedule
+	allow    func(keys.Identity, directory.Role) bool
+	fixed    []directory.Node
 	probes   bool // addresses must have been probed
 
 	members map[keys.Identity]*member
@@ -86,7 +56,7 @@ func (r *registry) load(records []Record, now time.Time) {
 		}
 	}
 	for _, rec := range records {
-		said, err := OpenAnnouncement(rec.Announcement)
+		said, err := directory.OpenAnnouncement(rec.Announcement)
 		if err != nil || said.Identity != rec.Identity {
 			continue // of an older form: its number stays taken
 		}
@@ -103,23 +73,25 @@ func (r *registry) load(records []Record, now time.Time) {
 // judge decides about an announcement, and gives the record that stands once it
 // is stored. needsProbe says that nobody has been seen at the announced address
 // yet. Nothing changes before [registry.put].
-func (r *registry) judge(a *Announcement, signed []byte, now time.Time) (rec Record, needsProbe bool, err error) {
-	refuse := func(code, message string) error { return &Refusal{Code: code, Message: message} }
+func (r *registry) judge(a *directory.Announcement, signed []byte, now time.Time) (rec Record, needsProbe bool, err error) {
+	refuse := func(code, message string) error { return &directory.Refusal{Code: code, Message: message} }
 	if a.Network != r.network {
-		return rec, false, refuse(CodeNetwork, "this is the directory of network "+r.network)
+		return rec, false, refuse(directory.CodeNetwork, "this is the directory of network "+r.network)
 	}
 	if !r.allow(a.Identity, a.Role) {
-		return rec, false, refuse(CodeNotListed, "the operator does not list this identity as "+string(a.Role))
+		return rec, false, refuse(directory.CodeNotListed, "the operator does not list this identity as "+string(a.Role))
 	}
 	if d := now.Sub(a.Issued); d > maxClockSkew || d < -maxClockSkew {
-		return rec, false, refuse(CodeClock, "issued more than two minutes from the directory's time")
+		return rec, false, refuse(directory.CodeClock, "issued more than two minutes from the directory's time")
 	}
 	old := r.members[a.Identity]
 	if old != nil && a.Sequence <= old.said.Sequence {
-		return rec, false, &Refusal{CodeSequence, "an announcement with this sequence number or a greater one was seen", old.said.Sequence}
+		return rec, false, &directory.Refusal{
+			Code: directory.CodeSequence, Message: "an announcement with this sequence number or a greater one was seen", Sequence: old.said.Sequence,
+		}
 	}
 	if msg := r.conflict(a, now); msg != "" {
-		return rec, false, refuse(CodeTaken, msg)
+		return rec, false, refuse(directory.CodeTaken, msg)
 	}
 	rec = Record{Identity: a.Identity, Announcement: signed, Expires: now.Add(r.lease)}
 	if old != nil {
@@ -127,42 +99,43 @@ func (r *registry) judge(a *Announcement, signed []byte, now time.Time) (rec Rec
 	} else {
 		rec.ID = r.lastID + 1
 	}
-	if a.Role == RoleMixnode {
+	if a.Role == directory.RoleMixnode {
 		if old != nil && old.Layer != 0 {
 			rec.Layer = old.Layer
 		} else {
 			rec.Layer = r.assign(a.PreferredLayer, now)
 		}
 	}
-	if a.Role != RoleRequester && r.probes {
-		needsProbe = old == nil || !old.Expires.After(now) || old.said.addr() != a.addr() || old.said.Noise != a.Noise
+	if a.Role != directory.RoleRequester && r.probes {
+		needsProbe = old == nil || !old.Expires.After(now) || addrOf(old.said) != addrOf(a) || old.said.Noise != a.Noise
 	}
 	return rec, needsProbe, nil
 }
 
 // put makes a judged record stand.
-func (r *registry) put(rec Record, a *Announcement) {
+func (r *registry) put(rec Record, a *directory.Announcement) {
 	r.members[rec.Identity] = &member{rec, a}
 	r.lastID = max(r.lastID, rec.ID)
 }
 
-func (a *Announcement) addr() mixnet.NodeAddr {
-	n := Node{Hosts: a.Hosts, MixPort: a.MixPort}
+// addrOf is where a node's packets go.
+func addrOf(a *directory.Announcement) mixnet.NodeAddr {
+	n := directory.Node{Hosts: a.Hosts, MixPort: a.MixPort}
 	return n.Addr()
 }
 
 // conflict says what a node claims that another one has.
-func (r *registry) conflict(a *Announcement, now time.Time) string {
+func (r *registry) conflict(a *directory.Announcement, now time.Time) string {
 	for _, n := range r.fixed {
-		if n.Identity == a.Identity || a.Role != RoleRequester && n.Addr() == a.addr() {
+		if n.Identity == a.Identity || a.Role != directory.RoleRequester && n.Addr() == addrOf(a) {
 			return "another node has this identity or address"
 		}
 	}
-	if a.Role == RoleRequester {
+	if a.Role == directory.RoleRequester {
 		return ""
 	}
 	for id, m := range r.members {
-		if id != a.Identity && m.said.Role != RoleRequester && m.Expires.After(now) && m.said.addr() == a.addr() {
+		if id != a.Identity && m.said.Role != directory.RoleRequester && m.Expires.After(now) && addrOf(m.said) == addrOf(a) {
 			return "another node has this address"
 		}
 	}
@@ -205,31 +178,31 @@ func (r *registry) listed(now time.Time) []*member {
 // view is the network as it comes into force at a time, judged now. A node that
 // has not announced a Sphinx key for the rotation of that time is left out:
 // nothing could be sent to it.
-func (r *registry) view(now, at time.Time) *View {
-	v := &View{Network: r.network, Schedule: r.schedule, Epoch: r.schedule.Epoch(at)}
+func (r *registry) view(now, at time.Time) *directory.View {
+	v := &directory.View{Network: r.network, Schedule: r.schedule, Epoch: r.schedule.Epoch(at)}
 	v.Rotation = r.schedule.Rotation(v.Epoch)
 	v.Nodes = append(v.Nodes, r.fixed...)
 	for _, m := range r.listed(now) {
 		switch m.said.Role {
-		case RoleRequester:
-			v.Requesters = append(v.Requesters, Requester{m.Identity, m.said.Addresses, m.said.Policy})
+		case directory.RoleRequester:
+			v.Requesters = append(v.Requesters, directory.Requester{Identity: m.Identity, Addresses: m.said.Addresses, Policy: m.said.Policy})
 		default:
 			if n, ok := m.node(v.Rotation); ok {
 				v.Nodes = append(v.Nodes, n)
 			}
 		}
 	}
-	v.sort()
+	v.Sort()
 	return v
 }
 
-func (m *member) node(rotation uint32) (Node, bool) {
+func (m *member) node(rotation uint32) (directory.Node, bool) {
 	a := m.said
-	n := Node{
+	n := directory.Node{
 		ID: m.ID, Role: topology.RoleGateway, Identity: m.Identity,
 		Hosts: a.Hosts, MixPort: a.MixPort, Noise: a.Noise, Clients: a.Clients,
 	}
-	if a.Role == RoleMixnode {
+	if a.Role == directory.RoleMixnode {
 		n.Role = topology.Role(m.Layer)
 	}
 	found := false

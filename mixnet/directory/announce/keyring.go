@@ -1,9 +1,10 @@
-package directory
+package announce
 
 import (
 	"errors"
 	"time"
 
+	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -36,7 +37,7 @@ func NewKeyring(stored ...SphinxKey) *Keyring {
 // other.Key is nil if there is none.
 func (r *Keyring) Keys() (current, other SphinxKey, err error) {
 	if len(r.held) == 0 {
-		return SphinxKey{}, SphinxKey{}, errors.New("directory: keyring is empty")
+		return SphinxKey{}, SphinxKey{}, errors.New("announce: keyring is empty")
 	}
 	if len(r.held) > 1 {
 		other = r.held[1]
@@ -47,7 +48,7 @@ func (r *Keyring) Keys() (current, other SphinxKey, err error) {
 // Advance draws and drops keys so that the ring fits the time, and reports
 // whether it changed. The keys dropped are returned, to be wiped once nothing
 // uses them any more (H36).
-func (r *Keyring) Advance(s Schedule, now time.Time) (changed bool, dropped []*keys.SphinxKey) {
+func (r *Keyring) Advance(s directory.Schedule, now time.Time) (changed bool, dropped []*keys.SphinxKey) {
 	current, other, hasOther := s.Held(now)
 	want := []uint32{current}
 	// A new node has no old key to keep, and draws none for the past.
@@ -91,10 +92,10 @@ func (r *Keyring) Replace() (dropped []*keys.SphinxKey) {
 
 // announced gives the public halves of the current and the next key. The one
 // before is nobody's business any more.
-func (r *Keyring) announced() (out []RotationKey) {
+func (r *Keyring) announced() (out []directory.RotationKey) {
 	for i, h := range r.held {
 		if i == 0 || h.Rotation > r.held[0].Rotation {
-			out = append(out, RotationKey{h.Rotation, h.Key.Public()})
+			out = append(out, directory.RotationKey{Rotation: h.Rotation, Key: h.Key.Public()})
 		}
 	}
 	return out
@@ -109,6 +110,6 @@ func (r *Keyring) find(rotation uint32) *keys.SphinxKey {
 	return nil
 }
 
-// next gives the first time after now at which Advance may change the ring: the
-// start of the next epoch.
-func (s Schedule) next(now time.Time) time.Time { return s.EpochStart(s.Epoch(now) + 1) }
+// nextTurn gives the first time after now at which Advance may change the ring:
+// the start of the next epoch.
+func nextTurn(s directory.Schedule, now time.Time) time.Time { return s.EpochStart(s.Epoch(now) + 1) }

@@ -1,4 +1,4 @@
-package directory
+package dirserver
 
 import (
 	"context"
@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"nym-socks5/internal/simnet"
+	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/announce"
+	"nym-socks5/mixnet/directory/dirhttp"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 )
@@ -40,7 +43,7 @@ func newTown(t *testing.T, change func(*Config)) *town {
 	w.net.SetLatency(5 * time.Millisecond)
 	w.cfg = Config{
 		Network: "town", Key: w.key, Store: w.store, Schedule: scheduleNow(),
-		Allow: func(keys.Identity, Role) bool { return true },
+		Allow: func(keys.Identity, directory.Role) bool { return true },
 	}
 	if change != nil {
 		change(&w.cfg)
@@ -52,7 +55,7 @@ func newTown(t *testing.T, change func(*Config)) *town {
 // open starts the directory, again with what it stored.
 func (w *town) open() {
 	w.t.Helper()
-	s, err := NewServer(w.cfg)
+	s, err := New(w.cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -79,57 +82,54 @@ func serveHTTP(t *testing.T, n *simnet.Network, addr string, h http.Handler) (st
 	})
 }
 
-// browser makes requests from a host of its own.
-func (w *town) browser() (*http.Client, netip.Addr) {
+// fetcher makes requests from a host of its own.
+func (w *town) fetcher() directory.Fetch {
 	w.count++
-	host := fmt.Sprintf("203.0.113.%d", w.count)
-	tr := newTransport()
-	tr.Proxy = nil
-	tr.DialContext = w.net.Host(host).DialContext
-	w.t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr}, netip.MustParseAddr(host)
+	web := dirhttp.New(&http.Transport{DialContext: w.net.Host(fmt.Sprintf("203.0.113.%d", w.count)).DialContext, DisableCompression: true})
+	w.t.Cleanup(web.Close)
+	return web.Fetch
 }
 
 // A citizen is a node that announces itself.
 type citizen struct {
-	*Announcer
+	*announce.Announcer
 	id   keys.Identity
 	stop func()
 
 	mu  sync.Mutex
-	has [][2]SphinxKey // what OnKeys was told
+	has [][2]announce.SphinxKey // what OnKeys was told
 }
 
-func (c *citizen) keys() [2]SphinxKey {
+func (c *citizen) keys() [2]announce.SphinxKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.has[len(c.has)-1]
 }
 
-func (w *town) join(role Role, change func(*AnnouncerConfig)) *citizen {
+func (w *town) join(role directory.Role, change func(*announce.Config)) *citizen {
 	w.t.Helper()
 	id := keys.NewIdentityKey()
 	c := &citizen{id: id.Public()}
 	said := testAnnouncement(id, role)
 	said.Network, said.Sphinx = "town", nil
-	cfg := AnnouncerConfig{
+	cfg := announce.Config{
 		URLs: []string{"http://" + townAddr}, Key: w.key.Public(), Identity: id, Announcement: said,
 	}
-	cfg.HTTP, _ = w.browser()
-	if role != RoleRequester {
+	cfg.Fetch = w.fetcher()
+	if role != directory.RoleRequester {
 		cfg.Announcement.Hosts = []netip.Addr{netip.AddrFrom4([4]byte{198, 51, 100, byte(w.count)})}
-		cfg.Keyring = NewKeyring()
-		cfg.OnKeys = func(a, b SphinxKey) error {
+		cfg.Keyring = announce.NewKeyring()
+		cfg.OnKeys = func(a, b announce.SphinxKey) error {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.has = append(c.has, [2]SphinxKey{a, b})
+			c.has = append(c.has, [2]announce.SphinxKey{a, b})
 			return nil
 		}
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	a, err := NewAnnouncer(cfg)
+	a, err := announce.New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -141,24 +141,24 @@ func (w *town) join(role Role, change func(*AnnouncerConfig)) *citizen {
 func (w *town) settle(perLayer, gateways int) (all []*citizen) {
 	w.t.Helper()
 	for range 3 * perLayer {
-		all = append(all, w.join(RoleMixnode, nil))
+		all = append(all, w.join(directory.RoleMixnode, nil))
 		time.Sleep(100 * time.Millisecond)
 	}
 	for range gateways {
-		all = append(all, w.join(RoleGateway, nil))
+		all = append(all, w.join(directory.RoleGateway, nil))
 	}
 	return all
 }
 
 // reader starts a client.
-func (w *town) reader(change func(*ClientConfig)) *Client {
+func (w *town) reader(change func(*directory.ClientConfig)) *directory.Client {
 	w.t.Helper()
-	cfg := ClientConfig{URLs: []string{"http://" + townAddr + "/api/"}, Key: w.key.Public(), Network: "town"}
-	cfg.HTTP, _ = w.browser()
+	cfg := directory.ClientConfig{URLs: []string{"http://" + townAddr + "/api/"}, Key: w.key.Public(), Network: "town"}
+	cfg.Fetch = w.fetcher()
 	if change != nil {
 		change(&cfg)
 	}
-	c, err := NewClient(cfg)
+	c, err := directory.NewClient(cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func (w *town) reader(change func(*ClientConfig)) *Client {
 	return c
 }
 
-// lists says which of the citizens a picture lists.
+// lists says which of the citizens a snapshot lists.
 func listedOf(n *topology.Network, all []*citizen) (out []bool) {
 	for _, c := range all {
 		_, ok := n.Gateway(c.id)
@@ -181,7 +181,7 @@ func listedOf(n *topology.Network, all []*citizen) (out []bool) {
 func wantListed(t *testing.T, what string, n *topology.Network, all []*citizen, want ...bool) {
 	t.Helper()
 	if n == nil {
-		t.Fatalf("%s: no picture", what)
+		t.Fatalf("%s: no snapshot", what)
 	}
 	if got := listedOf(n, all); !slices.Equal(got, want) {
 		t.Errorf("%s: listed %v, want %v", what, got, want)
@@ -196,7 +196,7 @@ func TestNodesJoinAndLeave(t *testing.T) {
 		late := w.reader(nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		defer cancel()
-		for name, c := range map[string]*Client{"early": c, "late": late} {
+		for name, c := range map[string]*directory.Client{"early": c, "late": late} {
 			n, err := c.Network(ctx)
 			if err != nil {
 				t.Fatalf("%s client: %v", name, err)
@@ -215,7 +215,7 @@ func TestNodesJoinAndLeave(t *testing.T) {
 			t.Errorf("state of a node %+v", st)
 		}
 
-		fifth := w.join(RoleGateway, nil)
+		fifth := w.join(directory.RoleGateway, nil)
 		all = append(all, fifth)
 		time.Sleep(2 * DefaultPeriod)
 		wantListed(t, "after a join", c.Current(), all, true, true, true, true, true)
@@ -239,9 +239,9 @@ func TestRotation(t *testing.T) {
 			c.Schedule.Duration, c.Lease = 10*time.Minute, 5*time.Minute // a rotation lasts 40 minutes
 		})
 		all := w.settle(1, 1)
-		c, nym := w.reader(nil), w.reader(func(c *ClientConfig) { c.Key, c.Noise, c.Refresh = keys.Identity{}, true, 20*time.Second })
+		c, nym := w.reader(nil), w.reader(func(c *directory.ClientConfig) { c.Key, c.Noise, c.Refresh = keys.Identity{}, true, 20*time.Second })
 		time.Sleep(2 * time.Minute)
-		// At any time over two changes, the picture's keys are those that the
+		// At any time over two changes, the snapshot's keys are those that the
 		// nodes have for its rotation.
 		for range 90 * 60 / 7 {
 			time.Sleep(7 * time.Second)
@@ -267,7 +267,7 @@ func TestRotation(t *testing.T) {
 	})
 }
 
-// wantKeys checks that every node of a picture can open what is built by it.
+// wantKeys checks that every node of a snapshot can open what is built by it.
 func wantKeys(t *testing.T, what string, n *topology.Network, all []*citizen) {
 	t.Helper()
 	check := func(e topology.Node) {
@@ -330,18 +330,18 @@ func TestH24Rollback(t *testing.T) {
 		w.settle(1, 1)
 		time.Sleep(5 * time.Minute)
 		old := httptest.NewRecorder()
-		w.server.ServeHTTP(old, httptest.NewRequest(http.MethodGet, pathTopology, nil))
+		w.server.ServeHTTP(old, httptest.NewRequest(http.MethodGet, directory.PathTopology, nil))
 		serveHTTP(t, w.net, "192.0.2.4:80", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != pathTopology {
+			if r.URL.Path != directory.PathTopology {
 				http.NotFound(rw, r)
 				return
 			}
-			rw.Header().Set(SealHeader, old.Header().Get(SealHeader))
+			rw.Header().Set(directory.SealHeader, old.Header().Get(directory.SealHeader))
 			rw.Write(old.Body.Bytes())
 		}))
-		w.join(RoleGateway, nil)
+		w.join(directory.RoleGateway, nil)
 		time.Sleep(5 * time.Minute)
-		c := w.reader(func(c *ClientConfig) { c.URLs = append(c.URLs, "http://192.0.2.4") })
+		c := w.reader(func(c *directory.ClientConfig) { c.URLs = append(c.URLs, "http://192.0.2.4") })
 		time.Sleep(5 * time.Minute)
 		head, gateways := c.Head(), len(c.Current().Gateways())
 		if gateways != 2 {
@@ -352,9 +352,9 @@ func TestH24Rollback(t *testing.T) {
 		if got := c.Head(); got != head || len(c.Current().Gateways()) != gateways {
 			t.Errorf("the client went from document %d to %d", head.Sequence, got.Sequence)
 		}
-		replayed := func(c *ClientConfig) { c.URLs = []string{"http://192.0.2.4"} }
+		replayed := func(c *directory.ClientConfig) { c.URLs = []string{"http://192.0.2.4"} }
 		fresh := w.reader(replayed)
-		wise := w.reader(func(c *ClientConfig) { replayed(c); c.Seen = head })
+		wise := w.reader(func(c *directory.ClientConfig) { replayed(c); c.Seen = head })
 		time.Sleep(time.Minute)
 		if fresh.Current() == nil {
 			t.Error("the replayed document is no use even to one who knows nothing: the test shows nothing")
@@ -372,9 +372,9 @@ func TestH24LostStoreIsAFork(t *testing.T) {
 		w := newTown(t, nil)
 		w.settle(1, 1)
 		time.Sleep(5 * time.Minute)
-		cfg := ClientConfig{URLs: []string{"http://" + townAddr}, Key: w.key.Public()}
-		cfg.HTTP, _ = w.browser()
-		c, err := NewClient(cfg)
+		cfg := directory.ClientConfig{URLs: []string{"http://" + townAddr}, Key: w.key.Public()}
+		cfg.Fetch = w.fetcher()
+		c, err := directory.NewClient(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -388,7 +388,7 @@ func TestH24LostStoreIsAFork(t *testing.T) {
 		w.open()
 		select {
 		case err := <-ended:
-			if !errors.Is(err, ErrFork) {
+			if !errors.Is(err, directory.ErrFork) {
 				t.Errorf("Run ended with %v", err)
 			}
 		case <-time.After(time.Hour):
@@ -408,10 +408,10 @@ func TestH24TwoClientsServedTwoViews(t *testing.T) {
 		other.key = w.key
 		other.settle(1, 1)
 
-		run := func(in *town) (*Client, <-chan error) {
-			cfg := ClientConfig{URLs: []string{"http://" + townAddr}, Key: w.key.Public(), Network: "town"}
-			cfg.HTTP, _ = in.browser()
-			c, err := NewClient(cfg)
+		run := func(in *town) (*directory.Client, <-chan error) {
+			cfg := directory.ClientConfig{URLs: []string{"http://" + townAddr}, Key: w.key.Public(), Network: "town"}
+			cfg.Fetch = in.fetcher()
+			c, err := directory.NewClient(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -425,12 +425,12 @@ func TestH24TwoClientsServedTwoViews(t *testing.T) {
 		b, _ := run(other)
 		time.Sleep(10 * time.Minute)
 		if a.Current() == nil || b.Current() == nil {
-			t.Fatal("no pictures")
+			t.Fatal("no snapshots")
 		}
 		// What one's gateway states reaches the other through the mixnet.
-		var heads []Head
+		var heads []directory.Head
 		for _, in := range []*town{w, other} {
-			f, _ := in.server.front.Load().at(time.Now())
+			f, _ := in.server.published.Load().at(time.Now())
 			heads = append(heads, f.head)
 		}
 		if heads[0].Sequence != heads[1].Sequence {
@@ -459,22 +459,22 @@ func TestH24TwoClientsServedTwoViews(t *testing.T) {
 		time.Sleep(2 * time.Minute) // until the other saw that number
 		forged := heads[1]
 		forged.Signature[0] ^= 1
-		if err := a.Compare(forged); !errors.Is(err, ErrSignature) {
+		if err := a.Compare(forged); !errors.Is(err, directory.ErrSignature) {
 			t.Errorf("forged: %v", err)
 		}
-		if err := a.Compare(heads[1]); !errors.Is(err, ErrFork) {
+		if err := a.Compare(heads[1]); !errors.Is(err, directory.ErrFork) {
 			t.Errorf("the other's: %v, want ErrFork", err)
 		}
 		select {
 		case err := <-endedA:
-			if !errors.Is(err, ErrFork) {
+			if !errors.Is(err, directory.ErrFork) {
 				t.Errorf("Run ended with %v", err)
 			}
 		case <-time.After(time.Minute):
 			t.Error("Run goes on after a fork")
 		}
-		if _, err := a.Network(t.Context()); !errors.Is(err, ErrFork) {
-			t.Errorf("a picture is still given: %v", err)
+		if _, err := a.Network(t.Context()); !errors.Is(err, directory.ErrFork) {
+			t.Errorf("a snapshot is still given: %v", err)
 		}
 	})
 }
@@ -491,14 +491,14 @@ func TestH25ClientsPollCheaply(t *testing.T) {
 		seen := &recorder{next: w.server, note: func(r *http.Request, status int) {
 			mu.Lock()
 			defer mu.Unlock()
-			if r.URL.Path != pathNext && r.URL.Path != pathTopology {
+			if r.URL.Path != directory.PathNext && r.URL.Path != directory.PathTopology {
 				return
 			}
 			times = append(times, time.Since(time.Now().Truncate(DefaultPeriod)))
 			if status == http.StatusOK {
 				bodies++
 			}
-			if r.Header.Get("Cookie") != "" || r.UserAgent() != agent {
+			if r.Header.Get("Cookie") != "" || r.UserAgent() != "nym-socks5" {
 				t.Errorf("the request tells who asks: %v", r.Header)
 			}
 			if tag := r.Header.Get("If-None-Match"); tag == `"marked"` {
@@ -506,7 +506,7 @@ func TestH25ClientsPollCheaply(t *testing.T) {
 			}
 		}}
 		serveHTTP(t, w.net, "192.0.2.2:80", seen)
-		w.reader(func(c *ClientConfig) { c.URLs = []string{"http://192.0.2.2"} })
+		w.reader(func(c *directory.ClientConfig) { c.URLs = []string{"http://192.0.2.2"} })
 		time.Sleep(30 * time.Minute)
 		mu.Lock()
 		defer mu.Unlock()
@@ -560,7 +560,7 @@ func (m *marker) mark() {
 func TestHostileDirectories(t *testing.T) {
 	for name, spoil := range map[string]func(w http.ResponseWriter, r *http.Request, next http.Handler){
 		"no seal": func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-			next.ServeHTTP(&editor{ResponseWriter: w, edit: func(h http.Header) { h.Del(SealHeader) }}, r)
+			next.ServeHTTP(&editor{ResponseWriter: w, edit: func(h http.Header) { h.Del(directory.SealHeader) }}, r)
 		},
 		"a seal for another path": func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.RequestURI, r.URL.RawQuery = "", "x"
@@ -580,8 +580,8 @@ func TestHostileDirectories(t *testing.T) {
 				all := w.settle(1, 1)
 				time.Sleep(time.Minute)
 				serveHTTP(t, w.net, "192.0.2.9:80", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { spoil(rw, r, w.server) }))
-				bad := w.reader(func(c *ClientConfig) { c.URLs = []string{"http://192.0.2.9"} })
-				both := w.reader(func(c *ClientConfig) { c.URLs = []string{"http://192.0.2.9", "http://" + townAddr} })
+				bad := w.reader(func(c *directory.ClientConfig) { c.URLs = []string{"http://192.0.2.9"} })
+				both := w.reader(func(c *directory.ClientConfig) { c.URLs = []string{"http://192.0.2.9", "http://" + townAddr} })
 				time.Sleep(2 * time.Minute)
 				if bad.Current() != nil {
 					t.Error("it is believed")
@@ -619,9 +619,9 @@ func TestClientsBelieveOnlyTheirOwnDirectory(t *testing.T) {
 		w := newTown(t, nil)
 		w.settle(1, 1)
 		time.Sleep(time.Minute)
-		for name, change := range map[string]func(*ClientConfig){
-			"another key":     func(c *ClientConfig) { c.Key = keys.NewIdentityKey().Public() },
-			"another network": func(c *ClientConfig) { c.Network = "village" },
+		for name, change := range map[string]func(*directory.ClientConfig){
+			"another key":     func(c *directory.ClientConfig) { c.Key = keys.NewIdentityKey().Public() },
+			"another network": func(c *directory.ClientConfig) { c.Network = "village" },
 		} {
 			c := w.reader(change)
 			time.Sleep(time.Minute)
@@ -648,14 +648,14 @@ func TestPlainDirectory(t *testing.T) {
 				http.NotFound(rw, r)
 				return
 			}
-			w.server.ServeHTTP(&editor{ResponseWriter: rw, edit: func(h http.Header) { h.Del(SealHeader); h.Del("ETag") }}, r)
+			w.server.ServeHTTP(&editor{ResponseWriter: rw, edit: func(h http.Header) { h.Del(directory.SealHeader); h.Del("ETag") }}, r)
 		})
 		serveHTTP(t, w.net, "192.0.2.3:80", plain)
-		change := func(c *ClientConfig) {
+		change := func(c *directory.ClientConfig) {
 			c.Key, c.Network, c.URLs = keys.Identity{}, "", []string{"http://192.0.2.3/"}
 		}
 		c := w.reader(change)
-		node := w.reader(func(c *ClientConfig) { change(c); c.Noise = true })
+		node := w.reader(func(c *directory.ClientConfig) { change(c); c.Noise = true })
 		n, err := c.Network(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -684,9 +684,9 @@ func TestAnnouncerIsRefusedAndTriesOn(t *testing.T) {
 		var mu sync.Mutex
 		open := false
 		w := newTown(t, func(c *Config) {
-			c.Allow = func(keys.Identity, Role) bool { mu.Lock(); defer mu.Unlock(); return open }
+			c.Allow = func(keys.Identity, directory.Role) bool { mu.Lock(); defer mu.Unlock(); return open }
 		})
-		n := w.join(RoleMixnode, nil)
+		n := w.join(directory.RoleMixnode, nil)
 		time.Sleep(time.Minute)
 		if !n.State().Until.IsZero() {
 			t.Fatal("an unlisted node has a lease")
@@ -712,22 +712,22 @@ func TestSequencesAreKept(t *testing.T) {
 		id := keys.NewIdentityKey()
 		var mu sync.Mutex
 		var saved []uint64
-		identity := func(last uint64) func(*AnnouncerConfig) {
-			return func(c *AnnouncerConfig) {
+		identity := func(last uint64) func(*announce.Config) {
+			return func(c *announce.Config) {
 				c.Identity, c.Sequence = id, last
 				c.Save = func(n uint64) error { mu.Lock(); defer mu.Unlock(); saved = append(saved, n); return nil }
 			}
 		}
 		// One whose clock was far ahead in an earlier life.
 		far := uint64(time.Now().Add(1000 * time.Hour).Unix())
-		n := w.join(RoleMixnode, identity(far))
+		n := w.join(directory.RoleMixnode, identity(far))
 		time.Sleep(time.Minute)
 		n.stop()
 		if !n.State().Until.After(time.Now().Add(-time.Minute)) || saved[0] != far+1 || !slices.IsSorted(saved) {
 			t.Fatalf("sequences %v, want them from %d", saved, far+1)
 		}
 		// And one that has forgotten: the directory tells it.
-		again := w.join(RoleMixnode, identity(0))
+		again := w.join(directory.RoleMixnode, identity(0))
 		time.Sleep(time.Minute)
 		if !again.State().Until.After(time.Now()) {
 			t.Error("no lease for a node that forgot its sequence")
@@ -741,8 +741,8 @@ func TestKeysAreUsedBeforeTheyAreAnnounced(t *testing.T) {
 		w := newTown(t, nil)
 		var mu sync.Mutex
 		fails := 5
-		n := w.join(RoleMixnode, func(c *AnnouncerConfig) {
-			c.OnKeys = func(SphinxKey, SphinxKey) error {
+		n := w.join(directory.RoleMixnode, func(c *announce.Config) {
+			c.OnKeys = func(announce.SphinxKey, announce.SphinxKey) error {
 				mu.Lock()
 				defer mu.Unlock()
 				if fails--; fails >= 0 {
@@ -767,36 +767,11 @@ func TestRequesterJoins(t *testing.T) {
 		w := newTown(t, nil)
 		w.settle(1, 1)
 		c := w.reader(nil)
-		req := w.join(RoleRequester, nil)
+		req := w.join(directory.RoleRequester, nil)
 		time.Sleep(2 * time.Minute)
 		rs := c.View().Requesters
 		if len(rs) != 1 || rs[0].Identity != req.id || len(rs[0].Addresses) != 1 {
 			t.Errorf("requesters %+v", rs)
 		}
 	})
-}
-
-func TestClientConfigRefused(t *testing.T) {
-	for name, cfg := range map[string]ClientConfig{
-		"no URL":   {},
-		"scheme":   {URLs: []string{"ftp://a.org"}},
-		"password": {URLs: []string{"http://a:b@a.org"}},
-		"query":    {URLs: []string{"http://a.org/?x"}},
-		"refresh":  {URLs: []string{"http://a.org"}, Refresh: -1},
-	} {
-		if _, err := NewClient(cfg); err == nil {
-			t.Errorf("client, %s: accepted", name)
-		}
-	}
-	id := keys.NewIdentityKey()
-	for name, cfg := range map[string]AnnouncerConfig{
-		"no URL":      {Identity: id, Keyring: NewKeyring(), Announcement: testAnnouncement(id, RoleMixnode)},
-		"no identity": {URLs: []string{"http://a.org"}, Keyring: NewKeyring(), Announcement: testAnnouncement(id, RoleMixnode)},
-		"no keyring":  {URLs: []string{"http://a.org"}, Identity: id, Announcement: testAnnouncement(id, RoleMixnode)},
-		"no role":     {URLs: []string{"http://a.org"}, Identity: id, Keyring: NewKeyring(), Announcement: Announcement{Network: "a"}},
-	} {
-		if _, err := NewAnnouncer(cfg); err == nil {
-			t.Errorf("announcer, %s: accepted", name)
-		}
-	}
 }

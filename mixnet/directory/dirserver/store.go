@@ -1,10 +1,11 @@
-package directory
+package dirserver
 
 import (
 	"context"
 	"sync"
 	"time"
 
+	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 )
 
@@ -30,16 +31,16 @@ type Store interface {
 	PutRecord(ctx context.Context, r Record) error
 	// Head gives the head of the last snapshot published; the zero Head if
 	// there was none.
-	Head(ctx context.Context) (Head, error)
+	Head(ctx context.Context) (directory.Head, error)
 	// PutHead stores it, under the same promise as PutRecord.
-	PutHead(ctx context.Context, h Head) error
+	PutHead(ctx context.Context, h directory.Head) error
 }
 
 // A MemoryStore is a [Store] that ends with the process.
 type MemoryStore struct {
 	mu      sync.Mutex
 	records map[keys.Identity]Record
-	head    Head
+	head    directory.Head
 }
 
 // NewMemoryStore makes an empty store.
@@ -65,14 +66,14 @@ func (s *MemoryStore) PutRecord(_ context.Context, r Record) error {
 }
 
 // Head implements [Store].
-func (s *MemoryStore) Head(context.Context) (Head, error) {
+func (s *MemoryStore) Head(context.Context) (directory.Head, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.head, nil
 }
 
 // PutHead implements [Store].
-func (s *MemoryStore) PutHead(_ context.Context, h Head) error {
+func (s *MemoryStore) PutHead(_ context.Context, h directory.Head) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.head = h

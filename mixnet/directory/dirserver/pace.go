@@ -1,17 +1,10 @@
-package directory
+package dirserver
 
 import (
 	"slices"
 	"time"
-)
 
-const (
-	// settlingPeriod is the time between snapshots while a network comes together.
-	settlingPeriod = 2 * time.Second
-	// settledAfter is how long nobody must have come or gone for the network to
-	// be there, settledWithin how long that is waited for.
-	settledAfter  = 10 * time.Second
-	settledWithin = 5 * time.Minute
+	"nym-socks5/mixnet/directory"
 )
 
 // A pace chooses the cadence of each snapshot. While a network comes together,
@@ -23,29 +16,29 @@ const (
 //	    ▲                        └──────── packets cannot cross ───┤
 //	    └──────────────────────────────────────────────────────────┘
 type pace struct {
-	usual, quick cadence
+	usual, quick directory.Cadence
 
 	settled  bool
-	routable time.Time // since when; zero: it is not
-	changed  time.Time // when somebody came or went last
-	before   *View     // that was looked at last
+	routable time.Time       // since when; zero: it is not
+	changed  time.Time       // when somebody came or went last
+	before   *directory.View // that was looked at last
 }
 
-func newPace(usual cadence) pace {
+func newPace(usual directory.Cadence) pace {
 	quick := usual
-	if quick.period > settlingPeriod {
-		quick = cadence{settlingPeriod, settlingPeriod / 2}
+	if quick.Period > settlingPeriod {
+		quick = directory.Cadence{Period: settlingPeriod, Lead: settlingPeriod / 2}
 	}
 	return pace{usual: usual, quick: quick}
 }
 
 // of gives the cadence of a snapshot of v that is issued now. A network that is whole
 // when the directory starts has been there before.
-func (p *pace) of(v *View, now time.Time) cadence {
+func (p *pace) of(v *directory.View, now time.Time) directory.Cadence {
 	before := p.before
 	p.before = v
 	switch {
-	case !v.routable():
+	case !v.Routable():
 		p.settled, p.routable = false, time.Time{}
 	case before == nil:
 		p.settled = true
@@ -65,7 +58,7 @@ func (p *pace) of(v *View, now time.Time) cadence {
 }
 
 // sameParties reports whether two views have the same nodes and requesters.
-func sameParties(a, b *View) bool {
-	return slices.EqualFunc(a.Nodes, b.Nodes, func(a, b Node) bool { return a.Identity == b.Identity }) &&
-		slices.EqualFunc(a.Requesters, b.Requesters, func(a, b Requester) bool { return a.Identity == b.Identity })
+func sameParties(a, b *directory.View) bool {
+	return slices.EqualFunc(a.Nodes, b.Nodes, func(a, b directory.Node) bool { return a.Identity == b.Identity }) &&
+		slices.EqualFunc(a.Requesters, b.Requesters, func(a, b directory.Requester) bool { return a.Identity == b.Identity })
 }

@@ -1,20 +1,17 @@
-package directory
+package dirserver
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
+
+	"nym-socks5/mixnet/directory"
 )
-
-// storeRetry is how long the loop waits after the store failed.
-const storeRetry = time.Second
-
-// probeTimeout bounds how long one node is waited for.
-const probeTimeout = 5 * time.Second
 
 // An offer is an announcement on its way from a handler to the loop.
 type offer struct {
-	said   *Announcement
+	said   *directory.Announcement
 	signed []byte
 	probed bool
 	answer chan<- verdict // room for one
@@ -22,24 +19,17 @@ type offer struct {
 
 // A verdict is the loop's answer.
 type verdict struct {
-	lease      leaseJSON
+	lease      directory.Lease
 	needsProbe bool
 	err        error
 }
 
-// leaseJSON is what a directory answers to an announcement.
-type leaseJSON struct {
-	Seconds float64 `json:"lease_seconds"`
-	Layer   uint8   `json:"layer,omitempty"`
-	Head    Head    `json:"head"`
-}
-
 // announce answers one announcement.
-func (s *Server) announce(ctx context.Context, body []byte) (any, error) {
-	said, err := OpenAnnouncement(body)
+func (s *Server) announce(ctx context.Context, body []byte) ([]byte, error) {
+	said, err := directory.OpenAnnouncement(body)
 	if err != nil {
 		s.counters.refused.Add(1)
-		return nil, &Refusal{Code: CodeMalformed, Message: "the announcement is malformed or not signed by its identity"}
+		return nil, &directory.Refusal{Code: directory.CodeMalformed, Message: "the announcement is malformed or not signed by its identity"}
 	}
 	v := s.offer(ctx, offer{said: said, signed: body})
 	if v.needsProbe {
@@ -54,13 +44,13 @@ func (s *Server) announce(ctx context.Context, body []byte) (any, error) {
 		return nil, v.err
 	}
 	s.counters.accepted.Add(1)
-	return v.lease, nil
+	return json.Marshal(v.lease)
 }
 
 func (s *Server) offer(ctx context.Context, o offer) verdict {
 	answer := make(chan verdict, 1)
 	o.answer = answer
-	busy := verdict{err: &Refusal{Code: CodeBusy, Message: "the directory is stopping"}}
+	busy := verdict{err: &directory.Refusal{Code: directory.CodeBusy, Message: "the directory is stopping"}}
 	select {
 	case s.offers <- o:
 	case <-s.ended:
@@ -76,11 +66,11 @@ func (s *Server) offer(ctx context.Context, o offer) verdict {
 	}
 }
 
-func (s *Server) probe(ctx context.Context, a *Announcement) error {
+func (s *Server) probe(ctx context.Context, a *directory.Announcement) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	if err := s.cfg.Probe(ctx, a.addr(), a.Noise); err != nil {
-		return &Refusal{Code: CodeUnreachable, Message: "nobody answers at the announced address with the announced Noise key"}
+	if err := s.cfg.Probe(ctx, addrOf(a), a.Noise); err != nil {
+		return &directory.Refusal{Code: directory.CodeUnreachable, Message: "nobody answers at the announced address with the announced Noise key"}
 	}
 	return nil
 }
@@ -94,7 +84,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("directory: stored records: %w", err)
 	}
 	reg.load(records, time.Now())
-	p := &press{pace: newPace(cadence{s.cfg.Period, s.cfg.Lead}), schedule: s.cfg.Schedule, validity: s.cfg.ValidFor}
+	p := &publisher{pace: newPace(directory.Cadence{Period: s.cfg.Period, Lead: s.cfg.Lead}), schedule: s.cfg.Schedule, validity: s.cfg.ValidFor}
 	if p.last, err = s.cfg.Store.Head(ctx); err != nil {
 		return fmt.Errorf("directory: stored head: %w", err)
 	}
@@ -124,7 +114,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // take decides about one offer and stores what was accepted.
-func (s *Server) take(ctx context.Context, reg *registry, p *press, o offer) verdict {
+func (s *Server) take(ctx context.Context, reg *registry, p *publisher, o offer) verdict {
 	rec, needsProbe, err := reg.judge(o.said, o.signed, time.Now())
 	switch {
 	case err != nil:
@@ -134,19 +124,19 @@ func (s *Server) take(ctx context.Context, reg *registry, p *press, o offer) ver
 	}
 	if err := s.cfg.Store.PutRecord(ctx, rec); err != nil {
 		s.cfg.Log.Error().Err(err).Msg("record not stored")
-		return verdict{err: &Refusal{Code: CodeBusy, Message: "the directory cannot store the announcement"}}
+		return verdict{err: &directory.Refusal{Code: directory.CodeBusy, Message: "the directory cannot store the announcement"}}
 	}
 	reg.put(rec, o.said)
-	return verdict{lease: leaseJSON{s.cfg.Lease.Seconds(), rec.Layer, p.last}}
+	return verdict{lease: directory.Lease{Length: s.cfg.Lease, Layer: rec.Layer, Head: p.last}}
 }
 
 // publish does what is due: brings a snapshot into force, issues the next.
-func (s *Server) publish(ctx context.Context, reg *registry, p *press) error {
+func (s *Server) publish(ctx context.Context, reg *registry, p *publisher) error {
 	now := time.Now()
 	p.advance(now)
 	defer func() {
 		if p.current != nil {
-			if s.front.Swap(&front{p.current, p.next}) == nil {
+			if s.published.Swap(&published{p.current, p.next}) == nil {
 				close(s.ready)
 			}
 		}
@@ -166,7 +156,7 @@ func (s *Server) publish(ctx context.Context, reg *registry, p *press) error {
 		reg.put(rec, reg.members[rec.Identity].said)
 	}
 	v := reg.view(now, at)
-	v.cadence = p.pace.of(v, now)
+	v.Cadence = p.pace.of(v, now)
 	v.Refreshed = p.refreshed(v, at)
 	if p.pass(v, at) {
 		return nil

@@ -1,20 +1,45 @@
-package directory
+package dirserver
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"testing"
 	"time"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 )
 
+var noon = time.Date(2026, 5, 15, 12, 0, 0, 0, time.UTC)
+
+// hourly has epochs of an hour and rotations of 4 of them: epoch 100, the first
+// of rotation 25, begins at noon.
+var hourly = directory.Schedule{Start: noon, First: 100, Duration: time.Hour, Validity: 4}
+
+// wholeView is a network that packets can cross.
+func wholeView() *directory.View {
+	v := &directory.View{Network: "test", Schedule: hourly, Epoch: 100, Rotation: 25}
+	for i, role := range []topology.Role{topology.RoleMix1, topology.RoleMix2, topology.RoleMix3, topology.RoleGateway} {
+		n := directory.Node{
+			ID: uint32(i + 1), Role: role, Identity: keys.NewIdentityKey().Public(), Sphinx: keys.NewSphinxKey().Public(),
+			Hosts: []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)})}, MixPort: 1789,
+		}
+		if role == topology.RoleGateway {
+			n.Clients.WS = 9000
+		}
+		v.Nodes = append(v.Nodes, n)
+	}
+	return v
+}
+
 func newTestRegistry() *registry {
 	cfg, err := Config{
 		Network: "test", Key: keys.NewIdentityKey(), Schedule: hourly,
-		Allow: func(keys.Identity, Role) bool { return true },
+		Allow: func(keys.Identity, directory.Role) bool { return true },
 	}.withDefaults()
 	if err != nil {
 		panic(err)
@@ -25,29 +50,29 @@ func newTestRegistry() *registry {
 // A testNode announces itself by hand.
 type testNode struct {
 	key  *keys.IdentityKey
-	said Announcement
+	said directory.Announcement
 }
 
 var testNodes uint8 // makes addresses differ
 
-func newTestNode(_ *registry, role Role) *testNode {
+func newTestNode(_ *registry, role directory.Role) *testNode {
 	n := &testNode{key: keys.NewIdentityKey()}
 	n.said = testAnnouncement(n.key, role)
 	return n
 }
 
-func testAnnouncement(k *keys.IdentityKey, role Role) Announcement {
+func testAnnouncement(k *keys.IdentityKey, role directory.Role) directory.Announcement {
 	testNodes++
-	a := Announcement{Network: "test", Identity: k.Public(), Role: role, Build: "test 1"}
+	a := directory.Announcement{Network: "test", Identity: k.Public(), Role: role, Build: "test 1"}
 	switch role {
-	case RoleRequester:
+	case directory.RoleRequester:
 		a.Addresses = []mixnet.Recipient{{Identity: keys.NewIdentityKey().Public(), Gateway: keys.NewIdentityKey().Public()}}
 		return a
-	case RoleGateway:
-		a.Clients = Clients{WS: 9000}
+	case directory.RoleGateway:
+		a.Clients = directory.Clients{WS: 9000}
 	}
 	a.Hosts, a.MixPort = []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, testNodes})}, 1789
-	a.Sphinx = []RotationKey{{25, keys.NewSphinxKey().Public()}}
+	a.Sphinx = []directory.RotationKey{{Rotation: 25, Key: keys.NewSphinxKey().Public()}}
 	a.Noise = keys.NewNoiseKey().Public()
 	return a
 }
@@ -62,7 +87,7 @@ func (n *testNode) offer(t *testing.T, r *registry, now time.Time) (Record, erro
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := OpenAnnouncement(signed)
+	said, err := directory.OpenAnnouncement(signed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +109,7 @@ func (n *testNode) announce(t *testing.T, r *registry, now time.Time) Record {
 
 func wantCode(t *testing.T, what string, err error, code string) {
 	t.Helper()
-	var r *Refusal
+	var r *directory.Refusal
 	if !errors.As(err, &r) || r.Code != code {
 		t.Errorf("%s: %v, want %s", what, err, code)
 	}
@@ -95,13 +120,13 @@ func wantCode(t *testing.T, what string, err error, code string) {
 // role for which the identity is not listed … → 4xx"
 func TestRefusals(t *testing.T) {
 	r, now := newTestRegistry(), noon
-	n := newTestNode(r, RoleMixnode)
+	n := newTestNode(r, directory.RoleMixnode)
 	n.announce(t, r, now)
 
 	n.said.Sequence-- // offer counts up again
 	_, err := n.offer(t, r, now)
-	wantCode(t, "the same sequence", err, CodeSequence)
-	var refused *Refusal
+	wantCode(t, "the same sequence", err, directory.CodeSequence)
+	var refused *directory.Refusal
 	if errors.As(err, &refused) && refused.Sequence != 1 {
 		t.Errorf("the refusal names sequence %d, want 1", refused.Sequence)
 	}
@@ -110,24 +135,24 @@ func TestRefusals(t *testing.T) {
 		spoil func(*testNode)
 		code  string
 	}{
-		"another network": {func(n *testNode) { n.said.Network = "other" }, CodeNetwork},
+		"another network": {func(n *testNode) { n.said.Network = "other" }, directory.CodeNetwork},
 		"another's address": {func(o *testNode) {
 			o.said.Hosts, o.said.MixPort = n.said.Hosts, n.said.MixPort
-		}, CodeTaken},
+		}, directory.CodeTaken},
 	} {
-		o := newTestNode(r, RoleMixnode)
+		o := newTestNode(r, directory.RoleMixnode)
 		c.spoil(o)
 		_, err := o.offer(t, r, now)
 		wantCode(t, name, err, c.code)
 	}
 
-	o := newTestNode(r, RoleMixnode)
+	o := newTestNode(r, directory.RoleMixnode)
 	for _, late := range []time.Duration{121 * time.Second, -121 * time.Second} {
 		signed, _ := o.said.Sign(o.key)
 		said := o.said
 		said.Issued = now.Add(late)
 		_, _, err := r.judge(&said, signed, now)
-		wantCode(t, "issued "+late.String()+" off", err, CodeClock)
+		wantCode(t, "issued "+late.String()+" off", err, directory.CodeClock)
 	}
 	if _, err := o.offer(t, r, now); err != nil {
 		t.Errorf("the same node in order: %v", err)
@@ -137,12 +162,12 @@ func TestRefusals(t *testing.T) {
 // Who may join a directory: identities that its operator listed.
 func TestOnlyListedIdentitiesJoin(t *testing.T) {
 	r, now := newTestRegistry(), noon
-	mix, gw := newTestNode(r, RoleMixnode), newTestNode(r, RoleGateway)
-	listed := map[keys.Identity]Role{mix.said.Identity: RoleMixnode, gw.said.Identity: RoleMixnode}
-	r.allow = func(id keys.Identity, role Role) bool { return listed[id] == role }
+	mix, gw := newTestNode(r, directory.RoleMixnode), newTestNode(r, directory.RoleGateway)
+	listed := map[keys.Identity]directory.Role{mix.said.Identity: directory.RoleMixnode, gw.said.Identity: directory.RoleMixnode}
+	r.allow = func(id keys.Identity, role directory.Role) bool { return listed[id] == role }
 	mix.announce(t, r, now)
 	_, err := gw.offer(t, r, now)
-	wantCode(t, "listed in another role", err, CodeNotListed)
+	wantCode(t, "listed in another role", err, directory.CodeNotListed)
 	if v := r.view(now, now); len(v.Nodes) != 1 {
 		t.Fatalf("%d nodes, want 1", len(v.Nodes))
 	}
@@ -156,7 +181,7 @@ func TestOnlyListedIdentitiesJoin(t *testing.T) {
 // nodes.md §4.11: "Without renewal within the lease the node leaves the next document."
 func TestLeases(t *testing.T) {
 	r, now := newTestRegistry(), noon
-	n, gone := newTestNode(r, RoleMixnode), newTestNode(r, RoleMixnode)
+	n, gone := newTestNode(r, directory.RoleMixnode), newTestNode(r, directory.RoleMixnode)
 	first := n.announce(t, r, now)
 	gone.announce(t, r, now)
 	n.announce(t, r, now.Add(r.lease/2))
@@ -177,7 +202,7 @@ func TestLayersAreBalancedAndStable(t *testing.T) {
 	var all []*testNode
 	var count [4]int
 	for i := range 9 {
-		n := newTestNode(r, RoleMixnode)
+		n := newTestNode(r, directory.RoleMixnode)
 		if i%2 == 0 {
 			n.said.PreferredLayer = 1 // cannot have it all
 		}
@@ -217,25 +242,25 @@ func TestLayersAreBalancedAndStable(t *testing.T) {
 
 func TestFixedNodesCount(t *testing.T) {
 	r, now := newTestRegistry(), noon
-	fixed := vectorView(t).Nodes[:1]
+	fixed := wholeView().Nodes[:1]
 	r.fixed, r.lastID = fixed, 1
-	n := newTestNode(r, RoleMixnode)
+	n := newTestNode(r, directory.RoleMixnode)
 	if rec := n.announce(t, r, now); rec.ID != 2 || rec.Layer != 2 {
 		t.Errorf("number %d in layer %d, want 2 in 2", rec.ID, rec.Layer)
 	}
-	twin := newTestNode(r, RoleMixnode)
+	twin := newTestNode(r, directory.RoleMixnode)
 	twin.said.Hosts, twin.said.MixPort = fixed[0].Hosts, fixed[0].MixPort
 	_, err := twin.offer(t, r, now)
-	wantCode(t, "the address of a fixed node", err, CodeTaken)
+	wantCode(t, "the address of a fixed node", err, directory.CodeTaken)
 }
 
 // nodes.md §3.7: "The directory must therefore switch rotation_id and all
 // x25519_sphinx_pubkey values atomically."
 func TestViewHasTheKeysOfItsRotation(t *testing.T) {
 	r, now := newTestRegistry(), noon
-	ahead, late := newTestNode(r, RoleMixnode), newTestNode(r, RoleMixnode)
+	ahead, late := newTestNode(r, directory.RoleMixnode), newTestNode(r, directory.RoleMixnode)
 	next := keys.NewSphinxKey().Public()
-	ahead.said.Sphinx = append(ahead.said.Sphinx, RotationKey{26, next})
+	ahead.said.Sphinx = append(ahead.said.Sphinx, directory.RotationKey{Rotation: 26, Key: next})
 	ahead.announce(t, r, now)
 	late.announce(t, r, now)
 
@@ -251,7 +276,7 @@ func TestViewHasTheKeysOfItsRotation(t *testing.T) {
 
 func TestLoadedRecords(t *testing.T) {
 	r, now := newTestRegistry(), noon
-	alive, away := newTestNode(r, RoleMixnode), newTestNode(r, RoleGateway)
+	alive, away := newTestNode(r, directory.RoleMixnode), newTestNode(r, directory.RoleGateway)
 	gone := away.announce(t, r, now)
 	kept := alive.announce(t, r, now.Add(10*time.Minute))
 
@@ -268,20 +293,20 @@ func TestLoadedRecords(t *testing.T) {
 	if l := again.listed(later.Add(2 * again.lease)); len(l) != 0 {
 		t.Error("the new lease does not end")
 	}
-	rec := newTestNode(again, RoleMixnode).announce(t, again, later)
+	rec := newTestNode(again, directory.RoleMixnode).announce(t, again, later)
 	if rec.ID != 41 {
 		t.Errorf("a new node gets number %d, want 41: numbers are never given twice", rec.ID)
 	}
 	// Sequences are remembered.
 	alive.said.Sequence = 0
 	_, err := alive.offer(t, again, later)
-	wantCode(t, "an old sequence after a restart", err, CodeSequence)
+	wantCode(t, "an old sequence after a restart", err, directory.CodeSequence)
 }
 
 func TestProbeIsAskedForOnceForEachAddress(t *testing.T) {
 	r, now := newTestRegistry(), noon
 	r.probes = true
-	n := newTestNode(r, RoleMixnode)
+	n := newTestNode(r, directory.RoleMixnode)
 	ask := func(now time.Time) bool {
 		n.said.Sequence++
 		n.said.Issued = now
@@ -314,7 +339,7 @@ func TestProbeIsAskedForOnceForEachAddress(t *testing.T) {
 
 func TestRequestersAreListed(t *testing.T) {
 	r, now := newTestRegistry(), noon
-	gw, req := newTestNode(r, RoleGateway), newTestNode(r, RoleRequester)
+	gw, req := newTestNode(r, directory.RoleGateway), newTestNode(r, directory.RoleRequester)
 	req.said.Addresses[0].Gateway = gw.said.Identity
 	gw.announce(t, r, now)
 	if rec := req.announce(t, r, now); rec.Layer != 0 {
@@ -325,10 +350,32 @@ func TestRequestersAreListed(t *testing.T) {
 		t.Fatalf("%d nodes, %d requesters", len(v.Nodes), len(v.Requesters))
 	}
 	// nodes.md §4.5: Nym's clients find it at its gateway.
-	if d := v.described(); d.Data[0].Description.Requester == nil || d.Data[0].Description.Requester.Address != req.said.Addresses[0].String() {
+	docs, err := v.Documents(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(docs[pathDescribed], []byte(`"address":"`+req.said.Addresses[0].String())) {
 		t.Error("the gateway's description does not name the requester")
 	}
-	if s := v.rewardedSet(); len(s.Exit) != 1 || len(s.Entry) != 0 {
-		t.Errorf("rewarded set %+v, want the gateway as an exit", s)
+	var set struct {
+		Entry, Exit []uint32
+	}
+	if err := json.Unmarshal(bytes.ReplaceAll(docs[pathRewardedSet], []byte("_gateways"), nil), &set); err != nil || len(set.Exit) != 1 || len(set.Entry) != 0 {
+		t.Errorf("rewarded set %s, want the gateway as an exit", docs[pathRewardedSet])
+	}
+}
+
+// hardening.md H18: "After an unclean end that may have lost some, the node
+// takes a new Sphinx key": the directory takes another key for a rotation that
+// has one.
+func TestH18ReplacedKeysAreListed(t *testing.T) {
+	r := newTestRegistry()
+	n := newTestNode(r, directory.RoleMixnode)
+	n.announce(t, r, noon)
+	want := keys.NewSphinxKey().Public()
+	n.said.Sphinx = []directory.RotationKey{{Rotation: 25, Key: want}}
+	n.announce(t, r, noon.Add(time.Second))
+	if got := r.view(noon, noon).Nodes[0].Sphinx; got != want {
+		t.Errorf("the topology has %v, want %v", got, want)
 	}
 }

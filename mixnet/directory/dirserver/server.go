@@ -1,4 +1,4 @@
-package directory
+package dirserver
 
 import (
 	"context"
@@ -7,38 +7,39 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"nym-socks5/mixnet/directory"
 )
 
 // A Server is a directory: an http.Handler for clients and nodes, and a loop
 // that decides what it says.
 //
-//	GET  ─▶ handler ──────── reads ───────▶ front: current and next snapshot
+//	GET  ─▶ handler ──────── reads ───────▶ published: current and next snapshot
 //	POST ─▶ handler ─ announcement ─▶ loop ─ publishes ─┘
 //	                                   └── Store
 //
 // Requests that come before the loop runs, or after it has ended, are answered
 // 503.
 type Server struct {
-	cfg      Config
-	front    atomic.Pointer[front]
-	offers   chan offer    // unbuffered: the handler waits for the loop
-	ready    chan struct{} // closed with the first snapshot in force
-	ended    chan struct{}
-	reads    *limiter
-	writes   *limiter
-	counters counters
+	cfg       Config
+	published atomic.Pointer[published]
+	offers    chan offer    // unbuffered: the handler waits for the loop
+	ready     chan struct{} // closed with the first snapshot in force
+	ended     chan struct{}
+	reads     *limiter
+	writes    *limiter
+	counters  counters
 }
 
-// front is what can be fetched: both snapshots, so that the switch happens on
+// published is what can be fetched: both snapshots, so that the switch happens on
 // the tick of the clock whether or not the loop is awake.
-type front struct{ current, next *snapshot }
+type published struct{ current, next *snapshot }
 
-func (f *front) at(now time.Time) (current, next *snapshot) {
+func (f *published) at(now time.Time) (current, next *snapshot) {
 	if f.next != nil && !now.Before(f.next.seal.ValidAfter) {
 		return f.next, nil
 	}
@@ -50,9 +51,9 @@ type counters struct {
 	requests, limited, accepted, refused atomic.Uint64
 }
 
-// NewServer checks the configuration and makes a Server. It opens nothing; see
+// New checks the configuration and makes a Server. It opens nothing; see
 // [Server.Run].
-func NewServer(cfg Config) (*Server, error) {
+func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -62,8 +63,8 @@ func NewServer(cfg Config) (*Server, error) {
 		offers: make(chan offer),
 		ready:  make(chan struct{}),
 		ended:  make(chan struct{}),
-		reads:  newLimiter(cfg.ReadRate, int(3*cfg.ReadRate)+1),
-		writes: newLimiter(cfg.AnnounceRate, int(10*cfg.AnnounceRate)+1),
+		reads:  newLimiter(cfg.ReadRate, int(readBurst*cfg.ReadRate)+1),
+		writes: newLimiter(cfg.AnnounceRate, int(announceBurst*cfg.AnnounceRate)+1),
 	}, nil
 }
 
@@ -75,7 +76,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.counters.requests.Add(1)
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", SealHeader+", ETag")
+	h.Set("Access-Control-Expose-Headers", directory.SealHeader+", ETag")
 	if r.Method == http.MethodOptions {
 		// Nym's clients send odd content types, which makes browsers ask first.
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS")
@@ -92,35 +93,35 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	if path == pathAnnounce {
+	if path == directory.PathAnnounce {
 		limit = s.writes
 	}
 	if !limit.allow(s.cfg.Peer(r), now) {
 		s.counters.limited.Add(1)
 		h.Set("Retry-After", "1")
-		fail(w, http.StatusTooManyRequests, CodeBusy, "too many requests")
+		fail(w, http.StatusTooManyRequests, directory.CodeBusy, "too many requests")
 		return
 	}
-	f := s.front.Load()
+	f := s.published.Load()
 	if f == nil {
 		h.Set("Retry-After", "1")
-		fail(w, http.StatusServiceUnavailable, CodeBusy, "not ready")
+		fail(w, http.StatusServiceUnavailable, directory.CodeBusy, "not ready")
 		return
 	}
 	current, next := f.at(now)
 	switch path {
-	case pathAnnounce:
+	case directory.PathAnnounce:
 		post(w, r, s.announce)
-	case pathRefresh:
-		post(w, r, refresh)
-	case pathByAddresses:
-		post(w, r, current.byAddresses)
-	case pathNext:
+	case directory.PathRefresh:
+		post(w, r, func(_ context.Context, body []byte) ([]byte, error) { return directory.Refresh(body) })
+	case directory.PathByAddresses:
+		post(w, r, func(_ context.Context, body []byte) ([]byte, error) { return current.view.ByAddresses(body) })
+	case directory.PathNext:
 		if next == nil {
-			fail(w, http.StatusNotFound, "not-found", "the next topology is not issued yet")
+			fail(w, http.StatusNotFound, directory.CodeNotFound, "the next topology is not issued yet")
 			return
 		}
-		next.serve(w, r, pathTopology)
+		next.serve(w, r, directory.PathTopology)
 	default:
 		current.serve(w, r, path)
 	}
@@ -131,7 +132,7 @@ func (s *snapshot) serve(w http.ResponseWriter, r *http.Request, path string) {
 	d := s.docs[path]
 	switch {
 	case d == nil:
-		fail(w, http.StatusNotFound, "not-found", "there is no such document")
+		fail(w, http.StatusNotFound, directory.CodeNotFound, "there is no such document")
 		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
@@ -142,10 +143,10 @@ func (s *snapshot) serve(w http.ResponseWriter, r *http.Request, path string) {
 		return
 	}
 	h := w.Header()
-	h.Set(SealHeader, s.sealFor(r.URL.RequestURI(), d))
-	h.Set("ETag", d.hash.etag())
+	h.Set(directory.SealHeader, s.sealFor(r.URL.RequestURI(), d))
+	h.Set("ETag", d.hash.ETag())
 	h.Set("Cache-Control", "no-cache")
-	if slices.ContainsFunc(r.Header.Values("If-None-Match"), func(v string) bool { return strings.Contains(v, d.hash.etag()) }) {
+	if slices.ContainsFunc(r.Header.Values("If-None-Match"), func(v string) bool { return strings.Contains(v, d.hash.ETag()) }) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
@@ -157,91 +158,53 @@ func (s *snapshot) serve(w http.ResponseWriter, r *http.Request, path string) {
 }
 
 // post reads a bounded body and answers with JSON.
-func post(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, body []byte) (any, error)) {
+func post(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, body []byte) ([]byte, error)) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST, OPTIONS")
 		fail(w, http.StatusMethodNotAllowed, "method", "this takes a POST")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxAnnouncement))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		fail(w, http.StatusBadRequest, CodeMalformed, "the body is too long or incomplete")
+		fail(w, http.StatusBadRequest, directory.CodeMalformed, "the body is too long or incomplete")
 		return
 	}
 	answer, err := do(r.Context(), body)
-	var refused *Refusal
+	var refused *directory.Refusal
 	switch {
 	case errors.As(err, &refused):
-		refused.write(w)
+		refuse(w, refused)
 		return
 	case err != nil:
-		fail(w, http.StatusBadRequest, CodeMalformed, "the request is malformed")
-		return
-	}
-	out, err := json.Marshal(answer)
-	if err != nil {
-		fail(w, http.StatusInternalServerError, "internal", "the answer cannot be written")
+		fail(w, http.StatusBadRequest, directory.CodeMalformed, "the request is malformed")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(out)
+	w.Write(answer)
 }
 
-func refresh(_ context.Context, body []byte) (any, error) {
-	var r nymRefresh
-	if err := decode(body, &r); err != nil {
-		return nil, err
-	}
-	if !r.verify() {
-		return nil, fmt.Errorf("%w: refresh not signed by its node", ErrMalformed)
-	}
-	return nil, nil // JSON null: descriptions come with announcements
-}
-
-func (s *snapshot) byAddresses(_ context.Context, body []byte) (any, error) {
-	var asked struct {
-		Addresses []netip.Addr `json:"addresses"`
-	}
-	if err := decode(body, &asked); err != nil {
-		return nil, err
-	}
-	return struct {
-		Existence map[string]*uint32 `json:"existence"`
-	}{s.view.byAddresses(asked.Addresses)}, nil
-}
-
-// refusalJSON is the body of every answer that is an error.
-type refusalJSON struct {
-	Error struct {
-		Code     string `json:"code"`
-		Message  string `json:"message"`
-		Sequence uint64 `json:"sequence,omitempty"`
-	} `json:"error"`
-}
-
-func (r *Refusal) write(w http.ResponseWriter) {
+// refuse answers with a refusal of an announcement.
+func refuse(w http.ResponseWriter, r *directory.Refusal) {
 	status := http.StatusBadRequest
 	switch r.Code {
-	case CodeNotListed, CodeNetwork:
+	case directory.CodeNotListed, directory.CodeNetwork:
 		status = http.StatusForbidden
-	case CodeSequence, CodeTaken:
+	case directory.CodeSequence, directory.CodeTaken:
 		status = http.StatusConflict
-	case CodeUnreachable:
+	case directory.CodeUnreachable:
 		status = http.StatusUnprocessableEntity
-	case CodeBusy:
+	case directory.CodeBusy:
 		status = http.StatusServiceUnavailable
 	}
 	writeRefusal(w, status, r)
 }
 
 func fail(w http.ResponseWriter, status int, code, message string) {
-	writeRefusal(w, status, &Refusal{Code: code, Message: message})
+	writeRefusal(w, status, &directory.Refusal{Code: code, Message: message})
 }
 
-func writeRefusal(w http.ResponseWriter, status int, r *Refusal) {
-	var j refusalJSON
-	j.Error.Code, j.Error.Message, j.Error.Sequence = r.Code, r.Message, r.Sequence
-	body, _ := json.Marshal(j) // strings and a number: cannot fail
+func writeRefusal(w http.ResponseWriter, status int, r *directory.Refusal) {
+	body, _ := json.Marshal(r) // strings and a number: cannot fail
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	w.Write(body)
@@ -264,7 +227,7 @@ func (s *Server) Stats() Stats {
 		Requests: s.counters.requests.Load(), Limited: s.counters.limited.Load(),
 		Accepted: s.counters.accepted.Load(), Refused: s.counters.refused.Load(),
 	}
-	if f := s.front.Load(); f != nil {
+	if f := s.published.Load(); f != nil {
 		current, _ := f.at(time.Now())
 		st.Sequence, st.Nodes, st.Routable = current.head.Sequence, len(current.view.Nodes), current.routable
 	}
@@ -273,8 +236,8 @@ func (s *Server) Stats() Stats {
 
 // View gives the network as it is published now; nil before the loop runs. The
 // caller must not change it.
-func (s *Server) View() *View {
-	f := s.front.Load()
+func (s *Server) View() *directory.View {
+	f := s.published.Load()
 	if f == nil {
 		return nil
 	}
