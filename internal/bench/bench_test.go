@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"reflect"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -216,7 +218,7 @@ func TestRelay(t *testing.T) {
 
 func TestTransfers(t *testing.T) {
 	tr, err := in(context.Background(), client.Fast(), func(w *world) (*transfers, error) {
-		return measureTransfers(w, mixnet.Regular, 50_000)
+		return measureTransfers(&w.testbed, processCPU, mixnet.Regular, 50_000)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -225,5 +227,27 @@ func TestTransfers(t *testing.T) {
 		if tr.seconds[d] <= 0 || tr.cpu[d] <= 0 || tr.bound[d] <= 0 {
 			t.Errorf("direction %d: %v s, %v s of CPU", d, tr.seconds[d], tr.cpu[d])
 		}
+	}
+}
+
+func TestFiguresOfOtherProcesses(t *testing.T) {
+	began := cpuOf(os.Getpid())
+	for processCPU() < 50*time.Millisecond { // of this process, since it began
+	}
+	if runtime.GOOS != "linux" {
+		return // elsewhere neither is known
+	}
+	if used := cpuOf(os.Getpid()); used < 20*time.Millisecond || used < began {
+		t.Errorf("this process used %v, and %v before", used, began)
+	}
+	if got, err := residentMemoryOf(os.Getpid()); err != nil || got < 1e6 {
+		t.Errorf("this process has %v bytes, %v", got, err)
+	}
+	const nobody = 1 << 30
+	if got := cpuOf(nobody); got != 0 {
+		t.Errorf("a process that is not there used %v", got)
+	}
+	if got, err := residentMemoryOf(nobody); err == nil {
+		t.Errorf("a process that is not there has %v bytes", got)
 	}
 }

@@ -4,9 +4,10 @@
 //	packet.go    ┐            ┌─ slices of 3 ms, in turn, on the thread's CPU clock:
 //	relay.go     │            │  product and yardstick alike, medians    (packet)
 //	transfer.go  │ []Figure ──┤
-//	latency.go   │            └─ whole networks and single nodes over loopback
-//	pacing.go    │                TCP, on the wall clock and on the CPU time of
-//	footprint.go │                whole processes                      (the rest)
+//	apart.go     │            └─ whole networks and single nodes over loopback
+//	latency.go   │                TCP, on the wall clock and on the CPU time of
+//	pacing.go    │                whole processes                      (the rest)
+//	footprint.go │
 //	stalled.go   │
 //	mail.go      │
 //	lists.go     │

@@ -3,7 +3,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -74,15 +73,19 @@ func idleChild(ctx context.Context, p *pipe) error {
 }
 
 // residentMemory is this process's, in bytes.
-func residentMemory() (float64, error) {
-	b, err := os.ReadFile("/proc/self/status")
+func residentMemory() (float64, error) { return residentMemoryOf(os.Getpid()) }
+
+// residentMemoryOf is that of a process, in bytes.
+func residentMemoryOf(pid int) (float64, error) {
+	file := fmt.Sprintf("/proc/%d/status", pid)
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return 0, fmt.Errorf("resident memory: %w", err)
 	}
 	_, rest, ok := bytes.Cut(b, []byte("\nVmRSS:"))
 	fields := bytes.Fields(rest)
 	if !ok || len(fields) == 0 {
-		return 0, errors.New("resident memory: not in /proc/self/status")
+		return 0, fmt.Errorf("resident memory: not in %s", file)
 	}
 	kb, err := strconv.ParseFloat(string(fields[0]), 64)
 	return kb * 1024, err

@@ -2,9 +2,11 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -14,6 +16,7 @@ type Lab struct {
 	progress io.Writer
 	child    func(mode string) ([]string, error)
 	known    map[string]any
+	cleanup  []func() error // of what figures share, last first
 }
 
 // Config says what to run.
@@ -29,12 +32,16 @@ type Config struct {
 
 // Run measures the figures in turn. It stops at the first that cannot be
 // measured; a goal that is missed is no error.
-func Run(ctx context.Context, cfg Config) ([]Row, error) {
+func Run(ctx context.Context, cfg Config) (rows []Row, err error) {
 	l := &Lab{ctx: ctx, progress: cfg.Progress, child: cfg.Child, known: make(map[string]any)}
 	if l.progress == nil {
 		l.progress = io.Discard
 	}
-	var rows []Row
+	defer func() {
+		for _, f := range slices.Backward(l.cleanup) {
+			err = errors.Join(err, f())
+		}
+	}()
 	for _, f := range figures() {
 		if cfg.Select != nil && !cfg.Select.MatchString(f.Name) {
 			continue

@@ -57,7 +57,9 @@ func (l *Lab) oneWay(q float64) (Value, error) {
 
 func (l *Lab) firstByte(strangers bool, q float64) (Value, error) {
 	v, err := once(l, fmt.Sprint("first byte ", strangers), func() ([]time.Duration, error) {
-		return in(l.ctx, client.Fast(), func(w *world) ([]time.Duration, error) { return measureFirstByte(w, strangers) })
+		return in(l.ctx, client.Fast(), func(w *world) ([]time.Duration, error) {
+			return measureFirstByte(&w.testbed, strangers)
+		})
 	})
 	return Value{Measured: quantile(v, q)}, err
 }
@@ -126,8 +128,8 @@ func sendOne(ctx context.Context, from, to *client.Client) (time.Duration, error
 
 // measureFirstByte connects to a target that sends a byte at once: as one user,
 // or as another each time, of whom the requester knows nothing yet.
-func measureFirstByte(w *world, strangers bool) (v []time.Duration, err error) {
-	addr, err := w.target(func(c *net.TCPConn) { c.Write([]byte{1}) })
+func measureFirstByte(b *testbed, strangers bool) (v []time.Duration, err error) {
+	addr, err := b.target(func(c *net.TCPConn) { c.Write([]byte{1}) })
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +140,7 @@ func measureFirstByte(w *world, strangers bool) (v []time.Duration, err error) {
 		}
 		time.Sleep(firstByteRest)
 		began := time.Now()
-		c, err := w.connectAs(user, addr)
+		c, err := b.connectAs(user, addr)
 		if err != nil {
 			return nil, err
 		}

@@ -188,7 +188,7 @@ func transferOnce(w *world) error {
 	if err != nil {
 		return err
 	}
-	return transfer(w, addr, download, megabyte)
+	return transfer(&w.testbed, addr, download, megabyte)
 }
 
 // liveHeap is what a collection leaves of the heap, in bytes.

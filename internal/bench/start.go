@@ -41,30 +41,45 @@ func startFigure(program string) Figure {
 const startRounds = 7
 
 func (l *Lab) starts() (map[string]Value, error) {
-	return once(l, "starts", func() (map[string]Value, error) { return measureStarts(l.ctx, startRounds) })
+	return once(l, "starts", func() (map[string]Value, error) {
+		programs, err := l.programs()
+		if err != nil {
+			return nil, err
+		}
+		return measureStarts(l.ctx, programs, startRounds)
+	})
 }
 
-// measureStarts builds the programs and runs a network of them.
-func measureStarts(ctx context.Context, rounds int) (all map[string]Value, err error) {
+// programs builds the programs that run as processes. They are there until the
+// run ends.
+func (l *Lab) programs() (fleet.Programs, error) {
+	return once(l, "programs", func() (fleet.Programs, error) {
+		dir, err := os.MkdirTemp("", "nym-bench-")
+		if err != nil {
+			return nil, err
+		}
+		l.cleanup = append(l.cleanup, func() error { return os.RemoveAll(dir) })
+		bin := dir + string(filepath.Separator)
+		build := exec.CommandContext(l.ctx, "go", "build", "-o", bin)
+		for _, program := range startPrograms {
+			build.Args = append(build.Args, "nym-socks5/cmd/"+program)
+		}
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("go build: %w\n%s", err, out)
+		}
+		return fleet.Find(bin)
+	})
+}
+
+// measureStarts runs a network of the programs.
+func measureStarts(ctx context.Context, programs fleet.Programs, rounds int) (all map[string]Value, err error) {
 	dir, err := os.MkdirTemp("", "nym-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	bin := filepath.Join(dir, "bin") + string(filepath.Separator)
-	build := exec.CommandContext(ctx, "go", "build", "-o", bin)
-	for _, program := range startPrograms {
-		build.Args = append(build.Args, "nym-socks5/cmd/"+program)
-	}
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	programs, err := fleet.Find(bin)
-	if err != nil {
-		return nil, err
-	}
 	n, err := fleet.Make(ctx, fleet.Spec{
-		Dir: filepath.Join(dir, "net"), Programs: programs, MixesPerLayer: 1, Traffic: fleet.Fast,
+		Dir: dir, Programs: programs, MixesPerLayer: 1, Traffic: fleet.Fast,
 		Rules: fleet.Rules{Allow: []string{"127.0.0.1:1"}},
 	})
 	if err != nil {

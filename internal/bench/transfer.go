@@ -81,7 +81,7 @@ const (
 // transfers are what bulk transfers with packets of one size gave.
 type transfers struct {
 	seconds [directions]float64 // per MB, median, on the wall clock
-	cpu     [directions]float64 // seconds per MB, median, of this process: the whole network, source and sink
+	cpu     [directions]float64 // seconds per MB, median: the whole network, source and sink
 	bound   [directions]float64 // seconds of CPU per MB that the yardstick takes, measured between the transfers; the least, being a bound
 	others  [directions]float64 // share of the cores that other processes used meanwhile, median
 }
@@ -102,7 +102,13 @@ func (l *Lab) rate(size mixnet.PacketSize, d direction) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return Value{Measured: 1 / t.seconds[d], Yardstick: float64(runtime.GOMAXPROCS(0)) / t.bound[d]}, nil
+	return t.rate(d), nil
+}
+
+// rate is in MB/s, beside what all cores could do if there were nothing but
+// cryptography.
+func (t *transfers) rate(d direction) Value {
+	return Value{Measured: 1 / t.seconds[d], Yardstick: float64(runtime.GOMAXPROCS(0)) / t.bound[d]}
 }
 
 func (l *Lab) cpuPerMB(size mixnet.PacketSize, d direction) (Value, error) {
@@ -149,12 +155,16 @@ func (l *Lab) transfers(size mixnet.PacketSize) (*transfers, error) {
 	return once(l, "transfers "+size.String(), func() (*transfers, error) {
 		traffic := client.Fast()
 		traffic.Size = size
-		return in(l.ctx, traffic, func(w *world) (*transfers, error) { return measureTransfers(w, size, transferSize(size)) })
+		return in(l.ctx, traffic, func(w *world) (*transfers, error) {
+			return measureTransfers(&w.testbed, processCPU, size, transferSize(size))
+		})
 	})
 }
 
-func measureTransfers(w *world, size mixnet.PacketSize, n int) (*transfers, error) {
-	addr, err := w.target(func(c *net.TCPConn) { serveTransfer(c, n) })
+// measureTransfers moves n bytes each way, some times over. cpu is the CPU time that
+// the network, source and sink have used.
+func measureTransfers(b *testbed, cpuOf func() time.Duration, size mixnet.PacketSize, n int) (*transfers, error) {
+	addr, err := b.target(func(c *net.TCPConn) { serveTransfer(c, n) })
 	if err != nil {
 		return nil, err
 	}
@@ -162,11 +172,11 @@ func measureTransfers(w *world, size mixnet.PacketSize, n int) (*transfers, erro
 	mb := float64(n) / megabyte
 	for round := range 1 + transferRounds { // the first warms up
 		for d := range directions {
-			began, used, unused := time.Now(), processCPU(), idleCPU()
-			if err := transfer(w, addr, d, n); err != nil {
+			began, used, unused := time.Now(), cpuOf(), idleCPU()
+			if err := transfer(b, addr, d, n); err != nil {
 				return nil, err
 			}
-			took, ours, idle := time.Since(began).Seconds(), (processCPU() - used).Seconds(), (idleCPU() - unused).Seconds()
+			took, ours, idle := time.Since(began).Seconds(), (cpuOf() - used).Seconds(), (idleCPU() - unused).Seconds()
 			if round > 0 {
 				wall[d] = append(wall[d], took/mb)
 				cpu[d] = append(cpu[d], ours/mb)
@@ -206,8 +216,8 @@ func serveTransfer(c *net.TCPConn, n int) {
 }
 
 // transfer moves n bytes through a new stream and waits until they are there.
-func transfer(w *world, addr string, d direction, n int) error {
-	c, err := w.connect(addr)
+func transfer(b *testbed, addr string, d direction, n int) error {
+	c, err := b.connect(addr)
 	if err != nil {
 		return err
 	}

@@ -14,14 +14,46 @@ import (
 	"nym-socks5/mixnet/client"
 )
 
-// A world is a whole network in this process, over loopback TCP, and targets
-// beside it.
+// A testbed is a network that runs, and the targets beside it.
+type testbed struct {
+	ctx   context.Context // of the network
+	stop  context.CancelFunc
+	socks string // address of its SOCKS port
+	wg    sync.WaitGroup
+	err   error // of the network; read it after wg
+}
+
+// run runs the network until it ends or the testbed is closed, and waits until
+// it is up.
+func (b *testbed) run(ctx context.Context, run func(context.Context) error, ready <-chan struct{}) error {
+	b.ctx, b.stop = context.WithCancel(ctx)
+	b.wg.Go(func() {
+		b.err = run(b.ctx)
+		b.stop()
+	})
+	var err error
+	select {
+	case <-ready:
+		return nil
+	case <-time.After(startTimeout):
+		err = errors.New("the network does not come up")
+	case <-b.ctx.Done():
+		err = context.Cause(b.ctx)
+	}
+	return errors.Join(err, b.close())
+}
+
+// close ends the network and all targets.
+func (b *testbed) close() error {
+	b.stop()
+	b.wg.Wait()
+	return b.err
+}
+
+// A world is a whole network in this process, over loopback TCP.
 type world struct {
+	testbed
 	*localnet.Network
-	ctx  context.Context
-	stop context.CancelFunc
-	wg   sync.WaitGroup
-	err  error // of the network; read it after wg
 }
 
 // startTimeout is how long a network may take to come up.
@@ -37,27 +69,11 @@ func newWorld(ctx context.Context, t client.Traffic) (*world, error) {
 		return nil, err
 	}
 	w := &world{Network: n}
-	w.ctx, w.stop = context.WithCancel(ctx)
-	w.wg.Go(func() {
-		w.err = n.Run(w.ctx)
-		w.stop()
-	})
-	select {
-	case <-n.Ready():
-		return w, nil
-	case <-time.After(startTimeout):
-		err = errors.New("the network does not come up")
-	case <-w.ctx.Done():
-		err = context.Cause(w.ctx)
+	if err := w.run(ctx, n.Run, n.Ready()); err != nil {
+		return nil, err
 	}
-	return nil, errors.Join(err, w.close())
-}
-
-// close ends the network and all targets.
-func (w *world) close() error {
-	w.stop()
-	w.wg.Wait()
-	return w.err
+	w.socks = n.SOCKSAddr().String()
+	return w, nil
 }
 
 // in runs a measurement in a world of its own.
@@ -72,21 +88,21 @@ func in[V any](ctx context.Context, t client.Traffic, measure func(*world) (V, e
 
 // target opens a port and hands each connection to handle, which ends when the
 // connection does; that is when the world ends at the latest.
-func (w *world) target(handle func(c *net.TCPConn)) (addr string, err error) {
+func (b *testbed) target(handle func(c *net.TCPConn)) (addr string, err error) {
 	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return "", err
 	}
-	context.AfterFunc(w.ctx, func() { ln.Close() })
-	w.wg.Go(func() {
+	context.AfterFunc(b.ctx, func() { ln.Close() })
+	b.wg.Go(func() {
 		for {
 			c, err := ln.AcceptTCP()
 			if err != nil {
 				return
 			}
-			w.wg.Go(func() {
+			b.wg.Go(func() {
 				defer c.Close()
-				defer context.AfterFunc(w.ctx, func() { c.Close() })()
+				defer context.AfterFunc(b.ctx, func() { c.Close() })()
 				handle(c)
 			})
 		}
@@ -96,16 +112,16 @@ func (w *world) target(handle func(c *net.TCPConn)) (addr string, err error) {
 
 // connect opens a stream to a target through the SOCKS port. It is closed when
 // the world ends, if not before.
-func (w *world) connect(target string) (net.Conn, error) { return w.connectAs("", target) }
+func (b *testbed) connect(target string) (net.Conn, error) { return b.connectAs("", target) }
 
 // connectAs is connect with a SOCKS user: streams of different users share
 // nothing in the network.
-func (w *world) connectAs(user, target string) (net.Conn, error) {
-	d := socksclient.Dialer{Proxy: w.SOCKSAddr().String(), User: user}
-	c, err := d.DialContext(w.ctx, "tcp", target)
+func (b *testbed) connectAs(user, target string) (net.Conn, error) {
+	d := socksclient.Dialer{Proxy: b.socks, User: user}
+	c, err := d.DialContext(b.ctx, "tcp", target)
 	if err != nil {
 		return nil, fmt.Errorf("connect through SOCKS: %w", err)
 	}
-	context.AfterFunc(w.ctx, func() { c.Close() })
+	context.AfterFunc(b.ctx, func() { c.Close() })
 	return c, nil
 }

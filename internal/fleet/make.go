@@ -228,7 +228,7 @@ func (m *maker) gatewayOf(i int) string {
 
 func (m *maker) requester() error {
 	p := Part{Name: "requester", Program: progRequester}
-	p.flags = m.registered(slices.Concat(m.spec.Traffic.flags(), m.spec.Rules.flags())...)
+	p.flags = m.registered(slices.Concat(m.spec.clientFlags(), m.spec.Rules.flags())...)
 	d, err := m.profile(p, "--gateway", m.gatewayOf(m.spec.Gateways-1))
 	if err != nil {
 		return err
@@ -244,7 +244,7 @@ func (m *maker) socks() error {
 		return err
 	}
 	p := Part{Name: "socks", Program: progSOCKS, Addr: at}
-	p.flags = slices.Concat(m.common, m.spec.Traffic.flags(), []string{
+	p.flags = slices.Concat(m.common, m.spec.clientFlags(), []string{
 		"--listen", at.String(), fmt.Sprintf("--beyond-loopback=%t", m.spec.BeyondLoopback), "--requester", m.net.Requester,
 	})
 	m.net.SOCKS = at
@@ -266,7 +266,7 @@ func (m *maker) client() error {
 		return err
 	}
 	p := Part{Name: "client", Program: progClient, Addr: at}
-	p.flags = slices.Concat(m.common, m.spec.Traffic.flags(), []string{
+	p.flags = slices.Concat(m.common, m.spec.clientFlags(), []string{
 		"--listen", at.String(), fmt.Sprintf("--beyond-loopback=%t", m.spec.BeyondLoopback),
 	})
 	d, err := m.profile(p, "--gateway", m.gatewayOf(0))

@@ -33,6 +33,8 @@ type Spec struct {
 	BeyondLoopback bool
 	// Traffic is that of all clients.
 	Traffic Traffic
+	// PacketSize is the name of the size of clients' packets. If empty, it is regular.
+	PacketSize string
 	// Rules are what the requester may dial.
 	Rules Rules
 	// LogLevel is that of all parts. If empty, it is info.
@@ -57,6 +59,11 @@ func (t Traffic) flags() []string {
 		c.HopDelay, c.SendEvery, c.CoverEvery = config.Off, config.Off, config.Off
 	}
 	return []string{"--hop-delay", c.HopDelay.String(), "--send-every", c.SendEvery.String(), "--cover-every", c.CoverEvery.String()}
+}
+
+// clientFlags are those of a client of this network.
+func (s Spec) clientFlags() []string {
+	return append(s.Traffic.flags(), "--packet-size", s.PacketSize)
 }
 
 // Rules are what a requester may dial.
@@ -99,6 +106,9 @@ func (s Spec) withDefaults() (Spec, error) {
 		if !at.IsValid() {
 			*at = loopback
 		}
+	}
+	if s.PacketSize == "" {
+		s.PacketSize = config.NewSOCKS().Client.Packet
 	}
 	if s.LogLevel == "" {
 		s.LogLevel = "info"
