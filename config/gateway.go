@@ -27,6 +27,7 @@ type Clients struct {
 	MailTotal          Size     `toml:"mail_total" arg:"SIZE" help:"most messages kept for all clients"`
 	MaxConns           int      `toml:"max_connections" arg:"N" help:"most connections of clients at a time"`
 	MaxConnsPerAddress int      `toml:"max_connections_per_address" arg:"N" help:"most of them from one IPv4 address or IPv6 /56; this machine's own are not limited"`
+	MaxPackets         int      `toml:"max_packets" arg:"N" help:"most packets a second passed on for all clients together; when they send more, they take turns and are read from more slowly"`
 }
 
 func (c Clients) check() error {
@@ -37,6 +38,7 @@ func (c Clients) check() error {
 		between("clients.mail_total", c.MailTotal, 1<<20, 1<<40),
 		between("clients.max_connections", c.MaxConns, 1, 1<<20),
 		between("clients.max_connections_per_address", c.MaxConnsPerAddress, 1, 1<<20),
+		between("clients.max_packets", c.MaxPackets, 100, 1<<24),
 	)
 }
 
@@ -108,6 +110,7 @@ func NewGateway() *Gateway {
 			MailTotal:          1 << 30,
 			MaxConns:           8192,
 			MaxConnsPerAddress: 64,
+			MaxPackets:         16_000,
 		},
 	}
 }

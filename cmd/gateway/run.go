@@ -113,6 +113,7 @@ func engine(env *cli.Env[*config.Gateway], node mixnode.Config, store *boltstore
 		MailAge:         c.MailAge.Std(),
 		MaxConns:        c.MaxConns,
 		MaxConnsPerAddr: c.MaxConnsPerAddress,
+		PacketRate:      c.MaxPackets,
 		AllowLegacy:     env.Config.Mix.AllowLegacy,
 		Log:             env.Log,
 	}

@@ -664,7 +664,7 @@ func TestForgetMe(t *testing.T) {
 	})
 }
 
-func TestConnectionLimits(t *testing.T) {
+func TestH23ConnectionLimits(t *testing.T) {
 	inSite(t, Config{MaxConns: 10, MaxConnsPerAddr: 3}, func(s *site) {
 		dial := func(from string) error {
 			c, err := session.Dial(s.ctx, "ws://"+gatewayWS, s.net.Host(from).DialContext)

@@ -32,6 +32,25 @@ const (
 	maxSealers = 1 << 16
 )
 
+// Packets of clients (H15).
+const (
+	// defaultPacketRate is for PacketRate: as many packets as one CPU unwraps in
+	// a second, which a mix behind us, or two gateways before one mix, can take.
+	defaultPacketRate = 16_000
+	// budgetSpan is how much of a second's packets may go at once: the ticks of a
+	// few thousand clients that fall together.
+	budgetSpan = 20 * time.Millisecond
+	// budgetTick is how often what waits is looked at while something does.
+	budgetTick = time.Millisecond
+	// turnBytes is how much of one session goes in its turn: two packets of 2 kB.
+	// A session that sends a larger one is passed over as often as that makes even.
+	turnBytes = 4 << 10
+	// clientQueueBytes is how much of one session may wait: more than a turn, so
+	// that its queue is not empty when the turn comes. One larger packet may wait
+	// alone.
+	clientQueueBytes = 10 << 10
+)
+
 // Messages for clients.
 const (
 	// deliveryQueue is how many deliveries wait at most: those of a tenth of a

@@ -40,6 +40,10 @@ type Config struct {
 	// MaxConnsPerAddr is how many of them may come from one IPv4 address or one
 	// IPv6 /56 (H23). If zero, it is 64. Loopback is exempt.
 	MaxConnsPerAddr int
+	// PacketRate is how many packets of all clients are passed on in a second. When
+	// they send more, sessions take turns by bytes, and are read from more slowly
+	// (H15). If zero, it is 16 000.
+	PacketRate int
 	// Log receives the gateway's log. The zero Logger drops everything.
 	Log zerolog.Logger
 }
@@ -50,13 +54,14 @@ type Server struct {
 	node      *mixnode.Node
 	clients   *clients
 	deliver   *deliverer
+	intake    *intake
 	sess      *session.Server
 	admission admission
 	count     counters
 	log       zerolog.Logger
 
-	mu     sync.Mutex // guards pushes
-	pushes map[*session.Session]*mailPush
+	mu   sync.Mutex // guards live
+	live map[*session.Session]*liveSession
 }
 
 // New makes a gateway. It starts nothing; see [Server.Run].
@@ -84,8 +89,12 @@ func New(cfg Config) (*Server, error) {
 		clients:   newClients(cfg.Accounts, cfg.Inbox, cfg.AllowLegacy),
 		log:       cfg.Log.With().Str("component", "gateway").Logger(),
 		admission: newAdmission(cfg.MaxConns, cfg.MaxConnsPerAddr),
-		pushes:    make(map[*session.Session]*mailPush),
+		live:      make(map[*session.Session]*liveSession),
 	}
+	if cfg.PacketRate == 0 {
+		cfg.PacketRate = defaultPacketRate
+	}
+	s.intake = newIntake(cfg.PacketRate, func(p wire.MixPacket) { s.node.Forward(p.Next, p.Rotation, p.Packet) })
 	s.deliver = &deliverer{
 		clients: s.clients, inbox: cfg.Inbox,
 		stored: s.stored, log: s.log, count: &s.count,
@@ -124,6 +133,7 @@ type Stats struct {
 	Overrun   uint64 // messages dropped because the queue of deliveries was full: no SURB-ACK
 	Malformed uint64 // messages without a proper SURB-ACK: dropped
 	Turned    uint64 // connections beyond the limits
+	Held      uint64 // packets of clients that waited, since they sent more than PacketRate
 }
 
 // Stats copies the counters out.
@@ -132,7 +142,7 @@ func (s *Server) Stats() Stats {
 		Node: s.node.Stats(), Session: s.sess.Stats(), Online: s.clients.count(),
 		Pushed: s.count.pushed.Load(), Stored: s.count.stored.Load(), Unknown: s.count.unknown.Load(),
 		Refused: s.count.refused.Load(), Overrun: s.count.overrun.Load(), Malformed: s.count.malformed.Load(),
-		Turned: s.admission.limits.Refused(),
+		Turned: s.admission.limits.Refused(), Held: s.intake.held.Load(),
 	}
 }
 
@@ -146,6 +156,7 @@ func (s *Server) Run(ctx context.Context, mix net.Listener, clients ...net.Liste
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.node.Run(ctx, mix) })
 	g.Go(func() error { return s.deliver.run(ctx) })
+	g.Go(func() error { s.intake.run(ctx); return nil })
 	g.Go(func() error { return s.serve(ctx, clients) })
 	g.Go(func() error { return s.expire(ctx) })
 	return g.Wait()
@@ -213,39 +224,48 @@ func (s *Server) Claim(ctx context.Context, live *session.Session) error {
 	return s.clients.claim(ctx, live)
 }
 
-// Online implements [session.Traffic]: it starts pushing stored mail.
-func (s *Server) Online(live *session.Session) {
-	d := newMailPush(s.cfg.Inbox, live, s.log)
-	s.mu.Lock()
-	s.pushes[live] = d
-	s.mu.Unlock()
-	d.stored()
+// A liveSession is what a session that is online has beside it.
+type liveSession struct {
+	mail    *mailPush
+	packets clientQueue
 }
 
-// mailPush finds what pushes a session's stored mail; nil: it is not online.
-func (s *Server) mailPush(live *session.Session) *mailPush {
+// Online implements [session.Traffic]: it starts pushing stored mail.
+func (s *Server) Online(live *session.Session) {
+	l := &liveSession{mail: newMailPush(s.cfg.Inbox, live, s.log)}
+	s.mu.Lock()
+	s.live[live] = l
+	s.mu.Unlock()
+	l.mail.stored()
+}
+
+// of finds what belongs to a session; nil: it is not online.
+func (s *Server) of(live *session.Session) *liveSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.pushes[live]
+	return s.live[live]
 }
 
 // Fresh implements [session.Traffic].
 func (s *Server) Fresh(live *session.Session) {
-	if d := s.mailPush(live); d != nil {
-		d.fresh(live.Written())
+	if l := s.of(live); l != nil {
+		l.mail.fresh(live.Written())
 	}
 }
 
 // stored has mail pushed that was stored for a client who is online.
 func (s *Server) stored(client keys.Identity) {
-	if d := s.mailPush(s.clients.online(client)); d != nil {
-		d.stored()
+	if l := s.of(s.clients.online(client)); l != nil {
+		l.mail.stored()
 	}
 }
 
-// Packet implements [session.Traffic].
-func (s *Server) Packet(_ *session.Session, p wire.MixPacket) bool {
-	s.node.Forward(p.Next, p.Rotation, p.Packet)
+// Packet implements [session.Traffic]. It waits while clients send more than the
+// gateway passes on.
+func (s *Server) Packet(live *session.Session, p wire.MixPacket) bool {
+	if l := s.of(live); l != nil {
+		s.intake.pass(&l.packets, p)
+	}
 	return true // also if it was dropped: the client learns of losses by missing SURB-ACKs
 }
 
@@ -253,10 +273,10 @@ func (s *Server) Packet(_ *session.Session, p wire.MixPacket) bool {
 func (s *Server) Gone(live *session.Session) {
 	s.clients.gone(live)
 	s.mu.Lock()
-	d := s.pushes[live]
-	delete(s.pushes, live)
+	l := s.live[live]
+	delete(s.live, live)
 	s.mu.Unlock()
-	if d != nil {
-		d.end()
+	if l != nil {
+		l.mail.end()
 	}
 }

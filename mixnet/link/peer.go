@@ -15,15 +15,6 @@ import (
 	"nym-socks5/mixnet/wire"
 )
 
-const (
-	// refusedPause bounds how often a next hop that refuses connections is asked.
-	refusedPause = 100 * time.Millisecond
-	// shortLife is how long a connection must last to count as a success.
-	shortLife = time.Second
-	// flushTimeout is for what is queued when the pool ends.
-	flushTimeout = 500 * time.Millisecond
-)
-
 // errGone reports that the peer ended between being found and being used.
 var errGone = errors.New("link: peer gone")
 
@@ -33,12 +24,19 @@ var errGone = errors.New("link: peer gone")
 //	idle ───────────▶ connecting ─────────▶ writing ──┐
 //	 ▲ ▲                  │ failed            │       │ idle for long:
 //	 │ └──── pause ───────┘                   │       ▼ the peer ends
-//	 └──────────── broken, or closed by the next hop
+//	 └── at once, then once a second ── broken, or closed by the next hop
+//
+// In a pause packets are dropped, since nobody knows when it ends. Between two
+// connections of a next hop that completes handshakes they wait.
 type peer struct {
-	pool     *Pool
-	addr     mixnet.NodeAddr
-	wake     chan struct{} // one token: the queue is not empty any more
-	failures int           // in a row; only run uses it
+	pool *Pool
+	addr mixnet.NodeAddr
+	wake chan struct{} // one token: the queue is not empty any more
+
+	// Owned by run.
+	failures  int       // connections in a row that could not be made
+	connected time.Time // when the last one was made
+	hasty     bool      // it was made at once after a short one
 
 	mu      sync.Mutex
 	queue   queue
@@ -139,8 +137,7 @@ func (p *peer) run(ctx context.Context) {
 }
 
 // send connects and writes c and all that follows, until the connection ends.
-// Then it pauses if that was no success. It returns a chunk that it took from
-// the queue and did not begin to write.
+// It returns a chunk that it took from the queue and did not begin to write.
 func (p *peer) send(ctx context.Context, c *chunk) *chunk {
 	conn, w, err := p.connect(ctx)
 	if err != nil {
@@ -155,18 +152,34 @@ func (p *peer) send(ctx context.Context, c *chunk) *chunk {
 	}
 	p.pool.connects.Add(1)
 	p.pool.open.Add(1)
-	began := time.Now()
+	p.failures = 0
+	p.connected = time.Now()
 	c, ours := p.write(ctx, conn, w, c)
 	p.pool.open.Add(-1)
-	if ours || time.Since(began) >= shortLife {
-		p.failures = 0
-		return c
+	if !ours {
+		p.space(ctx)
 	}
-	if c != nil {
-		p.lose(c)
+	return c
+}
+
+// space waits, if the next hop closed a connection soon after it was made and
+// did so before, until it may be asked again. What is sent waits in the queue.
+func (p *peer) space(ctx context.Context) {
+	rest := reconnectEvery - time.Since(p.connected)
+	if rest <= 0 {
+		p.hasty = false
+		return
 	}
-	p.fail(ctx) // a next hop that turns us away is not asked for every packet
-	return nil
+	if !p.hasty {
+		p.hasty = true
+		return
+	}
+	t := time.NewTimer(rest)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 func (p *peer) lose(c *chunk) {

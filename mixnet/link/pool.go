@@ -49,9 +49,9 @@ type PoolConfig struct {
 	ConnectTimeout time.Duration
 	// MinBackoff and MaxBackoff bound how long a next hop is left alone after a
 	// connection attempt that took too long or a handshake that failed; the
-	// time doubles with each failure. If zero, they are 0.5 and 30 seconds:
-	// real nodes begin with 20 and end with 300, but a node that was restarted
-	// should be found again soon.
+	// time doubles with each failure. If zero, they are 0.5 and 30 seconds. One
+	// that completes the handshake and then closes is connected to again at once,
+	// then at most once a second.
 	MinBackoff, MaxBackoff time.Duration
 	// WriteTimeout is how long one write may take; then the connection is
 	// given up. If zero, it is 5 seconds.
@@ -102,15 +102,15 @@ func NewPool(cfg PoolConfig) *Pool {
 		cfg.Dial = new(net.Dialer).DialContext
 	}
 	def(&cfg.Version, wire.V8)
-	def(&cfg.QueuePackets, 2000)
-	def(&cfg.QueueBytes, 8<<20)
-	def(&cfg.MaxBytes, 256<<20)
-	def(&cfg.MaxPeers, 4096)
+	def(&cfg.QueuePackets, queuePackets)
+	def(&cfg.QueueBytes, queueBytes)
+	def(&cfg.MaxBytes, maxQueued)
+	def(&cfg.MaxPeers, maxPeers)
 	def(&cfg.ConnectTimeout, handshakeTimeout)
-	def(&cfg.MinBackoff, 500*time.Millisecond)
-	def(&cfg.MaxBackoff, 30*time.Second)
-	def(&cfg.WriteTimeout, 5*time.Second)
-	def(&cfg.IdleTimeout, 30*time.Minute)
+	def(&cfg.MinBackoff, minBackoff)
+	def(&cfg.MaxBackoff, maxBackoff)
+	def(&cfg.WriteTimeout, writeTimeout)
+	def(&cfg.IdleTimeout, idleTimeout)
 	cfg.Log = cfg.Log.With().Str("component", "link").Logger()
 	p := &Pool{cfg: cfg, peers: make(map[mixnet.NodeAddr]*peer)}
 	p.chunks.New = func() any { return new(chunk) }

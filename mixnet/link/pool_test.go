@@ -236,15 +236,73 @@ func TestRestartOfNextHop(t *testing.T) {
 	})
 }
 
-// A next hop that accepts and hangs up is not asked for every packet.
-func TestNextHopThatHangsUp(t *testing.T) {
+// hardening.md H15: "After a peer that completed the handshake closes, a node
+// connects again at once, then at most once a second", and what is sent meanwhile
+// waits.
+func TestH15NextHopThatHangsUp(t *testing.T) {
+	key := keys.NewNoiseKey()
+	for _, c := range []struct {
+		name   string
+		server ServerConfig
+		pool   PoolConfig
+	}{
+		{"plain", ServerConfig{}, PoolConfig{}},
+		{"noise", ServerConfig{Key: key}, PoolConfig{
+			Key: keys.NewNoiseKey(), NoiseKey: func(mixnet.NodeAddr) keys.Noise { return key.Public() },
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, n *simnet.Network) {
+				c.server.Serve = func(context.Context, *Inbound) {}
+				_, stopServer := runServer(t, n, c.server)
+				d := &dials{dial: n.DialContext}
+				c.pool.Dial = d.DialContext
+				p, stop := runPool(t, n, c.pool)
+				began := time.Now()
+				for range 6000 {
+					if err := p.Send(nextHop, ackFrame); err != nil {
+						t.Fatalf("a packet is dropped after %v: %v", time.Since(began), err)
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				at := d.times()
+				if len(at) < 56 || len(at) > 61 {
+					t.Errorf("%d connections in a minute, want 61", len(at))
+				}
+				if again := at[1].Sub(at[0]); again > 100*time.Millisecond {
+					t.Errorf("the first reconnection came after %v", again)
+				}
+				for i := 2; i < len(at); i++ {
+					if got := at[i].Sub(at[i-1]); got < reconnectEvery || got > reconnectEvery+100*time.Millisecond {
+						t.Errorf("reconnection %d came after %v", i, got)
+					}
+				}
+				stop()
+				stopServer()
+			})
+		})
+	}
+}
+
+// hardening.md H15: a node that closes one connection, for whatever reason, costs
+// those who send through us nothing but what was on that connection.
+func TestH15OneCloseLosesLittle(t *testing.T) {
 	bubble(t, func(t *testing.T, n *simnet.Network) {
-		_, stopServer := runServer(t, n, ServerConfig{Serve: func(context.Context, *Inbound) {}})
-		d := &dials{dial: n.DialContext}
-		p, stop := runPool(t, n, PoolConfig{Dial: d.DialContext})
-		keepSending(p, time.Minute)
-		if got := len(d.times()); got > 10 {
-			t.Errorf("%d attempts in a minute", got)
+		s, stopServer := runServer(t, n, ServerConfig{})
+		p, stop := runPool(t, n, PoolConfig{})
+		sent := 0
+		for range 10 {
+			for range 50 {
+				send(t, p, ackFrame)
+				sent++
+				time.Sleep(time.Millisecond)
+			}
+			n.Cut(serverAddr)
+			synctest.Wait()
+		}
+		time.Sleep(10 * time.Second)
+		if got := len(s.got()); got < sent-30 { // two or three on their way each time
+			t.Errorf("%d of %d packets arrived though the connection was closed ten times", got, sent)
 		}
 		stop()
 		stopServer()
@@ -433,10 +491,12 @@ func TestFailedHandshakes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		server ServerConfig
+		most   int // attempts in a minute
 	}{
-		{"other key", ServerConfig{Key: keys.NewNoiseKey()}},
-		{"no noise there", ServerConfig{}},
-		{"initiator not admitted", ServerConfig{Key: mine, Admit: func(keys.Noise) bool { return false }}},
+		{"other key", ServerConfig{Key: keys.NewNoiseKey()}, 12},
+		{"no noise there", ServerConfig{}, 12},
+		// To the initiator that is a handshake completed, and a close.
+		{"initiator not admitted", ServerConfig{Key: mine, Admit: func(keys.Noise) bool { return false }}, 61},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, n *simnet.Network) {
@@ -450,10 +510,11 @@ func TestFailedHandshakes(t *testing.T) {
 				if got := s.got(); len(got) != 0 {
 					t.Errorf("%d packets arrived", len(got))
 				}
-				if got := len(d.times()); got < 3 || got > 12 {
+				if got := len(d.times()); got < 3 || got > c.most {
 					t.Errorf("%d attempts in a minute", got)
 				}
 				stop()
+				time.Sleep(time.Second) // for who is being refused
 				if st := s.Stats(); st.Accepted != 0 || st.Open != 0 {
 					t.Errorf("server: %+v", st)
 				}

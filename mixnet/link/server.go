@@ -93,13 +93,13 @@ type Server struct {
 
 // NewServer makes a Server. Serve must be set.
 func NewServer(cfg ServerConfig) *Server {
-	def(&cfg.MaxConns, 4096)
-	def(&cfg.MaxConnsPerAddr, 64)
-	def(&cfg.MaxStrangers, 64)
+	def(&cfg.MaxConns, maxConns)
+	def(&cfg.MaxConnsPerAddr, maxConnsPerAddr)
+	def(&cfg.MaxStrangers, maxStrangers)
 	def(&cfg.HandshakeTimeout, handshakeTimeout)
 	def(&cfg.MaxHandshakes, max(1, runtime.GOMAXPROCS(0)/2))
-	def(&cfg.HandshakeRate, 400)
-	def(&cfg.IdleTimeout, 30*time.Minute)
+	def(&cfg.HandshakeRate, handshakeRate)
+	def(&cfg.IdleTimeout, idleTimeout)
 	cfg.Log = cfg.Log.With().Str("component", "link").Logger()
 	return &Server{
 		cfg: cfg,
@@ -111,10 +111,6 @@ func NewServer(cfg ServerConfig) *Server {
 		slots:     admit.NewSlots(cfg.MaxHandshakes),
 	}
 }
-
-// handshakeTimeout is the limit of nodes.md §3.1 for connecting and of §3.3
-// for the handshake.
-const handshakeTimeout = 1500 * time.Millisecond
 
 // def sets a zero value to its default.
 func def[T comparable](v *T, to T) {

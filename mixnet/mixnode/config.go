@@ -69,9 +69,6 @@ type Config struct {
 	Log zerolog.Logger
 }
 
-// maxDelay is the longest delay that nodes honour (sphinx.md §3.10).
-const maxDelay = topology.MaxDelay
-
 func (c *Config) fill() {
 	if c.MaxDelay <= 0 || c.MaxDelay > maxDelay {
 		c.MaxDelay = maxDelay
@@ -83,19 +80,19 @@ func (c *Config) fill() {
 		v  *int
 		to int
 	}{
-		{&c.DelayBytes, 256 << 20},
-		{&c.QueueBytes, 2 << 20},
-		{&c.QueueTotal, 256 << 20},
-		{&c.ReplayBytes, 1 << 30},
+		{&c.DelayBytes, delayBytes},
+		{&c.QueueBytes, queueBytes},
+		{&c.QueueTotal, queueTotal},
+		{&c.ReplayBytes, replayBytes},
 		{&c.Workers, runtime.GOMAXPROCS(0)},
-		{&c.Server.MaxConnsPerAddr, 32},
+		{&c.Server.MaxConnsPerAddr, maxConnsPerAddr},
 	} {
 		if *d.v == 0 {
 			*d.v = d.to
 		}
 	}
 	if c.DelayQuota == 0 {
-		c.DelayQuota = c.DelayBytes / 4
+		c.DelayQuota = c.DelayBytes / delayShare
 	}
 	c.Log = c.Log.With().Str("component", "mixnode").Logger()
 }

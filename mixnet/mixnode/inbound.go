@@ -8,36 +8,40 @@ import (
 	"nym-socks5/mixnet/link"
 )
 
-// fullPause is how long a reader rests after its queue was full: a peer that
-// sends more than its share must not cost more than that either.
-const fullPause = 2 * time.Millisecond
-
 // An inbound is one link that brings packets.
 type inbound struct {
 	peer    link.Peer
 	close   func()
 	own     source                  // its queue, unless it is a stranger's
-	checked atomic.Pointer[checked] // whether it is of a layer that may send to us
+	checked atomic.Pointer[checked] // what the picture of the moment says of it
 
 	// What its packets were like lately; guarded by the scheduler.
 	good, bad int
 	closing   bool
 }
 
-// checked is the answer for one picture.
+// checked is what one picture says of a link.
 type checked struct {
-	by *picture
-	ok bool
+	by     *picture
+	passes bool // it is of a layer that may send to us
+	node   bool // it is a node of the network
 }
 
 // passes reports whether packets of the link are taken.
 func (l *inbound) passes(p *picture) bool {
 	c := l.checked.Load()
 	if c == nil || c.by != p {
-		c = &checked{p, p.from(l.peer)}
+		c = &checked{p, p.from(l.peer), p.proved(l.peer)}
 		l.checked.Store(c)
 	}
-	return c.ok
+	return c.passes
+}
+
+// proved reports whether the peer was a node of the network when that was last
+// asked.
+func (l *inbound) proved() bool {
+	c := l.checked.Load()
+	return c != nil && c.node
 }
 
 // serve reads one link until it ends.

@@ -129,6 +129,19 @@ func (p *picture) from(peer link.Peer) bool {
 	return at == 0 || p.in&at != 0
 }
 
+// proved reports whether a peer is a node of the network: it showed the Noise key
+// of one, or is at the address of one that needs to show none.
+func (p *picture) proved(peer link.Peer) bool {
+	if p.net == nil {
+		return false
+	}
+	if peer.Noise.IsZero() {
+		return !p.stranger(peer.Addr.Addr())
+	}
+	_, ok := p.net.RoleOf(peer.Noise)
+	return ok
+}
+
 // stranger reports whether no node of the network is known at an IP.
 func (p *picture) stranger(ip netip.Addr) bool { return p.at[ip] == 0 }
 

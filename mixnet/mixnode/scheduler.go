@@ -6,17 +6,6 @@ import (
 	"nym-socks5/mixnet/sphinx"
 )
 
-const (
-	// quantum is how many bytes a source may be served in one turn.
-	quantum = 16 << 10
-	// A link is suspect when, of its last few thousand packets, this many and
-	// most have a wrong MAC, and closed when this many and nine in ten have.
-	suspectAfter = 64
-	closeAfter   = 1024
-	// recordSpan is when the record of a link begins to fade.
-	recordSpan = 4096
-)
-
 // A source is what the scheduler serves in turn: a link, or all links of
 // strangers together. Its queue is bounded; when full, the reader drops.
 type source struct {
@@ -67,7 +56,9 @@ func (t *turn) pop() {
 }
 
 // A scheduler stands between the readers of links and the workers. It serves
-// the sources round robin by bytes, those that are suspect last (H15).
+// the sources round robin by bytes, those that are suspect last (H15). Wrong MACs
+// say nothing of the node that sends them: it cannot see inside what its clients
+// and the nodes before it send. So only a peer that is no node is ever given up.
 //
 //	link ─▶ queue ─┐                     ┌▶ worker
 //	link ─▶ queue ─┼─▶ round robin ──────┤
@@ -203,7 +194,8 @@ func (s *scheduler) serve(b *batch) bool {
 	return true
 }
 
-// judge notes one packet of a link, and reports whether the link must be closed.
+// judge notes one packet of a link, and reports whether the link must be closed:
+// never that of a node of the network.
 func (s *scheduler) judge(l *inbound, bad bool) bool {
 	if bad {
 		l.bad++
@@ -214,7 +206,7 @@ func (s *scheduler) judge(l *inbound, bad bool) bool {
 		l.good, l.bad = l.good/2, l.bad/2
 	}
 	l.own.last = l.bad >= suspectAfter && l.bad > l.good // says nothing of other strangers
-	if l.bad >= closeAfter && l.bad > 9*l.good && !l.closing {
+	if l.bad >= closeAfter && l.bad > 9*l.good && !l.closing && !l.proved() {
 		l.closing = true
 		return true
 	}

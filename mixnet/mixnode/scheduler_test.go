@@ -88,10 +88,17 @@ func TestH15RoundRobinByBytes(t *testing.T) {
 	}
 }
 
-// H15: "links with many bad MACs are served last, then closed".
+// H15: "A link with many bad MACs is served last", and "closed only if its peer
+// has not proved to be a node of the network".
 func TestH15BadMACs(t *testing.T) {
+	t.Run("node", func(t *testing.T) { testBadMACs(t, true) })
+	t.Run("not proved", func(t *testing.T) { testBadMACs(t, false) })
+}
+
+func testBadMACs(t *testing.T, proved bool) {
 	s := newScheduler(64<<20, 256<<20)
 	good, bad := someLink(), someLink()
+	bad.checked.Store(&checked{passes: true, node: proved})
 	var b batch
 	closed := false
 	work := func() (fromBad, fromGood int) {
@@ -135,8 +142,11 @@ func TestH15BadMACs(t *testing.T) {
 	for s.bytes > 0 && !closed {
 		work()
 	}
-	if !closed {
-		t.Error("never closed")
+	if closed == proved {
+		t.Errorf("closed: %v", closed)
+	}
+	if !bad.own.last {
+		t.Error("not suspect in the end")
 	}
 	if good.own.last {
 		t.Error("the honest link is suspect")
