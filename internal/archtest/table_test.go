@@ -36,6 +36,7 @@ config:            mixnet
 internal/archtest:
 internal/admit:
 internal/vec8:
+internal/vec8/gen:
 internal/vectest:
 internal/routetest: mixnet mixnet/keys mixnet/sphinx
 internal/gcmsiv:

@@ -46,13 +46,17 @@ type HKDF struct {
 	shift           int
 }
 
-// maxRepeated is the longest message of an HKDF in blocks.
-const maxRepeated = 3
+// maxInfo is the longest info of an HKDF, and maxMessage the longest message of
+// an HMAC, in bytes.
+const (
+	maxInfo    = 150
+	maxMessage = 320
+)
 
 // NewHKDF makes the HKDF of a salt of at most 64 bytes, an info of at most 150
 // and a size that is a multiple of 32.
 func NewHKDF(salt, info string, size int) *HKDF {
-	if len(salt) > shaBlock || len(info) > 150 || size%sha256.Size != 0 || size > 255*sha256.Size {
+	if len(salt) > shaBlock || len(info) > maxInfo || size <= 0 || size%sha256.Size != 0 || size > 255*sha256.Size {
 		panic("vec8: sizes of an HKDF")
 	}
 	h := &HKDF{info: info, size: size}

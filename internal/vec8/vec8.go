@@ -20,8 +20,11 @@ type Unit struct {
 	ptrs   [Lanes]*byte // what the lanes hash; cleared after each call
 }
 
-// Lanes says whether lanes are lanes of vector registers on this machine.
+// Vectors says whether lanes are lanes of vector registers on this machine.
 func Vectors() bool { return haveAVX512 }
+
+// OwnAES says whether [Unit.AESStream] does without crypto/aes, which allocates.
+func OwnAES() bool { return haveAES }
 
 // aligned makes a T, which must not hold pointers, that begins at a multiple of
 // 64: vectors that cross no cache line load faster.

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 
+	"filippo.io/edwards25519"
 	"github.com/cloudflare/circl/dh/x25519"
 )
 
@@ -24,6 +25,30 @@ func (u *Unit) X25519(n int, out, scalar, point *[Lanes][32]byte) (ok uint8) {
 		}
 	}
 	return nonzero(n, out)
+}
+
+// baseMin is the number of lanes from which ladders on the base point side by
+// side take less time than tables for it, one after the other.
+const baseMin = 4
+
+// X25519Base sets each out to the product of a scalar and the base point: the
+// public key of a private one. The arrays may be the same.
+func (u *Unit) X25519Base(n int, out, scalar *[Lanes][32]byte) {
+	if haveAVX512 && n >= baseMin {
+		var base [Lanes][32]byte
+		for i := range base {
+			base[i][0] = 9
+		}
+		u.ladders(n, out, scalar, &base)
+		return
+	}
+	for i := range n {
+		var s edwards25519.Scalar
+		if _, err := s.SetBytesWithClamping(scalar[i][:]); err != nil {
+			panic("vec8: " + err.Error()) // only for a wrong length
+		}
+		copy(out[i][:], new(edwards25519.Point).ScalarBaseMult(&s).BytesMontgomery())
+	}
 }
 
 // nonzero is the mask of the lanes that are not zero.

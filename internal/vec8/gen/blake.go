@@ -32,7 +32,7 @@ func blake(w *writer) {
 // blakeLanes has the sixteen words of the state in Z0 to Z15 and those of the
 // block, a message a lane, in Z16 to Z31.
 func (w *writer) blakeLanes() {
-	w.fn("blakeLanes", "(h *[8][Lanes]uint64, msg *[Lanes]*byte, blocks int, counter, mask uint64)", 0, 40)
+	w.fn("blakeLanes", "(h *[8][Lanes]uint64, msg *[Lanes]*byte, blocks int, counter, mask uint64)", 40)
 	w.op("MOVQ h+0(FP), DI")
 	w.op("MOVQ msg+8(FP), SI")
 	w.op("MOVQ blocks+16(FP), CX")
@@ -79,7 +79,7 @@ func (w *writer) blakeLanes() {
 	}
 	w.op("DECQ CX")
 	w.op("JNZ block")
-	w.ret()
+	w.ret512()
 }
 
 // mixLanes is the function G on registers.
@@ -122,7 +122,7 @@ func (w *writer) transpose64(r, t, c int) {
 // blakeAVX2 has a row of the state in each of Y0 to Y3, and the words of the
 // block in memory.
 func (w *writer) blakeAVX2() {
-	w.fn("blakeAVX2", "(h *[8]uint64, msg *byte, blocks int, counter, mask uint64)", 0, 40)
+	w.fn("blakeAVX2", "(h *[8]uint64, msg *byte, blocks int, counter, mask uint64)", 40)
 	w.op("MOVQ h+0(FP), DI")
 	w.op("MOVQ msg+8(FP), SI")
 	w.op("MOVQ blocks+16(FP), CX")

@@ -3,7 +3,7 @@ package main
 // chacha makes sixteen blocks of one key stream at a time: word i of block l is
 // in lane l of Zi.
 func chacha(w *writer) {
-	w.fn("chachaRuns", "(data *byte, key *[32]byte, block uint64, runs int)", 0, 32)
+	w.fn("chachaRuns", "(data *byte, key *[32]byte, block uint64, runs int)", 32)
 	w.op("MOVQ data+0(FP), DI")
 	w.op("MOVQ key+8(FP), SI")
 	w.op("MOVQ block+16(FP), DX")
@@ -61,7 +61,7 @@ func chacha(w *writer) {
 	w.op("ADDQ $16, DX")
 	w.op("DECQ CX")
 	w.op("JNZ run")
-	w.ret()
+	w.ret512()
 	w.words32("chachaSigma", 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574)
 	var steps [16]uint32
 	for i := range steps {

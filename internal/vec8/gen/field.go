@@ -213,15 +213,15 @@ func (w *writer) sumAndDifference(x, y element, s, d, temp int) {
 }
 
 func field(w *writer) {
-	w.fn("feMul", "(dst, a, b *element)", 0, 24)
+	w.fn("feMul", "(dst, a, b *element)", 24)
 	w.op("MOVQ dst+0(FP), DI")
 	w.op("MOVQ a+8(FP), SI")
 	w.op("MOVQ b+16(FP), DX")
 	w.constants()
 	w.mul(element{"DI", 0}, element{"SI", 0}, element{"DX", 0}, tight)
-	w.ret()
+	w.ret512()
 
-	w.fn("feSquare", "(dst, a *element, n int)", 0, 24)
+	w.fn("feSquare", "(dst, a *element, n int)", 24)
 	w.op("MOVQ dst+0(FP), DI")
 	w.op("MOVQ a+8(FP), SI")
 	w.op("MOVQ n+16(FP), CX")
@@ -231,7 +231,7 @@ func field(w *writer) {
 	w.op("MOVQ DI, SI")
 	w.op("DECQ CX")
 	w.op("JNZ square")
-	w.ret()
+	w.ret512()
 
 	w.ladder()
 
@@ -244,7 +244,7 @@ func field(w *writer) {
 // ladder is the Montgomery ladder of RFC 7748, §5. Its names are those of the
 // RFC, in the places that x25519.go has for them.
 func (w *writer) ladder() {
-	w.fn("ladder", "(el *[16]element, masks *[256]byte, steps int)", 0, 24)
+	w.fn("ladder", "(el *[16]element, masks *[256]byte, steps int)", 24)
 	w.op("MOVQ el+0(FP), DI")
 	w.op("MOVQ masks+8(FP), SI")
 	w.op("MOVQ steps+16(FP), CX")
@@ -310,5 +310,5 @@ func (w *writer) ladder() {
 		w.carry(run(0), run(5))
 		w.store(f, 0)
 	}
-	w.ret()
+	w.ret512()
 }

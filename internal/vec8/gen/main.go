@@ -42,16 +42,25 @@ func (w *writer) line(format string, a ...any) { fmt.Fprintf(w, format+"\n", a..
 func (w *writer) op(format string, a ...any) { w.line("\t"+format, a...) }
 
 // fn begins a function; args is the size of its arguments.
-func (w *writer) fn(name, signature string, frame, args int) {
-	w.line("\n// func %s%s\nTEXT ·%s(SB), NOSPLIT, $%d-%d", name, signature, name, frame, args)
+func (w *writer) fn(name, signature string, args int) {
+	w.line("\n// func %s%s\nTEXT ·%s(SB), NOSPLIT, $0-%d", name, signature, name, args)
 }
 
 func (w *writer) label(name string) { w.line("%s:", name) }
 
-// ret ends a function that used vector registers.
+// ret ends a function that used vector registers below 16: it clears them, since
+// they may hold secrets.
 func (w *writer) ret() {
-	w.op("VZEROUPPER")
+	w.op("VZEROALL")
 	w.op("RET")
+}
+
+// ret512 ends a function that used all of the vector registers of AVX-512.
+func (w *writer) ret512() {
+	for i := 16; i < 32; i++ {
+		w.op("VPXORQ X%d, X%d, X%d", i, i, i)
+	}
+	w.ret()
 }
 
 // words64 and words32 declare constants.

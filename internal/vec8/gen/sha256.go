@@ -14,7 +14,7 @@ var shaK = [64]uint32{
 // sha256 has the eight words of the state in Y0 to Y7 and sixteen words of the
 // message schedule in Y16 to Y31, a message a lane.
 func sha256(w *writer) {
-	w.fn("shaLanes", "(h *shaState, rows *shaRows, blocks int)", 0, 24)
+	w.fn("shaLanes", "(h *shaState, rows *shaRows, blocks int)", 24)
 	w.op("MOVQ h+0(FP), DI")
 	w.op("MOVQ rows+8(FP), SI")
 	w.op("MOVQ blocks+16(FP), CX")
@@ -57,7 +57,7 @@ func sha256(w *writer) {
 	w.op("ADDQ $512, SI")
 	w.op("DECQ CX")
 	w.op("JNZ block")
-	w.ret()
+	w.ret512()
 	w.words32("shaKs", shaK[:]...)
 }
 

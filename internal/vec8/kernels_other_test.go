@@ -1,0 +1,8 @@
+//go:build !amd64 || purego
+
+package vec8
+
+import "testing"
+
+// paths runs f: there are no kernels.
+func paths(t *testing.T, f func(t *testing.T)) { t.Run("plain", f) }
