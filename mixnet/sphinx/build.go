@@ -28,8 +28,10 @@ type Job struct {
 	Padding [MaxPadding]byte // fresh random bytes; a route of n hops uses 300-60(n-1)-52
 
 	// Message is the payload's plaintext, at most 17 bytes smaller than the
-	// payload. It may lie in the Packet of an earlier job of the same call, as
-	// a SURB-ACK lies in front of the message that it is the receipt for.
+	// payload. It may hold the whole Packet of an earlier job of the same call, as
+	// a SURB-ACK lies in front of the message that it is the receipt for. Smaller
+	// packets of a call are complete before larger ones begin, so it need not be
+	// complete before the call.
 	Message []byte
 	// Packet receives the whole packet. Its length is the packet's.
 	Packet []byte
@@ -72,39 +74,29 @@ func checkRoom(packet, message []byte) error {
 // A Builder holds the scratch space for building. The zero Builder is ready;
 // one goroutine may use it at a time.
 type Builder struct {
-	ready   bool
-	derive  deriver
-	wide    lioness
-	lanes   [BatchSize]lane
-	payload [FullKeySize]byte
+	lanes  lanes
+	drafts [BatchSize]draft
+	covers [BatchSize]cover
 }
 
-// A lane is what a Builder knows of one job.
-type lane struct {
+// A draft is what a Builder knows of one header.
+type draft struct {
 	keys   [MaxHops]schedule
 	stream [MaxHops][streamSize]byte
 	run    blinded
 	alpha  [alphaSize]byte
-	mac    [32]byte
+	mac    [macSize]byte
 	beta   [betaSize]byte
 }
 
-func (b *Builder) init() {
-	if !b.ready {
-		b.derive.init()
-		b.wide.init()
-		b.ready = true
-	}
-}
-
-// Build does all jobs, in order, or none if one of them is wrong.
+// Build does all jobs, or none if one of them is wrong. It takes them in groups
+// of [BatchSize] and in phases: secrets of all, headers of all, payloads of all.
 func (b *Builder) Build(jobs []Job) error {
 	for i := range jobs {
 		if err := jobs[i].check(); err != nil {
 			return err
 		}
 	}
-	b.init()
 	for len(jobs) > 0 {
 		n := min(len(jobs), BatchSize)
 		if err := b.batch(jobs[:n]); err != nil {
@@ -116,83 +108,137 @@ func (b *Builder) Build(jobs []Job) error {
 }
 
 func (b *Builder) batch(jobs []Job) error {
+	defer clear(b.drafts[:len(jobs)])
 	if err := b.secrets(jobs); err != nil {
 		return err
 	}
+	if err := b.headers(jobs); err != nil {
+		return err
+	}
 	for i := range jobs {
-		j, l := &jobs[i], &b.lanes[i]
-		if err := b.header(j, l); err != nil {
-			return err
-		}
+		j, d, c := &jobs[i], &b.drafts[i], &b.covers[i]
+		c.payload = nil
 		dst := j.Packet
 		if dst == nil {
 			dst = j.SURB
-		}
-		copy(dst, l.alpha[:])
-		copy(dst[alphaSize:], l.mac[:macSize])
-		copy(dst[betaOff:], l.beta[:])
-	}
-	for i := range jobs {
-		j, l := &jobs[i], &b.lanes[i]
-		if j.Packet == nil {
-			if err := putSURBKeys(j, l); err != nil {
+			if err := putSURBKeys(j, d); err != nil {
 				return err
 			}
-			continue
+		} else {
+			c.payload, c.message, c.layers = j.Packet[payloadOff:], j.Message, len(j.Route)
+			for h := range j.Route {
+				c.keys[h] = d.keys[h].payloadKey(j.version())
+			}
 		}
-		payload := j.Packet[payloadOff:]
-		encapsulate(payload, j.Message)
-		for h := len(j.Route) - 1; h >= 0; h-- {
-			b.wide.encrypt(b.payloadKey(j.version(), &l.keys[h]), payload)
-		}
+		copy(dst, d.alpha[:])
+		copy(dst[alphaSize:], d.mac[:])
+		copy(dst[betaOff:], d.beta[:])
 	}
+	b.wrap(len(jobs))
 	return nil
 }
 
 // secrets derives the keys of every hop of every job (sphinx.md §3.4.1), hop
 // by hop over all jobs.
 func (b *Builder) secrets(jobs []Job) error {
+	l := &b.lanes
+	l.start()
 	for i := range jobs {
-		l := &b.lanes[i]
-		l.run.start(&l.alpha, &jobs[i].Secret)
+		b.drafts[i].run.start(&jobs[i].Secret)
+		l.scalar[l.add(i)] = jobs[i].Secret
+	}
+	l.unit.X25519Base(l.n, &l.product, &l.scalar)
+	for i := range jobs {
+		b.drafts[i].alpha = l.product[i]
 	}
 	for h := range MaxHops {
+		l.start()
 		for i := range jobs {
-			j, l := &jobs[i], &b.lanes[i]
-			if h >= len(j.Route) {
-				continue
+			if j := &jobs[i]; h < len(j.Route) {
+				lane := l.add(i)
+				b.drafts[i].run.lift(&l.scalar[lane])
+				l.point[lane] = j.Route[h].Key
 			}
-			var scalar, shared [32]byte
-			l.run.lift(&scalar)
-			key := [32]byte(j.Route[h].Key)
-			if multiply(&shared, &scalar, &key) == 0 {
-				return fmt.Errorf("%w: key of hop %d", ErrLowOrder, h)
-			}
-			k := &l.keys[h]
-			b.derive.schedule(k, &shared)
-			clear(l.stream[h][:])
-			keystream(l.stream[h][:], k.rho())
-			if h+1 < len(j.Route) {
-				l.run.by(k.blinding())
+		}
+		if l.n == 0 {
+			break
+		}
+		if ok := l.multiply(); ok != 1<<l.n-1 {
+			return fmt.Errorf("%w: key of hop %d", ErrLowOrder, h)
+		}
+		for lane, i := range l.at[:l.n] {
+			l.out[lane] = b.drafts[i].keys[h][:]
+		}
+		l.schedules()
+		for lane, i := range l.at[:l.n] {
+			l.key[lane] = *b.drafts[i].keys[h].rho()
+		}
+		l.headerStreams()
+		for lane, i := range l.at[:l.n] {
+			d := &b.drafts[i]
+			copy(d.stream[h][:], l.stream[lane][:])
+			if h+1 < len(jobs[i].Route) {
+				d.run.by(d.keys[h].blinding())
 			}
 		}
 	}
 	return nil
 }
 
-// header leaves β and γ of the first hop in l (sphinx.md §3.8.1). It works
-// from the last hop to the first; each step moves what is there 60 bytes to
-// the right, and the filler is what falls off, encrypted beforehand.
-func (b *Builder) header(j *Job, l *lane) error {
+// headers leaves β and γ of the first hops in the drafts (sphinx.md §3.8.1). It
+// works from the last hop to the first; each step moves what is there 60 bytes
+// to the right, and the filler is what falls off, encrypted beforehand.
+func (b *Builder) headers(jobs []Job) error {
+	for i := range jobs {
+		b.drafts[i].last(&jobs[i])
+	}
+	b.headerMACs(jobs, 1)
+	for back := 2; back <= MaxHops; back++ { // hops from the end
+		any := false
+		for i := range jobs {
+			if len(jobs[i].Route) < back {
+				continue
+			}
+			any = true
+			if err := b.drafts[i].before(&jobs[i], len(jobs[i].Route)-back); err != nil {
+				return err
+			}
+		}
+		if !any {
+			break
+		}
+		b.headerMACs(jobs, back)
+	}
+	return nil
+}
+
+// headerMACs sets the MACs of the drafts for the hops that are so many from the end.
+func (b *Builder) headerMACs(jobs []Job, back int) {
+	l := &b.lanes
+	l.start()
+	for i := range jobs {
+		if h := len(jobs[i].Route) - back; h >= 0 {
+			lane, d := l.add(i), &b.drafts[i]
+			l.key[lane], l.in[lane] = *d.keys[h].mu(), d.beta[:]
+		}
+	}
+	l.headerMACs()
+	for lane, i := range l.at[:l.n] {
+		b.drafts[i].mac = [macSize]byte(l.sum[lane][:])
+	}
+}
+
+// last sets β for the last hop.
+func (d *draft) last(j *Job) {
 	n := len(j.Route)
-	beta := l.beta[:]
+	beta := d.beta[:]
 	m := betaSize - hopSize*(n-1)
 
 	filler := beta[m:]
 	clear(filler)
 	for i := range n - 1 { // at hop i the last 60(i+1) bytes are filler
 		f := filler[:hopSize*(i+1)]
-		subtle.XORBytes(f, f, l.stream[i][streamSize-len(f):])
+		subtle.XORBytes(f, f, d.stream[i][streamSize-len(f):])
 	}
 
 	final := beta[:m]
@@ -200,20 +246,20 @@ func (b *Builder) header(j *Job, l *lane) error {
 	copy(final[4:], j.Dest[:])
 	copy(final[36:], j.ID[:])
 	copy(final[finalMeta:], j.Padding[:])
-	subtle.XORBytes(final, final, l.stream[n-1][:])
-	b.derive.mac(&l.mac, l.keys[n-1].mu(), beta)
+	subtle.XORBytes(final, final, d.stream[n-1][:])
+}
 
-	for i := n - 2; i >= 0; i-- {
-		copy(beta[hopSize:], beta[:betaSize-hopSize])
-		putMeta(beta, flagForward, j.version())
-		if err := j.Route[i+1].Addr.PutPadded(beta[4:36]); err != nil {
-			return fmt.Errorf("sphinx: build: hop %d: %w", i+1, err)
-		}
-		binary.BigEndian.PutUint64(beta[36:], uint64(max(0, j.Route[i].Delay)))
-		copy(beta[hopMeta:], l.mac[:macSize])
-		subtle.XORBytes(beta, beta, l.stream[i][:])
-		b.derive.mac(&l.mac, l.keys[i].mu(), beta)
+// before makes β for hop h out of that for the hop behind it.
+func (d *draft) before(j *Job, h int) error {
+	beta := d.beta[:]
+	copy(beta[hopSize:], beta[:betaSize-hopSize])
+	putMeta(beta, flagForward, j.version())
+	if err := j.Route[h+1].Addr.PutPadded(beta[4:36]); err != nil {
+		return fmt.Errorf("sphinx: build: hop %d: %w", h+1, err)
 	}
+	binary.BigEndian.PutUint64(beta[36:], uint64(max(0, j.Route[h].Delay)))
+	copy(beta[hopMeta:], d.mac[:])
+	subtle.XORBytes(beta, beta, d.stream[h][:])
 	return nil
 }
 
@@ -222,14 +268,45 @@ func putMeta(b []byte, flag byte, v Version) {
 	binary.BigEndian.PutUint16(b[2:], uint16(v))
 }
 
-// payloadKey is the key of the Lioness layer for one hop. The result is valid
-// until the next call.
-func (b *Builder) payloadKey(v Version, k *schedule) *[FullKeySize]byte {
-	if v.fullKeys() {
-		return k.full()
+// A cover is a payload to be made: the message under layers, each of which has a
+// key or the seed of one.
+type cover struct {
+	payload []byte // nil: none
+	message []byte
+	layers  int
+	keys    [MaxHops][]byte
+}
+
+// wrap makes the payloads of the first n covers, the smallest first.
+func (b *Builder) wrap(n int) {
+	length := func(i int) int {
+		if b.covers[i].payload == nil {
+			return -1
+		}
+		return len(b.covers[i].payload)
 	}
-	b.derive.payloadKey(&b.payload, k.seed())
-	return &b.payload
+	b.lanes.bySize(n, length, func(members []int) {
+		for _, i := range members {
+			encapsulate(b.covers[i].payload, b.covers[i].message)
+		}
+		l := &b.lanes
+		for back := 1; back <= MaxHops; back++ { // the last hop's layer is the innermost
+			l.start()
+			for _, i := range members {
+				if c := &b.covers[i]; c.layers >= back {
+					l.in[l.add(i)] = c.keys[c.layers-back]
+				}
+			}
+			if l.n == 0 {
+				break
+			}
+			l.payloadKeys()
+			l.wide.blocks(l.n, func(lane int) []byte { return b.covers[l.at[lane]].payload })
+			l.wide.encrypt(&l.unit, l.n, &l.payload)
+			clear(l.payload[:])
+		}
+	})
+	clear(b.covers[:n])
 }
 
 // encapsulate lays out a payload: 16 zeros, message, a one, zeros (sphinx.md §3.8.2).

@@ -1,21 +1,10 @@
 package sphinx
 
 import (
-	"crypto/subtle"
-
 	"filippo.io/edwards25519"
-	"github.com/cloudflare/circl/dh/x25519"
 
 	"nym-socks5/mixnet/keys"
 )
-
-// multiply is X25519 (RFC 7748): scalar clamped, bit 255 of point ignored. It
-// always writes out; ok is 0 when point has low order, which makes out zero.
-func multiply(out, scalar, point *[32]byte) (ok int) {
-	x25519.Shared((*x25519.Key)(out), (*x25519.Key)(scalar), (*x25519.Key)(point))
-	var zero [32]byte
-	return 1 - subtle.ConstantTimeCompare(out[:], zero[:])
-}
 
 // A blinded scalar is the product of a packet's secret and the blinding
 // factors of the hops before this one, modulo the group order. Multiplying
@@ -24,12 +13,11 @@ func multiply(out, scalar, point *[32]byte) (ok int) {
 // one more at every hop.
 type blinded struct{ s edwards25519.Scalar }
 
-// start sets b to the clamped secret and alpha to the packet's first point.
-func (b *blinded) start(alpha, secret *[32]byte) {
+// start sets b to the clamped secret.
+func (b *blinded) start(secret *[32]byte) {
 	if _, err := b.s.SetBytesWithClamping(secret[:]); err != nil {
 		panic("sphinx: " + err.Error()) // only for a wrong length
 	}
-	copy(alpha[:], new(edwards25519.Point).ScalarBaseMult(&b.s).BytesMontgomery())
 }
 
 // by multiplies b with one hop's blinding factor.

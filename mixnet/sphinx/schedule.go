@@ -1,13 +1,6 @@
 package sphinx
 
-import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding"
-	"hash"
-)
+import "nym-socks5/internal/vec8"
 
 // A schedule is what one hop's shared secret expands to (sphinx.md §3.5).
 //
@@ -15,14 +8,24 @@ import (
 //	| ρ (16) | μ (16) | payload key (192)| blinding (32) | replay tag (32) |
 //	+--------+--------+------------------+---------------+-----------------+
 //	                   seed (16) = its first bytes
-type schedule [288]byte
+type schedule [scheduleSize]byte
 
-func (s *schedule) rho() []byte           { return s[:16] }
-func (s *schedule) mu() []byte            { return s[16:32] }
+const scheduleSize = 288
+
+func (s *schedule) rho() *[16]byte        { return (*[16]byte)(s[:16]) }
+func (s *schedule) mu() *[16]byte         { return (*[16]byte)(s[16:32]) }
 func (s *schedule) full() *[192]byte      { return (*[192]byte)(s[32:224]) }
 func (s *schedule) seed() *[SeedSize]byte { return (*[SeedSize]byte)(s[32:48]) }
 func (s *schedule) blinding() *[32]byte   { return (*[32]byte)(s[224:256]) }
 func (s *schedule) tag() *[TagSize]byte   { return (*[TagSize]byte)(s[256:288]) }
+
+// payloadKey is what the key of a hop's Lioness layer is made of: itself, or its seed.
+func (s *schedule) payloadKey(v Version) []byte {
+	if v.fullKeys() {
+		return s.full()[:]
+	}
+	return s.seed()[:]
+}
 
 const (
 	scheduleInfo = "Dwste mou enan moxlo arketa makru kai ena upomoxlio gia na ton topothetisw kai tha kinisw thn gh."
@@ -30,105 +33,118 @@ const (
 	seedInfo     = "sphinx-payload-key-V01-CS01-HKDF:SHA256-INFO"
 )
 
-// A deriver computes HMAC-SHA-256 and HKDF-SHA-256 (RFC 5869) without
-// allocating: the two hash objects are reused, and the state behind each pad
-// is kept as bytes and restored, which saves hashing the pads again.
-type deriver struct {
-	in, out           hash.Hash
-	inState, outState []byte
-	inSalt, outSalt   []byte // states behind the pads of seedSalt
-	pad               [64]byte
-	prk, t, block     [32]byte
-	msg               [160]byte
+var (
+	scheduleKDF = vec8.NewHKDF("", scheduleInfo, scheduleSize)
+	seedKDF     = vec8.NewHKDF(seedSalt, seedInfo, FullKeySize) // sphinx.md §3.6
+)
+
+// lanes are what a call of the kernels reads and writes, a packet a lane, and
+// the kernels. The phases of [Workspace] and [Builder] gather their packets
+// here; which packet is in which lane may change from phase to phase.
+type lanes struct {
+	unit vec8.Unit
+
+	n  int            // lanes in use
+	at [BatchSize]int // the place in the batch of the packet in each lane
+
+	members [BatchSize]int // see bySize
+
+	scalar, point, product [BatchSize][32]byte
+	key                    [BatchSize][16]byte
+	stream                 [BatchSize][vec8.StreamSize]byte
+	sum                    [BatchSize][32]byte
+	in, out                [BatchSize][]byte
+	payload                [BatchSize][FullKeySize]byte
+	wide                   lioness
 }
 
-func (d *deriver) init() {
-	d.in, d.out = sha256.New(), sha256.New()
-	d.key([]byte(seedSalt))
-	d.inSalt = append([]byte(nil), d.inState...)
-	d.outSalt = append([]byte(nil), d.outState...)
+// start begins a group.
+func (l *lanes) start() { l.n = 0 }
+
+// add puts packet i of the batch into the next lane.
+func (l *lanes) add(i int) (lane int) {
+	lane = l.n
+	l.at[lane] = i
+	l.n++
+	return lane
 }
 
-// pads leaves both hashes just behind the pads of key (at most 64 bytes).
-func (d *deriver) pads(key []byte) {
-	for i := range d.pad {
-		d.pad[i] = 0x36
+// multiply sets the products of scalars and points. Bit i of the result is
+// clear if product i is zero: then the point has low order.
+func (l *lanes) multiply() (ok uint8) {
+	ok = l.unit.X25519(l.n, &l.product, &l.scalar, &l.point)
+	clear(l.scalar[:])
+	return ok
+}
+
+// schedules expands the products, lane i to where out[i] is.
+func (l *lanes) schedules() {
+	for i := range l.n {
+		l.in[i] = l.product[i][:]
 	}
-	subtle.XORBytes(d.pad[:], d.pad[:], key)
-	d.in.Reset()
-	d.in.Write(d.pad[:])
-	for i := range d.pad {
-		d.pad[i] ^= 0x36 ^ 0x5c
-	}
-	d.out.Reset()
-	d.out.Write(d.pad[:])
+	l.unit.HKDF(scheduleKDF, l.n, &l.out, &l.in)
+	clear(l.product[:])
+	l.forget()
 }
 
-// key does what pads does and keeps the states for restore.
-func (d *deriver) key(key []byte) {
-	d.pads(key)
-	d.inState, _ = d.in.(encoding.BinaryAppender).AppendBinary(d.inState[:0])
-	d.outState, _ = d.out.(encoding.BinaryAppender).AppendBinary(d.outState[:0])
+// headerMACs sets sum to the MACs of what is in, under key.
+func (l *lanes) headerMACs() {
+	l.unit.HMAC(l.n, &l.sum, &l.key, &l.in)
+	l.forget()
 }
 
-func restore(h hash.Hash, state []byte) {
-	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
-		panic("sphinx: " + err.Error()) // the state is our own
-	}
-}
+// headerStreams sets stream to what key makes.
+func (l *lanes) headerStreams() { l.unit.AESStream(l.n, &l.stream, &l.key) }
 
-// finish hashes msg behind the inner pad, and that behind the outer.
-func (d *deriver) finish(dst *[32]byte, msg []byte) {
-	d.in.Write(msg)
-	d.in.Sum(d.t[:0])
-	d.out.Write(d.t[:])
-	d.out.Sum(dst[:0])
-}
-
-// mac is HMAC-SHA-256 of msg.
-func (d *deriver) mac(dst *[32]byte, key, msg []byte) {
-	d.pads(key)
-	d.finish(dst, msg)
-}
-
-// expand fills dst with the output of HKDF-Expand under d.prk.
-func (d *deriver) expand(dst []byte, info string) {
-	d.key(d.prk[:])
-	msg := d.msg[:0]
-	for i := byte(1); len(dst) > 0; i++ {
-		if i > 1 {
-			restore(d.in, d.inState)
-			restore(d.out, d.outState)
-			msg = append(d.msg[:0], d.block[:]...)
+// payloadKeys sets payload to the keys of Lioness layers: what is in, or its
+// expansion where that is a seed.
+func (l *lanes) payloadKeys() {
+	seeds := 0
+	var lane [BatchSize]int
+	for i := range l.n {
+		if k := l.in[i]; len(k) == FullKeySize {
+			copy(l.payload[i][:], k)
+		} else {
+			l.in[seeds], lane[seeds] = k, i // seeds is not above i
+			seeds++
 		}
-		msg = append(append(msg, info...), i)
-		d.finish(&d.block, msg)
-		dst = dst[copy(dst, d.block[:]):]
+	}
+	if seeds > 0 {
+		for i := range seeds {
+			l.out[i] = l.payload[lane[i]][:]
+		}
+		l.unit.HKDF(seedKDF, seeds, &l.out, &l.in)
+	}
+	l.forget()
+}
+
+// forget drops the references to what was in and out.
+func (l *lanes) forget() {
+	l.in, l.out = [BatchSize][]byte{}, [BatchSize][]byte{}
+}
+
+// bySize calls group for groups of the packets 0 to n-1 that have payloads of
+// the same length, from the shortest to the longest. Length is below zero for
+// packets without one.
+func (l *lanes) bySize(n int, length func(i int) int, group func(members []int)) {
+	for last := -1; ; {
+		next := -1
+		for i := range n {
+			if s := length(i); s > last && (next < 0 || s < next) {
+				next = s
+			}
+		}
+		if next < 0 {
+			return
+		}
+		k := 0
+		for i := range n {
+			if length(i) == next {
+				l.members[k] = i
+				k++
+			}
+		}
+		group(l.members[:k])
+		last = next
 	}
 }
-
-// schedule expands a shared secret.
-func (d *deriver) schedule(dst *schedule, secret *[32]byte) {
-	d.mac(&d.prk, nil, secret[:])
-	d.expand(dst[:], scheduleInfo)
-}
-
-// payloadKey expands the seed of a payload key (sphinx.md §3.6).
-func (d *deriver) payloadKey(dst *[FullKeySize]byte, seed *[SeedSize]byte) {
-	restore(d.in, d.inSalt)
-	restore(d.out, d.outSalt)
-	d.finish(&d.prk, seed[:])
-	d.expand(dst[:], seedInfo)
-}
-
-// keystream XORs dst with the header stream of key: AES-128-CTR from zero.
-// Its two allocations, key schedule and counter, are the only ones of a hop.
-func keystream(dst []byte, key []byte) {
-	b, err := aes.NewCipher(key)
-	if err != nil {
-		panic("sphinx: " + err.Error()) // only for a wrong key length
-	}
-	cipher.NewCTR(b, zeroIV[:]).XORKeyStream(dst, dst)
-}
-
-var zeroIV [aes.BlockSize]byte

@@ -2,7 +2,11 @@ package sphinx
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdh"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,6 +20,7 @@ import (
 	"golang.org/x/crypto/blake2b"
 	"golang.org/x/crypto/chacha20"
 
+	"nym-socks5/internal/vec8"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 )
@@ -294,12 +299,74 @@ func TestH06OrderOfRefusals(t *testing.T) {
 	}
 }
 
+// multiply is X25519 of the standard library.
+func multiply(out, scalar, point *[32]byte) {
+	k, err := ecdh.X25519().NewPrivateKey(scalar[:])
+	if err != nil {
+		panic(err)
+	}
+	p, err := ecdh.X25519().NewPublicKey(point[:])
+	if err != nil {
+		panic(err)
+	}
+	s, err := k.ECDH(p)
+	if err != nil {
+		panic(err)
+	}
+	copy(out[:], s)
+}
+
 func mustHex(s string) []byte {
 	b, err := hex.DecodeString(s)
 	if err != nil {
 		panic(err)
 	}
 	return b
+}
+
+// hardening.md H10: "zero mask per lane for the shared secret and the blinded α;
+// seven honest lanes beside one zero, low-order, twist or non-canonical point, in
+// every lane, equal the scalar results"
+func TestH10OnePointInEveryLane(t *testing.T) {
+	nw := newNetwork(2)
+	honest := nw.job(Version259, mixnet.AckSize, []byte("honest"))
+	build(t, honest)
+	want := bytes.Clone(honest.Packet)
+	if p := unwrap(want, nw.keys[0]); p.Err != nil {
+		t.Fatal(p.Err)
+	}
+	for _, a := range []string{
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800", // order 8
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 2 on the twist
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // zero, not canonical
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", // one, not canonical
+		"0200000000000000000000000000000000000000000000000000000000000000", // twist
+		"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // 18, not canonical
+	} {
+		odd := bytes.Clone(honest.Packet)
+		copy(odd, mustHex(a))
+		alone := unwrap(bytes.Clone(odd), nw.keys[0])
+		for lane := range BatchSize {
+			batch := make([]Packet, BatchSize)
+			for i := range batch {
+				batch[i] = Packet{Data: bytes.Clone(honest.Packet), Keys: [2]*keys.SphinxKey{nw.keys[0]}}
+			}
+			copy(batch[lane].Data, odd)
+			w := new(Workspace)
+			w.Open(batch)
+			w.Strip(batch)
+			for i, p := range batch {
+				switch {
+				case i == lane && (p.Err != alone.Err || !bytes.Equal(p.Data, odd)):
+					t.Errorf("alpha %s in lane %d: %v, alone %v", a, lane, p.Err, alone.Err)
+				case i != lane && (p.Err != nil || !bytes.Equal(p.Data, want)):
+					t.Errorf("alpha %s in lane %d: lane %d differs: %v", a, lane, i, p.Err)
+				}
+			}
+		}
+	}
 }
 
 // hardening.md H07: "Packets of versions 1, 256 and 257 are dropped after the MAC check unless allow_legacy_clients is on"
@@ -422,7 +489,7 @@ func TestH09PaddingIsRandom(t *testing.T) {
 				w.Open(p)
 				w.Strip(p)
 			}
-			for _, b := range w.stream[finalMeta : finalMeta+want] { // the innermost block as the last hop sees it
+			for _, b := range w.block[0][finalMeta : finalMeta+want] { // the innermost block as the last hop sees it
 				counts[b]++
 				total++
 			}
@@ -483,7 +550,11 @@ func TestLiftEqualsChain(t *testing.T) {
 		point := [32]byte(keys.NewSphinxKey().Public())
 		var factors [4][32]byte
 		var b blinded
-		b.start(&alpha, &secret)
+		b.start(&secret)
+		var u vec8.Unit
+		out := [BatchSize][32]byte{}
+		u.X25519Base(1, &out, &[BatchSize][32]byte{secret})
+		alpha = out[0]
 		multiply(&want, &secret, &[32]byte{9})
 		if alpha != want {
 			t.Fatalf("first alpha %x, want %x", alpha, want)
@@ -508,29 +579,26 @@ func TestLiftEqualsChain(t *testing.T) {
 	}
 }
 
-func TestDeriverEqualsStandardLibrary(t *testing.T) {
-	var d deriver
-	d.init()
+func TestKeysEqualStandardLibrary(t *testing.T) {
+	var u vec8.Unit
 	for range 3 {
-		var secret [32]byte
-		rand.Read(secret[:])
 		var s schedule
-		d.schedule(&s, &secret)
-		want, _ := hkdf.Key(sha256.New, secret[:], nil, scheduleInfo, len(s))
+		secret, key := randomBytes(32), make([]byte, FullKeySize)
+		u.HKDF(scheduleKDF, 1, &[BatchSize][]byte{s[:]}, &[BatchSize][]byte{secret})
+		want, _ := hkdf.Key(sha256.New, secret, nil, scheduleInfo, len(s))
 		if !bytes.Equal(s[:], want) {
 			t.Fatal("schedule differs from crypto/hkdf")
 		}
-		var k [192]byte
-		d.payloadKey(&k, s.seed())
+		u.HKDF(seedKDF, 1, &[BatchSize][]byte{key}, &[BatchSize][]byte{s.seed()[:]})
 		want, _ = hkdf.Key(sha256.New, s.seed()[:], []byte(seedSalt), seedInfo, 192)
-		if !bytes.Equal(k[:], want) {
+		if !bytes.Equal(key, want) {
 			t.Fatal("payload key differs from crypto/hkdf")
 		}
 	}
 }
 
-// FuzzLioness holds the two halves of Lioness against the libraries' plain
-// interfaces: x/crypto's ChaCha20 is the twin of the vectorised one.
+// FuzzLioness holds the two halves of Lioness, in one lane and in eight, against
+// the libraries' plain interfaces.
 func FuzzLioness(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{7}, 192), bytes.Repeat([]byte{1}, 33))
 	f.Add(bytes.Repeat([]byte{9}, 192), bytes.Repeat([]byte{2}, 2065))
@@ -538,10 +606,18 @@ func FuzzLioness(f *testing.F) {
 		if len(key) < 192 || len(block) < minPayload {
 			return
 		}
+		var u vec8.Unit
 		var l lioness
-		l.init()
-		got, want := bytes.Clone(block), bytes.Clone(block)
-		l.encrypt((*[192]byte)(key), got)
+		var layers lionessKeys
+		var blocks [BatchSize][]byte
+		n := 1 + 7*(int(key[0])&1)
+		for i := range n {
+			copy(layers[i][:], key)
+			blocks[i] = bytes.Clone(block)
+		}
+		l.blocks(n, func(i int) []byte { return blocks[i] })
+		l.encrypt(&u, n, &layers)
+		want := bytes.Clone(block)
 		left, right := want[:32], want[32:]
 		for half := range 2 {
 			k := key[96*half:]
@@ -557,12 +633,17 @@ func FuzzLioness(f *testing.F) {
 				left[i] ^= b
 			}
 		}
-		if !bytes.Equal(got, want) {
-			t.Fatalf("key %x: %d bytes encrypt differently", key, len(block))
+		for i := range n {
+			if !bytes.Equal(blocks[i], want) {
+				t.Fatalf("key %x: %d bytes encrypt differently in lane %d", key, len(block), i)
+			}
 		}
-		l.decrypt((*[192]byte)(key), got)
-		if !bytes.Equal(got, block) {
-			t.Fatalf("key %x: %d bytes do not decrypt", key, len(block))
+		l.blocks(n, func(i int) []byte { return blocks[i] })
+		l.decrypt(&u, n, &layers)
+		for i := range n {
+			if !bytes.Equal(blocks[i], block) {
+				t.Fatalf("key %x: %d bytes do not decrypt in lane %d", key, len(block), i)
+			}
 		}
 	})
 }
@@ -628,14 +709,17 @@ func TestHostileBlocks(t *testing.T) {
 		w := new(Workspace)
 		w.Open(p)
 		k := &w.keys[0]
-		block := make([]byte, streamSize)
-		copy(block, j.Packet[betaOff:HeaderSize])
-		keystream(block, k.rho())
-		tc.spoil(block)
-		keystream(block, k.rho())
-		copy(j.Packet[betaOff:HeaderSize], block)
-		w.derive.mac(&w.mac, k.mu(), j.Packet[betaOff:HeaderSize])
-		copy(j.Packet[alphaSize:], w.mac[:macSize])
+		c, err := aes.NewCipher(k.rho()[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		beta := j.Packet[betaOff:HeaderSize]
+		cipher.NewCTR(c, make([]byte, 16)).XORKeyStream(beta, beta)
+		tc.spoil(beta)
+		cipher.NewCTR(c, make([]byte, 16)).XORKeyStream(beta, beta)
+		mac := hmac.New(sha256.New, k.mu()[:])
+		mac.Write(beta)
+		copy(j.Packet[alphaSize:betaOff], mac.Sum(nil))
 		got := unwrap(j.Packet, nw.keys[0])
 		if got.Err != tc.want {
 			t.Errorf("%s: got %v, want %v", tc.name, got.Err, tc.want)

@@ -69,40 +69,52 @@ func (s *SURB) Seeded() bool { return s.size == SeedSize }
 func (s *SURB) AppendBinary(b []byte) ([]byte, error) { return append(b, s.bytes...), nil }
 
 // putSURBKeys writes what stands behind the header of j.SURB.
-func putSURBKeys(j *Job, l *lane) error {
+func putSURBKeys(j *Job, d *draft) error {
 	if err := j.Route[0].Addr.PutPadded(j.SURB[surbFirst:surbKeys]); err != nil {
 		return fmt.Errorf("sphinx: build: first hop of a SURB: %w", err)
 	}
 	out := j.SURB[surbKeys:]
 	for h := range j.Route {
-		key := l.keys[h].seed()[:]
-		if j.version().fullKeys() {
-			key = l.keys[h].full()[:]
-		}
-		out = out[copy(out, key):]
+		out = out[copy(out, d.keys[h].payloadKey(j.version())):]
 	}
 	return nil
 }
 
-// Seal spends a SURB: it makes packet, whose length is that of a packet size,
-// out of the SURB's header and message under all of its layers.
+// A Sealing is one SURB to spend. Packet receives the whole packet, which goes to
+// SURB.First; its length is that of a packet size. Message may hold the whole
+// Packet of an earlier Sealing of the same call.
+type Sealing struct {
+	SURB    *SURB
+	Message []byte
+	Packet  []byte
+}
+
+// Seal spends one SURB: see [Builder.SealAll].
 func (b *Builder) Seal(s *SURB, message, packet []byte) error {
-	if err := checkRoom(packet, message); err != nil {
-		return err
-	}
-	b.init()
-	payload := packet[payloadOff:]
-	encapsulate(payload, message)
-	copy(packet, s.bytes[:HeaderSize])
-	for h := s.Hops() - 1; h >= 0; h-- {
-		key := s.bytes[surbKeys+h*s.size:]
-		full := &b.payload
-		if s.Seeded() {
-			b.derive.payloadKey(full, (*[SeedSize]byte)(key))
-		} else {
-			full = (*[FullKeySize]byte)(key)
+	one := [1]Sealing{{SURB: s, Message: message, Packet: packet}}
+	return b.SealAll(one[:])
+}
+
+// SealAll spends SURBs: it makes packets out of their headers and of messages
+// under all of their layers. It does all or, if one of them is wrong, none.
+func (b *Builder) SealAll(all []Sealing) error {
+	for i := range all {
+		if err := checkRoom(all[i].Packet, all[i].Message); err != nil {
+			return err
 		}
-		b.wide.encrypt(full, payload)
+	}
+	for len(all) > 0 {
+		n := min(len(all), BatchSize)
+		for i := range n {
+			s, c := &all[i], &b.covers[i]
+			copy(s.Packet, s.SURB.bytes[:HeaderSize])
+			c.payload, c.message, c.layers = s.Packet[payloadOff:], s.Message, s.SURB.Hops()
+			for h := range c.layers {
+				c.keys[h] = s.SURB.bytes[surbKeys+h*s.SURB.size:][:s.SURB.size]
+			}
+		}
+		b.wrap(n)
+		all = all[n:]
 	}
 	return nil
 }

@@ -39,130 +39,184 @@ type Workspace struct {
 	// AllowLegacy lets packets of versions 1, 256 and 257 pass (H07).
 	AllowLegacy bool
 
-	ready   bool
-	derive  deriver
-	wide    lioness
-	keys    [BatchSize]schedule
-	shared  [32]byte
-	mac     [32]byte
-	stream  [streamSize]byte
-	payload [FullKeySize]byte
-}
-
-func (w *Workspace) init() {
-	if !w.ready {
-		w.derive.init()
-		w.wide.init()
-		w.ready = true
-	}
+	lanes lanes
+	keys  [BatchSize]schedule         // of the packets that Open let pass
+	block [BatchSize][streamSize]byte // their routing information
 }
 
 // Open computes the shared secrets of at most 8 packets, checks their header
 // MACs and sets their replay tags. Nothing is written to Data. A packet whose
 // point has low order costs as much as one whose MAC is wrong (H06).
 func (w *Workspace) Open(batch []Packet) {
-	w.init()
+	var tried [BatchSize]int // of the packet's keys
 	for i := range batch {
-		w.open(&batch[i], &w.keys[i])
+		batch[i].Err = ErrMAC
+		if len(batch[i].Data) < HeaderSize+minPayload {
+			batch[i].Err = ErrMalformed
+		}
+	}
+	for range len(batch[0].Keys) {
+		l := &w.lanes
+		l.start()
+		for i := range batch {
+			p := &batch[i]
+			for p.Err == ErrMAC && tried[i] < len(p.Keys) {
+				key := p.Keys[tried[i]]
+				tried[i]++
+				if key == nil {
+					continue
+				}
+				p.Key = tried[i] - 1
+				lane := l.add(i)
+				l.scalar[lane] = *key.Bytes()
+				l.point[lane] = [alphaSize]byte(p.Data)
+				break
+			}
+		}
+		if l.n == 0 {
+			return
+		}
+		w.try(batch)
 	}
 }
 
-func (w *Workspace) open(p *Packet, k *schedule) {
-	p.Err = nil
-	if len(p.Data) < HeaderSize+minPayload {
-		p.Err = ErrMalformed
-		return
+// try opens the packets in the lanes with one key each.
+func (w *Workspace) try(batch []Packet) {
+	l := &w.lanes
+	ok := l.multiply()
+	for lane, i := range l.at[:l.n] {
+		l.out[lane] = w.keys[i][:]
 	}
-	p.Err = ErrMAC
-	alpha := (*[alphaSize]byte)(p.Data)
-	for i, sk := range p.Keys {
-		if sk == nil {
-			continue
-		}
-		nonzero := multiply(&w.shared, sk.Bytes(), alpha)
-		w.derive.schedule(k, &w.shared)
-		w.derive.mac(&w.mac, k.mu(), p.Data[betaOff:HeaderSize])
-		good := subtle.ConstantTimeCompare(w.mac[:macSize], p.Data[alphaSize:betaOff])
-		if nonzero == 0 {
+	l.schedules()
+	for lane, i := range l.at[:l.n] {
+		l.key[lane] = *w.keys[i].mu()
+		l.in[lane] = batch[i].Data[betaOff:HeaderSize]
+	}
+	l.headerMACs()
+	for lane, i := range l.at[:l.n] {
+		p := &batch[i]
+		good := subtle.ConstantTimeCompare(l.sum[lane][:macSize], p.Data[alphaSize:betaOff])
+		switch {
+		case ok>>lane&1 == 0:
 			p.Err = ErrLowOrder
-			return
-		}
-		if good == 1 {
-			p.Err, p.Key, p.Tag = nil, i, *k.tag()
-			return
+		case good == 1:
+			p.Err, p.Tag = nil, *w.keys[i].tag()
 		}
 	}
 }
 
 // Strip takes the layer off the packets of the Open before it, which must be
 // the same, in the same order.
+//
+//	routing information of all ─▶ points of all ─▶ payload keys of all ─▶ payloads of all
 func (w *Workspace) Strip(batch []Packet) {
+	w.routes(batch)
+	w.points(batch)
+	w.payloads(batch)
+	clear(w.keys[:len(batch)])
+}
+
+// routes decrypts and reads the routing information.
+func (w *Workspace) routes(batch []Packet) {
+	l := &w.lanes
+	l.start()
 	for i := range batch {
-		if p := &batch[i]; p.Err == nil {
-			p.Err = w.strip(p, &w.keys[i])
+		if batch[i].Err == nil {
+			l.key[l.add(i)] = *w.keys[i].rho()
 		}
+	}
+	if l.n == 0 {
+		return
+	}
+	l.headerStreams()
+	for lane, i := range l.at[:l.n] {
+		p, block := &batch[i], w.block[i][:]
+		n := subtle.XORBytes(block, p.Data[betaOff:HeaderSize], l.stream[lane][:])
+		copy(block[n:], l.stream[lane][n:])
+		p.Err = w.route(p, block)
 	}
 }
 
-func (w *Workspace) strip(p *Packet, k *schedule) error {
-	copy(w.stream[:], p.Data[betaOff:HeaderSize])
-	clear(w.stream[betaSize:])
-	keystream(w.stream[:], k.rho())
-	block := w.stream[:]
-
+func (w *Workspace) route(p *Packet, block []byte) error {
 	p.Version = Version(binary.BigEndian.Uint16(block[2:])) // block[1] is ignored, sphinx.md §3.3
 	if p.Version.legacy() && !w.AllowLegacy {
 		return ErrVersion
 	}
 	switch block[0] {
 	case flagForward:
-		return w.forward(p, k, block)
+		p.Final = false
+		next, _, err := mixnet.ParseNodeAddr(block[4:36])
+		if err != nil {
+			return ErrMalformed
+		}
+		p.Next = next
+		p.Delay = time.Duration(min(binary.BigEndian.Uint64(block[36:]), math.MaxInt64))
+		return nil
 	case flagFinal:
-		return w.final(p, k, block)
+		p.Final = true
+		p.Dest = keys.Identity(block[4:36])
+		p.ID = [16]byte(block[36:52])
+		return nil
 	}
 	return ErrMalformed
 }
 
-func (w *Workspace) forward(p *Packet, k *schedule, block []byte) (err error) {
-	p.Final = false
-	if p.Next, _, err = mixnet.ParseNodeAddr(block[4:36]); err != nil {
-		return ErrMalformed
-	}
-	p.Delay = time.Duration(min(binary.BigEndian.Uint64(block[36:]), math.MaxInt64))
-	alpha := (*[alphaSize]byte)(p.Data)
-	if p.Version.legacy() {
-		if err := legacyBlind(alpha, k.blinding()); err != nil {
-			return err
+// points writes the headers of the next packets.
+func (w *Workspace) points(batch []Packet) {
+	l := &w.lanes
+	l.start()
+	for i := range batch {
+		p := &batch[i]
+		switch alpha := (*[alphaSize]byte)(p.Data); {
+		case p.Err != nil || p.Final:
+		case p.Version.legacy():
+			if p.Err = legacyBlind(alpha, w.keys[i].blinding()); p.Err == nil {
+				copy(p.Data[alphaSize:], w.block[i][hopMeta:])
+			}
+		default:
+			lane := l.add(i)
+			l.scalar[lane], l.point[lane] = *w.keys[i].blinding(), *alpha
 		}
-	} else {
-		point := *alpha
-		if multiply(alpha, k.blinding(), &point) == 0 {
-			return ErrLowOrder
-		}
 	}
-	copy(p.Data[alphaSize:], block[hopMeta:]) // γ and β of the next hop
-	w.wide.decrypt(w.payloadKey(p.Version, k), p.Data[payloadOff:])
-	return nil
+	if l.n == 0 {
+		return
+	}
+	ok := l.multiply()
+	for lane, i := range l.at[:l.n] {
+		p := &batch[i]
+		if ok>>lane&1 == 0 {
+			p.Err = ErrLowOrder
+			continue
+		}
+		copy(p.Data, l.product[lane][:])
+		copy(p.Data[alphaSize:], w.block[i][hopMeta:]) // γ and β of the next hop
+	}
 }
 
-func (w *Workspace) final(p *Packet, k *schedule, block []byte) error {
-	p.Final = true
-	p.Dest = keys.Identity(block[4:36])
-	p.ID = [16]byte(block[36:52])
-	payload := p.Data[payloadOff:]
-	w.wide.decrypt(w.payloadKey(p.Version, k), payload)
-	m, err := recoverMessage(payload)
-	p.Message = m
-	return err
-}
-
-// payloadKey is the key of this hop's Lioness layer, valid until the next call.
-func (w *Workspace) payloadKey(v Version, k *schedule) *[FullKeySize]byte {
-	if v.fullKeys() {
-		return k.full()
+// payloads takes their layer off the payloads, and finds the messages.
+func (w *Workspace) payloads(batch []Packet) {
+	length := func(i int) int {
+		if batch[i].Err != nil {
+			return -1
+		}
+		return len(batch[i].Data)
 	}
-	w.derive.payloadKey(&w.payload, k.seed())
-	return &w.payload
+	w.lanes.bySize(len(batch), length, func(members []int) {
+		l := &w.lanes
+		l.start()
+		for _, i := range members {
+			l.in[l.add(i)] = w.keys[i].payloadKey(batch[i].Version)
+		}
+		l.payloadKeys()
+		l.wide.blocks(l.n, func(lane int) []byte { return batch[l.at[lane]].Data[payloadOff:] })
+		l.wide.decrypt(&l.unit, l.n, &l.payload)
+		clear(l.payload[:])
+	})
+	for i := range batch {
+		if p := &batch[i]; p.Err == nil && p.Final {
+			p.Message, p.Err = recoverMessage(p.Data[payloadOff:])
+		}
+	}
 }
 
 // recoverMessage finds the message in a payload without layers: behind 16

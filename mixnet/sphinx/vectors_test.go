@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/internal/vec8"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 )
@@ -170,83 +171,113 @@ func TestBuildVectors(t *testing.T) {
 				continue // only unwrapped, below
 			}
 			t.Run(v.Name, func(t *testing.T) {
-				j := v.job(t, f.Nodes)
-				j.Packet = make([]byte, HeaderSize+v.Size)
-				if err := b.Build([]Job{j}); err != nil {
-					t.Fatal(err)
-				}
-				checkHash(t, "packet", j.Packet, v.PacketHash)
-				if len(v.Packet) > 0 && !bytes.Equal(j.Packet, v.Packet) {
-					t.Errorf("packet differs")
+				for _, n := range []int{1, 3, BatchSize} { // alone, and in lanes
+					jobs := make([]Job, n)
+					for i := range jobs {
+						jobs[i] = v.job(t, f.Nodes)
+						jobs[i].Packet = make([]byte, HeaderSize+v.Size)
+					}
+					if err := b.Build(jobs); err != nil {
+						t.Fatal(err)
+					}
+					for _, j := range jobs {
+						checkHash(t, "packet", j.Packet, v.PacketHash)
+						if len(v.Packet) > 0 && !bytes.Equal(j.Packet, v.Packet) {
+							t.Errorf("packet differs")
+						}
+					}
 				}
 			})
 		}
 	}
 }
 
-// unwrapVector follows a packet of the reference through its hops.
+// unwrapVector follows a packet of the reference through its hops: alone, and in
+// each lane beside packets that are refused.
 func unwrapVector(t *testing.T, v *vectorPacket, nodes []vectorNode, packet []byte) {
 	w := &Workspace{AllowLegacy: true}
-	p := []Packet{{Data: bytes.Clone(packet)}}
+	for lane := range BatchSize {
+		batch := make([]Packet, BatchSize)
+		for i := range batch {
+			batch[i].Data = bytes.Clone(packet)
+			batch[i].Data[alphaSize] ^= byte(i ^ lane)
+		}
+		followVector(t, w, v, nodes, batch, lane)
+	}
+	followVector(t, w, v, nodes, []Packet{{Data: bytes.Clone(packet)}}, 0)
+}
+
+func followVector(t *testing.T, w *Workspace, v *vectorPacket, nodes []vectorNode, batch []Packet, lane int) {
+	p := &batch[lane]
 	for i, h := range v.Hops {
-		p[0].Keys[0] = nodeByID(t, nodes, h.Node).key()
-		w.Open(p)
-		if p[0].Err != nil {
-			t.Fatalf("hop %d: %v", i, p[0].Err)
+		key := nodeByID(t, nodes, h.Node).key()
+		for i := range batch {
+			batch[i].Keys[0] = key
+		}
+		alpha := [32]byte(p.Data)
+		w.Open(batch)
+		if p.Err != nil {
+			t.Fatalf("hop %d: %v", i, p.Err)
 		}
 		if h.Keys.Tag != nil {
-			k := &w.keys[0]
+			k := &w.keys[lane]
+			var shared [32]byte
+			multiply(&shared, key.Bytes(), &alpha)
+			full := make([]byte, FullKeySize)
+			if copy(full, k.payloadKey(h.Version)) == SeedSize {
+				w.lanes.unit.HKDF(seedKDF, 1, &[BatchSize][]byte{full}, &[BatchSize][]byte{k.seed()[:]})
+			}
 			for _, c := range []struct {
 				what      string
 				got, want []byte
 			}{
-				{"shared secret", w.shared[:], h.Shared},
-				{"stream key", k.rho(), h.Keys.Stream},
-				{"mac key", k.mu(), h.Keys.MAC},
+				{"shared secret", shared[:], h.Shared},
+				{"stream key", k.rho()[:], h.Keys.Stream},
+				{"mac key", k.mu()[:], h.Keys.MAC},
 				{"full key", k.full()[:], h.Keys.Full},
 				{"seed", k.seed()[:], h.Keys.Seed},
 				{"blinding", k.blinding()[:], h.Keys.Blinding},
-				{"tag", p[0].Tag[:], h.Keys.Tag},
-				{"payload key", w.payloadKey(h.Version, k)[:], h.Keys.PayloadKey},
+				{"tag", p.Tag[:], h.Keys.Tag},
+				{"payload key", full, h.Keys.PayloadKey},
 			} {
 				if !bytes.Equal(c.got, c.want) {
 					t.Errorf("hop %d: %s %x, want %x", i, c.what, c.got, c.want)
 				}
 			}
 		}
-		w.Strip(p)
-		if p[0].Final != (h.Flag == flagFinal) {
-			t.Fatalf("hop %d: final is %v", i, p[0].Final)
+		w.Strip(batch)
+		if p.Final != (h.Flag == flagFinal) {
+			t.Fatalf("hop %d: final is %v", i, p.Final)
 		}
-		if !p[0].Final {
-			if p[0].Err != nil {
-				t.Fatalf("hop %d: %v", i, p[0].Err)
+		if !p.Final {
+			if p.Err != nil {
+				t.Fatalf("hop %d: %v", i, p.Err)
 			}
 			var next [32]byte
-			if err := p[0].Next.PutPadded(next[:]); err != nil {
+			if err := p.Next.PutPadded(next[:]); err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(next[:], h.Next) || p[0].Delay != time.Duration(h.Delay) {
-				t.Errorf("hop %d: next %x after %v, want %x after %d", i, next, p[0].Delay, h.Next, h.Delay)
+			if !bytes.Equal(next[:], h.Next) || p.Delay != time.Duration(h.Delay) {
+				t.Errorf("hop %d: next %x after %v, want %x after %d", i, next, p.Delay, h.Next, h.Delay)
 			}
-			checkHash(t, "packet after a hop", p[0].Data, h.OutSHA256)
+			checkHash(t, "packet after a hop", p.Data, h.OutSHA256)
 		}
 	}
-	if !bytes.Equal(p[0].Dest[:], v.Final.Dest) || !bytes.Equal(p[0].ID[:], v.Final.ID) {
-		t.Errorf("destination %x %x, want %x %x", p[0].Dest, p[0].ID, v.Final.Dest, v.Final.ID)
+	if !bytes.Equal(p.Dest[:], v.Final.Dest) || !bytes.Equal(p.ID[:], v.Final.ID) {
+		t.Errorf("destination %x %x, want %x %x", p.Dest, p.ID, v.Final.Dest, v.Final.ID)
 	}
-	if v.Final.Payload != nil && !bytes.Equal(p[0].Data[HeaderSize:], v.Final.Payload) {
+	if v.Final.Payload != nil && !bytes.Equal(p.Data[HeaderSize:], v.Final.Payload) {
 		t.Errorf("payload differs")
 	}
 	if v.Final.PlaintextError {
 		// sphinx.md §13.4: "σ fails at recovery"
-		if p[0].Err != ErrPayload {
-			t.Errorf("got %v, want %v", p[0].Err, ErrPayload)
+		if p.Err != ErrPayload {
+			t.Errorf("got %v, want %v", p.Err, ErrPayload)
 		}
 		return
 	}
-	if p[0].Err != nil || !bytes.Equal(p[0].Message, v.Message) {
-		t.Errorf("message %x (%v), want %x", p[0].Message, p[0].Err, v.Message)
+	if p.Err != nil || !bytes.Equal(p.Message, v.Message) {
+		t.Errorf("message %x (%v), want %x", p.Message, p.Err, v.Message)
 	}
 }
 
@@ -324,19 +355,32 @@ func TestMalformedVectors(t *testing.T) {
 }
 
 func TestSingleLayerVectors(t *testing.T) {
+	var u vec8.Unit
 	var l lioness
-	l.init()
 	for _, v := range loadVectors(t, "sphinx.json").SingleLayer {
-		block := make([]byte, v.Size)
-		encapsulate(block, v.Message)
-		plain := bytes.Clone(block)
-		l.encrypt((*[192]byte)(v.Key), block)
-		if !bytes.Equal(block, v.Encrypted) {
-			t.Errorf("payload of %d bytes: encrypted differs", v.Size)
-		}
-		l.decrypt((*[192]byte)(v.Key), block)
-		if !bytes.Equal(block, plain) {
-			t.Errorf("payload of %d bytes: decrypted differs", v.Size)
+		for _, n := range []int{1, BatchSize} {
+			var key lionessKeys
+			var blocks [BatchSize][]byte
+			for i := range n {
+				copy(key[i][:], v.Key)
+				blocks[i] = make([]byte, v.Size)
+				encapsulate(blocks[i], v.Message)
+			}
+			plain := bytes.Clone(blocks[0])
+			l.blocks(n, func(i int) []byte { return blocks[i] })
+			l.encrypt(&u, n, &key)
+			for i := range n {
+				if !bytes.Equal(blocks[i], v.Encrypted) {
+					t.Errorf("payload of %d bytes, lane %d of %d: encrypted differs", v.Size, i, n)
+				}
+			}
+			l.blocks(n, func(i int) []byte { return blocks[i] })
+			l.decrypt(&u, n, &key)
+			for i := range n {
+				if !bytes.Equal(blocks[i], plain) {
+					t.Errorf("payload of %d bytes, lane %d of %d: decrypted differs", v.Size, i, n)
+				}
+			}
 		}
 	}
 }
