@@ -9,7 +9,7 @@ MUTANTS  ?=
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench fuzz lint cover wasm interop interop-rust faults netns mutants examples module size clean
+.PHONY: help build demo test purego race bench fuzz lint cover wasm interop interop-rust faults netns mutants examples module size clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ demo: ## Fetch and send 1 MB through a whole mixnet in one process (DEMO=--profi
 
 test: ## Run all tests; needs only Go
 	$(GO) test ./...
+
+purego: ## Run the tests of what has assembly, without it
+	$(GO) test -tags purego ./internal/vec8/... ./mixnet/sphinx ./mixnet/surb ./mixnet/message ./mixnet/mixnode
+	GOOS=linux GOARCH=arm64 $(GO) vet ./internal/vec8/... ./mixnet/sphinx
 
 race: ## Run all tests under the race detector; needs a C compiler too
 	@cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null || { \

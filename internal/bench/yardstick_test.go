@@ -40,6 +40,33 @@ func TestYardstickBuildsTheSamePacket(t *testing.T) {
 	}
 }
 
+func TestYardLanesUnwrapTheSame(t *testing.T) {
+	for _, size := range []mixnet.PacketSize{mixnet.Regular, mixnet.AckSize} {
+		s, err := newSpecimen(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []sphinx.Packet{{Data: bytes.Clone(s.packet), Keys: [2]*keys.SphinxKey{s.nodes[0]}}}
+		w := new(sphinx.Workspace)
+		w.Open(want)
+		if w.Strip(want); want[0].Err != nil {
+			t.Fatal(want[0].Err)
+		}
+		bufs := [sphinx.BatchSize][]byte(s.buffers(sphinx.BatchSize))
+		for _, b := range bufs {
+			copy(b, s.packet)
+		}
+		if err := newYardLanes().unwrap(s.nodes[0].Bytes(), &bufs); err != nil {
+			t.Fatal(err)
+		}
+		for i, b := range bufs {
+			if !bytes.Equal(b, want[0].Data) {
+				t.Errorf("%v: lane %d differs", size, i)
+			}
+		}
+	}
+}
+
 func TestYardstickUnwrapsTheSame(t *testing.T) {
 	s, err := newSpecimen(mixnet.Regular)
 	if err != nil {
@@ -143,7 +170,7 @@ func TestMeasurePackets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, k := range map[string]cost{
-		"unwrap": c.unwrap, "unwrap 8": c.unwrapBatch, "build": c.build, "build 8": c.buildBatch,
+		"unwrap": c.unwrap, "unwrap 8": c.unwrapGroup, "build": c.build, "build 8": c.buildGroup,
 		"yardstick unwrap": c.yardUnwrap, "yardstick build": c.yardBuild, "SURB": c.yardSURB, "seal": c.yardSeal,
 		"open": c.yardOpen, "ack unwrap": c.yardAckUnwrap, "ack build": c.yardAckBuild,
 	} {
