@@ -46,9 +46,10 @@ internal/ops:
 internal/socksclient:
 internal/cli:      config mixnet mixnet/keys internal/ops internal/wholefile
 internal/clitest:
-internal/fleet:    config localnet mixnet/keys
 internal/mutants:
 internal/mutants/run: internal/mutants
+internal/fleet:    config localnet mixnet/keys internal/systemd
+internal/systemd:
 internal/bench:    anything but cmd
 internal/bench/run: internal/bench
 cmd/*:             anything

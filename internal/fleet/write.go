@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"text/template"
 
 	"nym-socks5/config"
+	"nym-socks5/internal/systemd"
 )
 
 // A HostsSpec says what network of several machines to write. All but Traffic
@@ -65,6 +67,7 @@ func Write(ctx context.Context, spec HostsSpec) (err error) {
 type hostPart struct {
 	Part
 	Where string // its ports; empty: it has none
+	low   bool   // one of them is below 1024
 }
 
 // A writer writes the folders of hosts: the directory first, whose key all are
@@ -104,8 +107,16 @@ func (w *writer) add(h config.Host, p Part, where string, flags ...string) (map[
 	if _, err := w.spec.Programs.do(w.ctx, p.Program, slices.Concat([]string{"check-config"}, f.profile(p.Name))...); err != nil {
 		return nil, err
 	}
-	w.parts[h.Name] = append(w.parts[h.Name], hostPart{p, where})
+	w.parts[h.Name] = append(w.parts[h.Name], hostPart{p, where, hasLowPort(flags)})
 	return d, nil
+}
+
+// hasLowPort reports whether flags name a port that needs a capability.
+func hasLowPort(flags []string) bool {
+	return slices.ContainsFunc(flags, func(flag string) bool {
+		at, err := netip.ParseAddrPort(flag)
+		return err == nil && at.Port() > 0 && at.Port() < 1024
+	})
 }
 
 // everywhere is every address of a host, at a port.
@@ -207,7 +218,6 @@ type sheet struct {
 	Host     config.Host
 	Parts    []hostPart
 	Programs []string
-	Part     hostPart // of a unit
 	Sample   string
 }
 
@@ -219,23 +229,30 @@ func (w *writer) writeTexts(h config.Host) error {
 		}
 	}
 	f := w.folder(h)
-	for _, s.Part = range s.Parts {
-		name := fmt.Sprintf("%s-%s.service", s.Network, s.Part.Name)
-		if err := write(filepath.Join(string(f), "units", name), "unit.tmpl", s, 0o644); err != nil {
+	for _, p := range s.Parts {
+		u := systemd.Unit{
+			Description: p.Name + " of the mixnet " + s.Network, Program: p.Program, Bin: "/usr/local/bin",
+			ID: p.Name, Folder: systemd.User + "/" + s.Network, LowPorts: p.low,
+		}
+		name := fmt.Sprintf("%s-%s.service", s.Network, p.Name)
+		if err := write(filepath.Join(string(f), "units", name), 0o644, u.Write); err != nil {
 			return err
 		}
 	}
+	fill := func(name string) func(io.Writer) error {
+		return func(w io.Writer) error { return texts.ExecuteTemplate(w, name, s) }
+	}
 	return errors.Join(
-		write(filepath.Join(string(f), "start"), "start.tmpl", s, 0o755),
-		write(filepath.Join(string(f), "README"), "README.tmpl", s, 0o644),
+		write(filepath.Join(string(f), "start"), 0o755, fill("start.tmpl")),
+		write(filepath.Join(string(f), "README"), 0o644, fill("README.tmpl")),
 	)
 }
 
-// write writes a file from a template.
-func write(path, name string, s sheet, mode os.FileMode) error {
+// write writes a file that is not there yet.
+func write(path string, mode os.FileMode, content func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
-	return errors.Join(texts.ExecuteTemplate(f, name, s), f.Close())
+	return errors.Join(content(f), f.Close())
 }

@@ -33,6 +33,7 @@ address = "203.0.113.3"
 gateways = 1
 requesters = 1
 socks = true
+clients_port = 443
 `
 
 // written writes the hosts into a folder.
@@ -121,6 +122,18 @@ func TestWrite(t *testing.T) {
 	for role, want := range map[string]int{"mixnode": 3, "gateway": 2, "requester": 1} {
 		if got := strings.Count(string(members), " "+role+"\n"); got != want {
 			t.Errorf("%d members are %s, want %d", got, role, want)
+		}
+	}
+
+	// Only who listens on a port below 1024 may.
+	for file, want := range map[string]string{
+		"a/units/testnet-gateway-1.service": "AmbientCapabilities=\n",
+		"c/units/testnet-gateway-2.service": "AmbientCapabilities=CAP_NET_BIND_SERVICE\n",
+	} {
+		unit, err := os.ReadFile(filepath.Join(dir, file))
+		must(t, err)
+		if !strings.Contains(string(unit), want) || !strings.Contains(string(unit), "/usr/local/bin/gateway run --id gateway-") {
+			t.Errorf("%s lacks %q:\n%s", file, want, unit)
 		}
 	}
 
