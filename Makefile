@@ -5,6 +5,8 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 DEMO     ?=
 MUTANTS  ?=
+REV      ?= HEAD
+TARGETS  ?=
 
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
@@ -81,6 +83,14 @@ examples: ## Run the examples; one needs Python 3 and Node
 	$(GO) run ./examples/hello
 	$(GO) run ./examples/first-message
 
+.PHONY: dist dist-check
+dist: ## Make a release of a commit into dist/: programs for all platforms, archives, checksums (REV=v1.2.3 TARGETS=linux/amd64,...)
+	rm -rf dist
+	$(GO) run ./internal/release/run -rev '$(REV)' -targets '$(TARGETS)'
+
+dist-check: ## Build twice, in other folders and with another cache, and compare
+	$(GO) run ./internal/release/run -check -targets '$(or $(TARGETS),linux/amd64,windows/amd64)' -programs ./cmd/mixnode
+
 module: ## Give the module another path, for publishing it (PATH=example.org/you/nym-socks5)
 	@./internal/tools/module.sh '$(PATH)'
 
@@ -90,4 +100,4 @@ size: ## Count lines of Go, and bytes of the programs in bin/
 	@if [ -d bin ]; then ls -l bin | awk 'NR > 1 { printf "%s: %.1f MB\n", $$NF, $$5 / 1e6 }'; fi
 
 clean: ## Remove what make built
-	rm -rf bin cover.out
+	rm -rf bin dist cover.out

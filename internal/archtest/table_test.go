@@ -50,6 +50,8 @@ internal/mutants:
 internal/mutants/run: internal/mutants
 internal/fleet:    config localnet mixnet/keys internal/systemd
 internal/systemd:
+internal/release:  internal/systemd
+internal/release/run: internal/release
 internal/bench:    anything but cmd
 internal/bench/run: internal/bench
 cmd/*:             anything
