@@ -48,7 +48,7 @@ lint: ## Check format, go vet (also for the browser) and staticcheck
 	@bad=$$($$($(GO) env GOROOT)/bin/gofmt -l .); \
 	if [ -n "$$bad" ]; then echo "not in gofmt's form:"; echo "$$bad"; exit 1; fi
 	$(GO) vet -tags faults,netns ./...
-	GOOS=js GOARCH=wasm $(GO) vet ./mixnet/client
+	GOOS=js GOARCH=wasm $(GO) vet ./mixnet/client ./endpoint
 	$(STATICCHECK) ./...
 
 cover: ## Measure test coverage into cover.out
@@ -57,7 +57,7 @@ cover: ## Measure test coverage into cover.out
 	@echo "$(GO) tool cover -html=cover.out shows it line by line"
 
 wasm: ## Build what runs in a browser
-	GOOS=js GOARCH=wasm $(GO) build ./mixnet/client
+	GOOS=js GOARCH=wasm $(GO) build ./mixnet/client ./endpoint
 
 interop: ## Run the clients that Nym publishes against our network; needs Node, npm and Chromium
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }

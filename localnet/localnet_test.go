@@ -23,6 +23,7 @@ import (
 	"github.com/mr-tron/base58"
 	"github.com/rs/zerolog"
 
+	"nym-socks5/endpoint"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/internal/socksclient"
 	"nym-socks5/mixnet"
@@ -255,7 +256,7 @@ func TestReorderingAndDuplicates(t *testing.T) {
 	inWorld(t, spec, func(w *world) {
 		w.serve(7, echo)
 		w.exchange(w.mustDial(7), randomBody(200_000))
-		if s := w.front.client.Stats(); s.SentAgain == 0 {
+		if s := w.front.Status().Packets; s.SentAgain == 0 {
 			t.Error("no receipt was missed")
 		}
 	})
@@ -284,7 +285,7 @@ func TestH38LogsNameNobody(t *testing.T) {
 		}
 		w.exchange(w.mustDial(7), []byte("a unique body 7b1f"))
 		secrets = append(secrets, targetHost, targetIP, "denied.example.com", "unknown.example.com", unreachable, "a unique body 7b1f")
-		for _, c := range []*client.Client{w.front.client, w.back.client} {
+		for _, c := range []*endpoint.Endpoint{w.front, w.back} {
 			a := c.Address()
 			for _, k := range [][]byte{a.Identity[:], a.Encryption[:]} {
 				secrets = append(secrets, string(k), hex.EncodeToString(k), base58.Encode(k), base64.StdEncoding.EncodeToString(k), base64.RawURLEncoding.EncodeToString(k))

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nym-socks5/endpoint"
 	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
@@ -17,7 +18,6 @@ import (
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/topology"
-	"nym-socks5/proxy"
 	"nym-socks5/proxy/requester"
 	"nym-socks5/proxy/socks"
 )
@@ -32,11 +32,11 @@ type Network struct {
 	topology      *topology.Network
 	tracer        *trace.Tracer // nil: nobody asked
 	socksAddr     net.Addr
-	directoryAddr net.Addr          // nil: there is none
-	directory     net.Listener      // open and not yet served; nil likewise
-	lister        *dirserver.Server // answers there
-	front         *endpoint         // the SOCKS side
-	back          *endpoint         // the requester's side
+	directoryAddr net.Addr           // nil: there is none
+	directory     net.Listener       // open and not yet served; nil likewise
+	lister        *dirserver.Server  // answers there
+	front         *endpoint.Endpoint // the SOCKS side
+	back          *endpoint.Endpoint // the requester's side
 	requester     *requester.Requester
 	socks         *socks.Server
 
@@ -159,86 +159,71 @@ func (n *Network) close() {
 	}
 }
 
-// endpoints runs the two clients and what stands behind them.
+// endpoints runs the two endpoints and what stands before and behind them.
 func (n *Network) endpoints(ctx context.Context, ln net.Listener) (err error) {
 	defer ln.Close()
 	gateways := n.topology.Gateways()
-	if n.front, err = n.endpoint(gateways[0].Identity, true, proxy.Config{}); err != nil {
+	back, front := newKeys(), newKeys()
+	to := mixnet.Recipient{
+		Identity: back.Identity.Public(), Encryption: back.Encryption.Public(), Gateway: gateways[len(gateways)-1].Identity,
+	}
+	n.Name(back.Identity.Public(), "requester")
+	n.Name(front.Identity.Public(), "socks")
+	if n.back, err = n.NewEndpoint(endpoint.Config{Keys: back, Gateway: to.Gateway, Egress: true, Peers: true}); err != nil {
 		return err
 	}
-	if n.back, err = n.endpoint(gateways[len(gateways)-1].Identity, false, proxy.Config{Serve: true}); err != nil {
+	n.front, err = n.NewEndpoint(endpoint.Config{
+		Keys: front, Gateway: gateways[0].Identity, Requesters: []mixnet.Recipient{to},
+	})
+	if err != nil {
 		return err
 	}
-	n.Name(n.front.client.Address().Identity, "socks")
-	n.Name(n.back.client.Address().Identity, "requester")
 	n.requester = requester.New(requester.Config{
-		Accept: requester.Streams(n.back.proxy),
+		Accept: requester.Streams(n.back),
 		Allow:  n.spec.Allow,
 		Lookup: n.spec.Lookup,
 		Dial:   n.spec.DialTarget,
 		Log:    n.spec.Log,
 	})
-	to := n.back.client.Address()
-	n.socks = socks.New(socks.Config{
-		Optimistic: n.spec.Optimistic,
-		Dial: func(ctx context.Context, target string, o proxy.DialOptions) (socks.Stream, error) {
-			c, err := n.front.proxy.Dial(ctx, to, target, o)
-			if err != nil {
-				return nil, err // and no typed nil beside it
-			}
-			return c, nil
-		},
-		Log: n.spec.Log,
-	})
+	n.socks = socks.New(socks.Config{Optimistic: n.spec.Optimistic, Dial: socks.Dialer(n.front.Dial), Log: n.spec.Log})
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return n.front.run(ctx, func(ctx context.Context) error { return n.socks.Run(ctx, ln) }) })
-	g.Go(func() error { return n.back.run(ctx, n.requester.Run) })
+	g.Go(func() error { return n.back.Run(ctx) })
+	g.Go(func() error { return n.requester.Run(ctx) })
+	g.Go(func() error { return n.front.Run(ctx) })
+	g.Go(func() error { return n.socks.Run(ctx, ln) })
 	g.Go(func() error {
-		up := []<-chan struct{}{n.front.client.Ready(), n.back.client.Ready()}
-		if n.lister != nil {
-			up = append(up, n.lister.Ready())
+		if await(ctx, n.back.Ready()) && await(ctx, n.front.Ready()) && (n.lister == nil || await(ctx, n.lister.Ready())) {
+			close(n.ready)
 		}
-		for _, part := range up {
-			select {
-			case <-part:
-			case <-ctx.Done():
-				return nil
-			}
-		}
-		close(n.ready)
 		return nil
 	})
 	return g.Wait()
 }
 
-// An endpoint is a client with streams over it.
-type endpoint struct {
-	client *client.Client
-	proxy  *proxy.Proxy
+func newKeys() endpoint.Keys {
+	return endpoint.Keys{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck()}
 }
 
-func (n *Network) endpoint(gateway keys.Identity, solicited bool, cfg proxy.Config) (*endpoint, error) {
-	c, err := n.NewClient(client.Config{Entries: []client.Entry{{Gateway: gateway}}, Traffic: n.spec.Traffic, SolicitedOnly: solicited})
-	if err != nil {
-		return nil, err
+// await waits for a channel to be closed; false: ctx ended first.
+func await(ctx context.Context, c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	cfg.Packet, cfg.Log = n.spec.Traffic.Size, n.spec.Log
-	return &endpoint{client: c, proxy: proxy.New(c, cfg)}, nil
 }
 
-// run runs the client until streams and service have ended: they say goodbye
-// through it.
-func (e *endpoint) run(ctx context.Context, service func(context.Context) error) error {
-	below, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	var g errgroup.Group
-	g.Go(func() error { return e.client.Run(below) })
-	above, ctx := errgroup.WithContext(ctx)
-	above.Go(func() error { return service(ctx) })
-	above.Go(func() error { return e.proxy.Run(ctx) })
-	err := above.Wait()
-	stop()
-	return errors.Join(err, g.Wait())
+// NewEndpoint makes a further endpoint in the network, to be run by the caller. Of
+// cfg everything but the network, the way to dial and the log is taken over; a
+// Traffic that is zero is that of the network. Call it after Ready.
+func (n *Network) NewEndpoint(cfg endpoint.Config) (*endpoint.Endpoint, error) {
+	cfg.Network = endpoint.Snapshots(func() *topology.Network { return n.topology })
+	cfg.Dial, cfg.Log = n.spec.Dial, n.spec.Log
+	if cfg.Traffic == (client.Traffic{}) {
+		cfg.Traffic = n.spec.Traffic
+	}
+	return endpoint.New(cfg)
 }
 
 // NewClient makes a further client of the network, to be run by the caller. Of
@@ -263,7 +248,7 @@ func (n *Network) Topology() *topology.Network { return n.topology }
 func (n *Network) SOCKSAddr() net.Addr { return n.socksAddr }
 
 // Requester is the address of the network's requester. Call it after Ready.
-func (n *Network) Requester() mixnet.Recipient { return n.back.client.Address() }
+func (n *Network) Requester() mixnet.Recipient { return n.back.Address() }
 
 // addrPort gives the address of a listener.
 func addrPort(ln net.Listener) (netip.AddrPort, error) {

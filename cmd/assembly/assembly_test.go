@@ -3,10 +3,12 @@ package assembly
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nym-socks5/config"
+	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/directory"
@@ -23,7 +26,6 @@ import (
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
 	"nym-socks5/mixnet/topology"
-	"nym-socks5/proxy"
 )
 
 // A part is a node of the network that tests use, with its keys.
@@ -73,7 +75,7 @@ func topologyFile(t *testing.T, parts []part) string {
 
 func state(t *testing.T) *cli.State {
 	t.Helper()
-	s, _, err := cli.OpenState(t.TempDir())
+	s, _, err := cli.OpenState(t.TempDir(), cli.Upgrade{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func TestSourceOfFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := src.Network(t.Context())
+	n, err := src.Topology(t.Context())
 	if err != nil || len(n.Gateways()) != 2 || n != src.Current() {
 		t.Fatalf("got %v, %v", n, err)
 	}
@@ -152,7 +154,7 @@ func TestSourceOfDirectory(t *testing.T) {
 		ctx, stop := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		go func() { done <- src.Run(ctx, nil, zerolog.Nop()) }()
-		n, err := src.Network(ctx)
+		n, err := src.Topology(ctx)
 		if err == nil {
 			if _, ok := n.Gateway(all[4].node.Identity); !ok || n.NoiseKey(all[0].node.Addr()) != all[0].node.Noise {
 				t.Error("the picture is not that of the directory")
@@ -165,14 +167,18 @@ func TestSourceOfDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	// hardening.md H24: "Clients keep the highest sequence seen"
-	text, err := s.ReadText(headFile)
+	records, err := Records(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := endpoint.Text(t.Context(), records, "head", 1)
 	if err != nil || !strings.Contains(text, `"sequence":`) {
 		t.Errorf("remembered %q, %v; want the head", text, err)
 	}
 	if err := look(); err != nil {
 		t.Errorf("with a head from before: %v", err)
 	}
-	if err := s.WriteText(headFile, "nonsense"); err != nil {
+	if err := records.Save(t.Context(), "head", endpoint.Record{Version: 1, Body: []byte("nonsense")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := look(); !errors.Is(err, config.ErrInvalid) {
@@ -292,141 +298,46 @@ func TestH18KeyWithoutItsReplayLogIsRefused(t *testing.T) {
 	}
 }
 
-func TestGatewayIsDrawnOnce(t *testing.T) {
-	all := parts()
-	src, err := OpenSource(config.Network{Topology: config.Path(topologyFile(t, all))}, nil, false, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	drawn := make(map[keys.Identity]bool)
-	for range 40 {
-		cfg := ClientConfig{State: state(t), Source: src}
-		if known, err := KnownGateway(cfg.Client, cfg.State); err != nil || !known.IsZero() {
-			t.Fatalf("known before it was drawn: %v, %v", known, err)
-		}
-		first, err := chooseGateway(t.Context(), cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := chooseGateway(t.Context(), cfg)
-		if err != nil || again != first {
-			t.Errorf("first %v, then %v, %v", first, again, err)
-		}
-		if known, err := KnownGateway(cfg.Client, cfg.State); err != nil || known != first {
-			t.Errorf("known is %v, %v; want %v", known, err, first)
-		}
-		drawn[first] = true
-	}
-	// One of two is never drawn with probability 2^-39.
-	if !drawn[all[3].node.Identity] || !drawn[all[4].node.Identity] || len(drawn) != 2 {
-		t.Errorf("drew %v, want both gateways", drawn)
-	}
-	// The settings go first.
-	named := ClientConfig{State: state(t), Source: src, Client: config.Client{Gateway: all[4].node.Identity.String()}}
-	if got, err := chooseGateway(t.Context(), named); err != nil || got != all[4].node.Identity {
-		t.Errorf("got %v, %v; want the one named", got, err)
-	}
-}
-
-func TestChooseRequester(t *testing.T) {
-	all := parts()
-	src, err := OpenSource(config.Network{Topology: config.Path(topologyFile(t, all))}, nil, false, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ks := cli.Keys{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey()}
-	named := Recipient(ks, all[3].node.Identity)
-	choose := func(s *cli.State, of ...string) (mixnet.Recipient, error) {
-		r, err := ChooseRequester(t.Context(), of, s, src, zerolog.Nop())
-		if err != nil {
-			return mixnet.Recipient{}, err
-		}
-		return r.Current(), nil
-	}
-	if got, err := choose(state(t), named.String()); err != nil || got != named {
-		t.Errorf("got %v, %v; want the one named", got, err)
-	}
-	// A file lists none, and a directory may list none yet.
-	for _, of := range [][]string{nil, {"auto"}} {
-		if got, err := choose(state(t), of...); err == nil || !strings.Contains(err.Error(), "--requester") {
-			t.Errorf("got %v, %v; want an error that says what to do", got, err)
-		}
-	}
-	// One that was drawn before stays.
-	s := state(t)
-	if err := s.WriteText(requesterFile, named.String()); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := choose(s); err != nil || got != named {
-		t.Errorf("got %v, %v; want the one kept", got, err)
-	}
-	if err := s.WriteText(requesterFile, "somebody"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := choose(s); !errors.Is(err, config.ErrInvalid) {
-		t.Errorf("got %v", err)
-	}
-}
-
-// One that does not answer is left, one that answers with a no is not.
-func TestRequestersTakeTurns(t *testing.T) {
-	var texts []string
-	var all []mixnet.Recipient
-	for range 3 {
-		a := Recipient(cli.Keys{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey()}, keys.NewIdentityKey().Public())
-		all, texts = append(all, a), append(texts, a.String())
-	}
-	r, err := ChooseRequester(t.Context(), texts, nil, nil, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	noAnswer, refused := &proxy.OpenError{Reason: proxy.ReasonNoAnswer}, &proxy.OpenError{Reason: proxy.ReasonRefused}
-	first := r.Current()
-	for _, err := range []error{nil, refused, noAnswer, nil, noAnswer, refused, noAnswer, context.Canceled} {
-		r.judge(first, err)
-		if r.Current() != first {
-			t.Fatalf("left after %v", err)
-		}
-	}
-	r.judge(first, noAnswer)
-	second := r.Current()
-	if second == first || !slices.Contains(all, second) {
-		t.Fatalf("after two streams without an answer it is %v's turn, before it was %v's", second, first)
-	}
-	r.judge(first, noAnswer) // late news of the one before
-	r.judge(first, noAnswer)
-	if r.Current() != second {
-		t.Error("a requester was left for what another did")
-	}
-	only, err := ChooseRequester(t.Context(), texts[:1], nil, nil, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 5 {
-		only.judge(all[0], noAnswer)
-	}
-	if only.Current() != all[0] {
-		t.Error("the only requester was left")
-	}
-}
-
-func TestRecipientIsThatOfTheClient(t *testing.T) {
-	all := parts()
+// What "details" prints is the address of the endpoint that the same profile makes.
+func TestDetailsHaveTheAddressOfTheEndpoint(t *testing.T) {
+	all, s := parts(), state(t)
 	src, err := OpenSource(config.Network{Topology: config.Path(topologyFile(t, all))}, nil, false, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ks := cli.Keys{Identity: keys.NewIdentityKey(), Encryption: keys.NewEncryptionKey(), Ack: keys.NewAck()}
-	c, err := NewClient(t.Context(), ClientConfig{Keys: ks, State: state(t), Source: src, Client: config.NewSOCKS().Client})
+	settings := config.NewSOCKS().Client
+	if d, err := ClientDetails(settings, s, ks); err != nil || len(d) != 1 {
+		t.Errorf("before a gateway was drawn: %v, %v", d, err)
+	}
+	cfg, done, err := Endpoint(settings, ks, s, src, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	gateway := c.Messenger.Address().Gateway
-	if got, want := Recipient(ks, gateway), c.Messenger.Address(); got != want {
-		t.Errorf("details say %v, the client is %v", got, want)
+	refused := errors.New("nobody is connected to here")
+	cfg.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, refused }
+	cfg.Messages = true
+	end, err := endpoint.New(cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := c.Close(nil); err != nil {
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ended := make(chan error, 1)
+	go func() { ended <- end.Run(ctx) }()
+	for end.Address().IsZero() && ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	got := end.Address().String()
+	stop()
+	if err := errors.Join(<-ended, done()); err != nil {
 		t.Error(err)
+	}
+	if d, err := ClientDetails(settings, s, ks); err != nil || len(d) != 2 || d[1].Value != got {
+		t.Errorf("details are %v, %v; the endpoint's address is %s", d, err, got)
+	}
+	settings.Gateway = all[4].node.Identity.String()
+	if d, err := ClientDetails(settings, s, ks); err != nil || !strings.HasSuffix(d[1].Value, "@"+settings.Gateway) {
+		t.Errorf("details are %v, %v; want the gateway of the settings", d, err)
 	}
 }
 
@@ -455,13 +366,13 @@ func TestNodeConfig(t *testing.T) {
 	mix := config.NewMixnode().Mix
 	mix.Announce = netip.MustParseAddrPort("127.0.0.1:1789")
 	mix.StrictLayers, mix.DelayMemory, mix.MaxDelay = true, 64<<20, config.Duration(time.Second)
-	cfg := Node(mix, p.keys, nil, &Source{}, zerolog.Nop())
+	cfg := Node(mix, p.keys, nil, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop())
 	if cfg.Addr != mixnet.NodeAddrFrom(mix.Announce) || !cfg.StrictLayers || cfg.AllowLegacy || cfg.DelayBytes != 64<<20 ||
 		cfg.MaxDelay != time.Second || cfg.Noise != p.keys.Noise || cfg.Keys.Primary.Key != p.keys.Sphinx || !cfg.Server.ExemptLoopback {
 		t.Errorf("got %+v", cfg)
 	}
 	mix.Noise, mix.Announce = false, netip.MustParseAddrPort("192.0.2.1:1789")
-	if cfg := Node(mix, p.keys, nil, &Source{}, zerolog.Nop()); cfg.Noise != nil || cfg.Server.ExemptLoopback {
+	if cfg := Node(mix, p.keys, nil, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop()); cfg.Noise != nil || cfg.Server.ExemptLoopback {
 		t.Errorf("without Noise, on another machine: %+v", cfg)
 	}
 }

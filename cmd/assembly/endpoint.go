@@ -2,244 +2,201 @@ package assembly
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"math/big"
-	"net"
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"nym-socks5/config"
+	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/sphinx"
-	"nym-socks5/mixnet/topology"
-	"nym-socks5/proxy"
 )
 
-// ClientKeys are the keys that a Client needs.
+// ClientKeys are the keys that an endpoint needs.
 var ClientKeys = []cli.Key{cli.Identity, cli.Encryption, cli.Ack}
 
-// Files of a client's state folder.
-const (
-	gatewayFile  = "gateway"   // the gateway that was drawn
-	registryFile = "client.db" // what gateways know us by
-)
+// registryFile has what gateways know us by.
+const registryFile = "client.db"
 
-// refresh is how often a client asks its Source, which has the picture at hand:
-// often enough that a change of Sphinx keys is followed at once.
-const refresh = time.Second
-
-// A Client is a client of the mixnet, with the file in which it remembers.
-type Client struct {
-	Messenger *client.Client
-	store     *boltstore.Client
-}
-
-// ClientConfig is what a Client is made of.
-type ClientConfig struct {
-	Client config.Client
-	Keys   cli.Keys
-	State  *cli.State
-	Source *Source
-	// SolicitedOnly drops what strangers send. Nobody needs to know the address
-	// of such a client, so it may have several entries, unless its settings name one
-	// gateway.
-	SolicitedOnly bool
-	Log           zerolog.Logger
-}
-
-// NewClient makes a client. The first time it waits for a picture of the
-// network, to draw a gateway from.
-func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
-	at, err := chooseHomes(ctx, cfg)
+// Endpoint makes the Config of an endpoint, but for what it is for. Done closes
+// what it opened, when the endpoint has ended.
+func Endpoint(c config.Client, ks cli.Keys, s *cli.State, src *Source, log zerolog.Logger) (cfg endpoint.Config, done func() error, err error) {
+	records, err := Records(s)
 	if err != nil {
-		return nil, err
+		return cfg, nil, err
 	}
-	store, err := boltstore.OpenClient(cfg.State.Path(registryFile))
+	gateway, err := namedGateway(c)
 	if err != nil {
-		return nil, err
+		return cfg, nil, err
 	}
-	c, err := client.New(client.Config{
-		Entries:    at,
-		Encryption: cfg.Keys.Encryption,
-		Ack:        cfg.Keys.Ack,
-		Store:      store,
-		Topology:   cfg.Source.Network,
-		Refresh:    refresh,
-		Dial: func(ctx context.Context, url string) (session.MessageConn, error) {
-			return session.Dial(ctx, url, dialGateways(cfg.Source.Current, new(net.Dialer).DialContext))
-		},
+	registry, err := boltstore.OpenClient(s.Path(registryFile))
+	if err != nil {
+		return cfg, nil, err
+	}
+	return endpoint.Config{
+		Network:       src.Network,
+		Store:         records,
+		Keys:          endpoint.Keys{Identity: ks.Identity, Encryption: ks.Encryption, Ack: ks.Ack},
+		Registrations: registry,
+		Gateway:       gateway,
 		Traffic: client.Traffic{
-			HopDelay:   cfg.Client.HopDelay.Std(),
-			SendEvery:  cfg.Client.SendEvery.Std(),
-			CoverEvery: cfg.Client.CoverEvery.Std(),
-			Size:       cfg.Client.PacketSize(),
-			Version:    sphinx.Version(cfg.Client.Sphinx),
+			HopDelay:   c.HopDelay.Std(),
+			SendEvery:  c.SendEvery.Std(),
+			CoverEvery: c.CoverEvery.Std(),
+			Size:       c.PacketSize(),
+			Version:    sphinx.Version(c.Sphinx),
 		},
-		SolicitedOnly: cfg.SolicitedOnly,
-		NeverStop:     cfg.Client.NeverStop,
-		Log:           cfg.Log,
-	})
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	return &Client{Messenger: c, store: store}, nil
+		NeverStop: c.NeverStop,
+		Log:       log,
+	}, registry.Close, nil
 }
 
-// An Endpoint is a client of the mixnet with streams over it.
-type Endpoint struct {
-	*Client
-	Proxy *proxy.Proxy
-}
-
-// NewEndpoint makes an endpoint, whose client is as [NewClient] says.
-func NewEndpoint(ctx context.Context, cfg ClientConfig, streams proxy.Config) (*Endpoint, error) {
-	c, err := NewClient(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	streams.Log, streams.Packet = cfg.Log, cfg.Client.PacketSize()
-	return &Endpoint{Client: c, Proxy: proxy.New(c.Messenger, streams)}, nil
-}
-
-// chooseHomes gives the gateways of a client, the preferred one first.
-func chooseHomes(ctx context.Context, cfg ClientConfig) ([]client.Entry, error) {
-	if cfg.SolicitedOnly && cfg.Client.Gateway == "" {
-		return homes(ctx, cfg)
-	}
-	gateway, err := chooseGateway(ctx, cfg)
-	return []client.Entry{{Gateway: gateway, Identity: cfg.Keys.Identity}}, err
-}
-
-// chooseGateway gives the gateway of the settings, or the one that was drawn
-// when the profile was new.
-func chooseGateway(ctx context.Context, cfg ClientConfig) (keys.Identity, error) {
-	known, err := KnownGateway(cfg.Client, cfg.State)
-	if err != nil || !known.IsZero() {
-		return known, err
-	}
-	network, err := cfg.Source.Network(ctx)
-	if err != nil {
-		return keys.Identity{}, err
-	}
-	text, err := cfg.State.Remember(gatewayFile, func() (string, error) { return drawGateway(network) })
-	if err != nil {
-		return keys.Identity{}, err
-	}
-	return keys.ParseIdentityText(text)
-}
-
-func drawGateway(n *topology.Network) (string, error) {
-	open := openGateways(n)
-	if len(open) == 0 {
-		return "", errors.New("assembly: no gateway of the network takes clients")
-	}
-	return draw(open)
-}
-
-// draw draws one of several uniformly; there is at least one.
-func draw(from []string) (string, error) {
-	i, err := rand.Int(rand.Reader, big.NewInt(int64(len(from))))
-	if err != nil {
-		return "", err
-	}
-	return from[i.Int64()], nil
-}
-
-// KnownGateway gives the gateway that was chosen; zero if none was yet.
-func KnownGateway(c config.Client, s *cli.State) (keys.Identity, error) {
-	text := c.Gateway
-	if text == "" {
-		var err error
-		if text, err = s.ReadText(gatewayFile); err != nil || text == "" {
-			return keys.Identity{}, err
+// Requesters reads the addresses of requesters in the settings; none: those of
+// the directories.
+func Requesters(named config.Requesters) (all []mixnet.Recipient, err error) {
+	for _, text := range named.Named() {
+		a, err := mixnet.ParseRecipientText(text)
+		if err != nil {
+			return nil, cli.Invalid("socks.requester: %v", err)
 		}
+		all = append(all, a)
 	}
-	id, err := keys.ParseIdentityText(text)
+	return all, nil
+}
+
+// Explain makes an error of an endpoint one that says what it is to the caller of
+// a program: of state that cannot be used, or one that may pass.
+func Explain(err error) error {
+	text := func() string { return strings.TrimPrefix(err.Error(), "endpoint: ") }
+	switch {
+	case errors.Is(err, endpoint.ErrDamaged), errors.Is(err, endpoint.ErrNewer):
+		return cli.Invalid("%s", text())
+	case errors.Is(err, endpoint.ErrNoRequester):
+		return cli.Temporary(errors.New(text() + " (--requester ADDRESS)"))
+	}
+	return err
+}
+
+// Records opens the records in a state folder.
+func Records(s *cli.State) (*endpoint.Folder, error) {
+	return endpoint.OpenFolder(s.Path(recordsFolder))
+}
+
+// recordsFolder has the records, in the state folder.
+const recordsFolder = "records"
+
+// namedGateway is the gateway of the settings; zero: there is none.
+func namedGateway(c config.Client) (keys.Identity, error) {
+	if c.Gateway == "" {
+		return keys.Identity{}, nil
+	}
+	id, err := keys.ParseIdentityText(c.Gateway)
 	if err != nil {
 		return id, cli.Invalid("client.gateway: %v", err)
 	}
 	return id, nil
 }
 
-// Recipient is the address of a client with these keys.
-func Recipient(ks cli.Keys, gateway keys.Identity) mixnet.Recipient {
-	return mixnet.Recipient{Identity: ks.Identity.Public(), Encryption: ks.Encryption.Public(), Gateway: gateway}
-}
-
 // ClientDetails tells who a client is and, once its gateway is known, its address.
 func ClientDetails(c config.Client, s *cli.State, ks cli.Keys) ([]cli.Detail, error) {
-	gateway, err := KnownGateway(c, s)
+	d := []cli.Detail{{Name: "identity_key", Value: ks.Identity.Public().String()}}
+	gateway, err := namedGateway(c)
 	if err != nil {
 		return nil, err
 	}
-	d := []cli.Detail{{Name: "identity_key", Value: ks.Identity.Public().String()}}
-	if !gateway.IsZero() {
-		d = append(d, cli.Detail{Name: "address", Value: Recipient(ks, gateway).String()})
+	if gateway.IsZero() {
+		records, err := Records(s)
+		if err != nil {
+			return nil, err
+		}
+		entries, err := endpoint.LoadEntries(context.Background(), records)
+		if err != nil {
+			return nil, Explain(err)
+		}
+		if len(entries.List) == 0 {
+			return d, nil
+		}
+		gateway = entries.List[0].Gateway
 	}
-	return d, nil
+	to := mixnet.Recipient{Identity: ks.Identity.Public(), Encryption: ks.Encryption.Public(), Gateway: gateway}
+	return append(d, cli.Detail{Name: "address", Value: to.String()}), nil
 }
 
 // CheckClient reports what is wrong with settings of a client, and with what they
 // name.
 func CheckClient(c config.Client, n config.Network) error {
-	if c.Gateway != "" {
-		if _, err := keys.ParseIdentityText(c.Gateway); err != nil {
-			return cli.Invalid("client.gateway: %v", err)
+	_, err := namedGateway(c)
+	return errors.Join(err, CheckNetwork(n))
+}
+
+// GatewayCommands are those that show and change the gateways of a profile. They
+// may be given while its program runs, and count when it starts again.
+func GatewayCommands[C config.Config](settings func(C) config.Client) cli.Command[C] {
+	load := func(c *cli.Call[C]) (*endpoint.Entries, endpoint.Store, error) {
+		records, err := Records(c.State)
+		if err != nil {
+			return nil, nil, err
+		}
+		entries, err := endpoint.LoadEntries(context.Background(), records)
+		return entries, records, Explain(err)
+	}
+	change := func(name, usage, done string, do func(*endpoint.Entries, keys.Identity) error) cli.Command[C] {
+		return cli.Command[C]{
+			Name: name, Usage: usage, Args: []string{"GATEWAY"},
+			Do: func(c *cli.Call[C]) ([]cli.Detail, error) {
+				id, err := keys.ParseIdentityText(c.Args[0])
+				if err != nil {
+					return nil, cli.Usage("%q is no identity of a gateway: %v", c.Args[0], err)
+				}
+				if fixed := settings(c.Config).Gateway; fixed != "" {
+					return nil, cli.Invalid("client.gateway names the one gateway there is; take it out of the settings first")
+				}
+				entries, records, err := load(c)
+				if err != nil {
+					return nil, err
+				}
+				if err := do(entries, id); err != nil {
+					return nil, errors.New(strings.TrimPrefix(err.Error(), "endpoint: "))
+				}
+				if err := entries.Save(context.Background(), records); err != nil {
+					return nil, err
+				}
+				return []cli.Detail{{Name: done, Value: id.String()}, {Name: "with", Value: "the next start"}}, nil
+			},
 		}
 	}
-	return CheckNetwork(n)
-}
-
-// Run runs the client and the service above it until ctx ends. The client goes
-// last: services say goodbye through it. connected is called once, when the
-// client has reached its gateway for the first time.
-func (c *Client) Run(ctx context.Context, service func(context.Context) error, connected func()) error {
-	below, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	var base errgroup.Group
-	above, ctx := errgroup.WithContext(ctx)
-	base.Go(func() error {
-		err := c.Messenger.Run(below)
-		if err == nil && below.Err() == nil {
-			err = errors.New("the client ended by itself")
+	list := func(c *cli.Call[C]) (facts []cli.Detail, err error) {
+		if fixed := settings(c.Config).Gateway; fixed != "" {
+			return []cli.Detail{{Name: fixed, Value: "the one of the settings"}}, nil
 		}
-		return err
-	})
-	base.Go(func() error {
-		changes(below, ownAddrs, wallClock, c.Messenger.NetworkChanged)
-		return nil
-	})
-	above.Go(func() error { return service(ctx) })
-	above.Go(func() error {
-		select {
-		case <-c.Messenger.Ready():
-			connected()
-		case <-ctx.Done():
+		entries, _, err := load(c)
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	err := above.Wait()
-	stop()
-	return errors.Join(err, base.Wait(), c.store.Close())
-}
-
-// Close ends a client that never ran, because of an error, which it gives back.
-func (c *Client) Close(why error) error { return errors.Join(why, c.store.Close()) }
-
-// Run runs the service and the streams below it until ctx ends, as [Client.Run] does.
-func (e *Endpoint) Run(ctx context.Context, service func(context.Context) error, connected func()) error {
-	return e.Client.Run(ctx, func(ctx context.Context) error {
-		g, ctx := errgroup.WithContext(ctx)
-		g.Go(func() error { return service(ctx) })
-		g.Go(func() error { return e.Proxy.Run(ctx) })
-		return g.Wait()
-	}, connected)
+		for i, g := range entries.List {
+			what := "fallback"
+			if i == 0 {
+				what = "preferred"
+			}
+			if !g.Missing.IsZero() {
+				what += ", not in the network since " + g.Missing.Format("2006-01-02 15:04 MST")
+			}
+			facts = append(facts, cli.Detail{Name: g.Gateway.String(), Value: what})
+		}
+		return facts, nil
+	}
+	return cli.Command[C]{
+		Name: "gateways", Usage: "show and change the gateways of the instance",
+		Commands: slices.Insert([]cli.Command[C]{
+			change("add", "add a fallback", "added", (*endpoint.Entries).Add),
+			change("use", "make one the preferred gateway", "preferred", (*endpoint.Entries).Use),
+			change("remove", "take one out", "removed", (*endpoint.Entries).Remove),
+		}, 0, cli.Command[C]{Name: "list", Usage: "print them, the preferred one first", Do: list}),
+	}
 }

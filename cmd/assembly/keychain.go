@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/directory/announce"
@@ -16,17 +17,15 @@ import (
 	"nym-socks5/mixnet/mixnode"
 )
 
-// ringFile has the Sphinx keys of a node that registers, one PEM block each.
-const ringFile = "sphinx-ring.pem"
-
 // A Keychain keeps the Sphinx keys of a node that registers where they belong:
 //
-//	Announcer ──use──▶ file, then a replay log for each key, then the engine
+//	Announcer ──use──▶ record, then a replay log for each key, then the engine
 type Keychain struct {
 	// Ring is for the Announcer.
-	Ring  *announce.Keyring
-	state *cli.State
-	ready chan struct{} // closed when there are keys
+	Ring    *announce.Keyring
+	dir     string // of the replay logs
+	records endpoint.Store
+	ready   chan struct{} // closed when there are keys
 
 	mu   sync.Mutex // guards the following
 	keys mixnode.Keys
@@ -37,15 +36,19 @@ type Keychain struct {
 // OpenKeychain reads the keys of an earlier life. One whose replay log is gone
 // or damaged is left out, so that another is drawn (H18).
 func OpenKeychain(s *cli.State) (*Keychain, error) {
-	text, err := s.ReadText(ringFile)
+	records, err := Records(s)
 	if err != nil {
 		return nil, err
 	}
+	text, err := endpoint.Text(context.Background(), records, ringRecord, recordVersion)
+	if err != nil {
+		return nil, Explain(err)
+	}
 	stored, err := parseRing(text)
 	if err != nil {
-		return nil, cli.Invalid("%s: %v", s.Path(ringFile), err)
+		return nil, cli.Invalid("%s: %v", records.Path(ringRecord), err)
 	}
-	k := &Keychain{state: s, ready: make(chan struct{}), logs: make(map[keys.Sphinx]*boltstore.ReplayLog)}
+	k := &Keychain{dir: s.Path(""), records: records, ready: make(chan struct{}), logs: make(map[keys.Sphinx]*boltstore.ReplayLog)}
 	var held []announce.SphinxKey
 	for _, key := range stored {
 		log, err := boltstore.OpenReplayLog(s.Path(""), key.Key.Public())
@@ -84,8 +87,8 @@ func (k *Keychain) Use(current, other announce.SphinxKey) error {
 		next[i] = mixnode.Key{Rotation: key.Rotation, Key: key.Key, Log: log}
 		using[key.Key.Public()] = true
 	}
-	// A key in the file always has had its log.
-	if err := k.state.WriteText(ringFile, ringText(held)); err != nil {
+	// A key in the record always has had its log.
+	if err := k.records.Save(context.Background(), ringRecord, endpoint.Record{Version: recordVersion, Body: []byte(ringText(held))}); err != nil {
 		return err
 	}
 	keys := mixnode.Keys{Primary: next[0], Secondary: next[1]}
@@ -114,9 +117,9 @@ func (k *Keychain) log(key keys.Sphinx) (*boltstore.ReplayLog, error) {
 	if log, ok := k.logs[key]; ok {
 		return log, nil
 	}
-	log, err := boltstore.CreateReplayLog(k.state.Path(""), key)
+	log, err := boltstore.CreateReplayLog(k.dir, key)
 	if errors.Is(err, fs.ErrExist) { // begun by an attempt that failed later
-		log, err = boltstore.OpenReplayLog(k.state.Path(""), key)
+		log, err = boltstore.OpenReplayLog(k.dir, key)
 	}
 	if err == nil {
 		k.logs[key] = log

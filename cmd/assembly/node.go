@@ -42,7 +42,7 @@ func Node(m config.Mix, ks cli.Keys, replay mixnode.ReplayLog, src *Source, log 
 // packet for us could be opened, or nobody could speak with us. A topology that
 // does not have us at all, or that is not known yet, is fine: it may have us soon.
 func CheckSelf(n *topology.Network, m config.Mix, ks cli.Keys, gateway bool) error {
-	for _, node := range nodes(n) {
+	for _, node := range n.Nodes() {
 		if node.Addr != mixnet.NodeAddrFrom(m.Addr()) {
 			continue
 		}

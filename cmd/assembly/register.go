@@ -10,15 +10,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nym-socks5/config"
+	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/announce"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
 )
-
-// sequenceFile has the sequence number of the last announcement.
-const sequenceFile = "announcement"
 
 // A Registered is a mix node or gateway that is in the directories because it
 // announces itself there, with Sphinx keys that follow their schedule.
@@ -87,12 +85,17 @@ func Announcement(role directory.Role, m config.Mix, ks cli.Keys) directory.Anno
 // NewAnnouncer makes an announcer for the directories that a Source asks. Of cfg
 // it fills in what all announcers have in common.
 func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg announce.Config) (*announce.Announcer, error) {
-	var err error
-	if cfg.Sequence, err = readSequence(s); err != nil {
+	records, err := Records(s)
+	if err != nil {
 		return nil, err
 	}
-	cfg.Save = func(n uint64) error { return s.WriteText(sequenceFile, strconv.FormatUint(n, 10)) }
-	cfg.URLs, cfg.Key, cfg.Fetch, cfg.Compare = n.Directories, src.key, src.web.Fetch, src.dir.Compare
+	if cfg.Sequence, err = readSequence(records); err != nil {
+		return nil, err
+	}
+	cfg.Save = func(n uint64) error {
+		return records.Save(context.Background(), sequenceRecord, endpoint.Record{Version: recordVersion, Body: strconv.AppendUint(nil, n, 10)})
+	}
+	cfg.URLs, cfg.Key, cfg.Fetch, cfg.Compare = n.Directories, src.key, src.web.Fetch, src.Compare
 	cfg.Announcement.Network = n.Name
 	cfg.Announcement.Build = "nym-socks5 " + cli.BuildInfo().Version
 	a, err := announce.New(cfg)
@@ -102,14 +105,14 @@ func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg announce.Conf
 	return a, nil
 }
 
-func readSequence(s *cli.State) (uint64, error) {
-	text, err := s.ReadText(sequenceFile)
+func readSequence(records *endpoint.Folder) (uint64, error) {
+	text, err := endpoint.Text(context.Background(), records, sequenceRecord, recordVersion)
 	if err != nil || text == "" {
-		return 0, err
+		return 0, Explain(err)
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, cli.Invalid("%s: it is no number", s.Path(sequenceFile))
+		return 0, cli.Invalid("%s: it is no number", records.Path(sequenceRecord))
 	}
 	return n, nil
 }

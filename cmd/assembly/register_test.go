@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nym-socks5/config"
+	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/announce"
@@ -107,7 +108,11 @@ func TestNodeRegisters(t *testing.T) {
 	if first.Noise != ks.Noise.Public() || !first.Role.IsMix() || first.Sphinx == ks.Sphinx.Public() {
 		t.Errorf("listed as %+v", first)
 	}
-	before, err := readSequence(s)
+	records, err := Records(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := readSequence(records)
 	if err != nil || before == 0 {
 		t.Fatalf("sequence %d, %v", before, err)
 	}
@@ -115,7 +120,7 @@ func TestNodeRegisters(t *testing.T) {
 	if again.Sphinx != first.Sphinx {
 		t.Error("the Sphinx key was lost between two lives")
 	}
-	if after, err := readSequence(s); err != nil || after <= before {
+	if after, err := readSequence(records); err != nil || after <= before {
 		t.Errorf("sequence %d after %d, %v", after, before, err)
 	}
 	stop()
@@ -192,7 +197,7 @@ func TestKeychainFollowsTheRing(t *testing.T) {
 		}
 	}
 	// hardening.md H36: "Retired Sphinx keys are ... removed from disk"
-	text, err := s.ReadText(ringFile)
+	text, err := endpoint.Text(t.Context(), k.records, ringRecord, recordVersion)
 	if err != nil || strings.Count(text, "BEGIN") != 1 || !strings.Contains(text, "Rotation: 8") {
 		t.Errorf("on disk: %s, %v", text, err)
 	}
@@ -268,6 +273,10 @@ func TestKeychainWithoutKeysWaits(t *testing.T) {
 
 func TestRingFileOfOthers(t *testing.T) {
 	s := state(t)
+	records, err := Records(s)
+	if err != nil {
+		t.Fatal(err)
+	}
 	good := ringText([]announce.SphinxKey{ring(1), ring(2)})
 	if held, err := parseRing(good); err != nil || len(held) != 2 {
 		t.Fatalf("got %v, %v", held, err)
@@ -276,7 +285,7 @@ func TestRingFileOfOthers(t *testing.T) {
 		"nonsense", good + "\nmore", strings.Replace(good, "Rotation: 1", "Rotation: x", 1), strings.Replace(good, "Rotation", "Rotatoin", 1),
 		strings.ReplaceAll(good, "SPHINX", "NOISE"), good + "\n" + good, strings.Replace(good, "Rotation: 1", "Rotation: 01", 1),
 	} {
-		if err := s.WriteText(ringFile, bad); err != nil {
+		if err := records.Save(t.Context(), ringRecord, endpoint.Record{Version: recordVersion, Body: []byte(bad)}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := OpenKeychain(s); !errors.Is(err, config.ErrInvalid) {

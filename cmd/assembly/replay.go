@@ -1,25 +1,28 @@
 package assembly
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 
+	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/keys"
 )
-
-// inUse is the file that names the Sphinx key whose replay log was begun.
-const inUse = "sphinx-in-use"
 
 // OpenReplay opens the log of packets seen under the node's Sphinx key, and
 // begins one for a key that was never used. A key whose log is gone or damaged
 // is refused: packets seen under it could be sent again (H18).
 func OpenReplay(s *cli.State, ks cli.Keys) (*boltstore.ReplayLog, error) {
 	dir, key := s.Path(""), ks.Sphinx.Public()
-	used, err := s.ReadText(inUse)
+	records, err := Records(s)
 	if err != nil {
 		return nil, err
+	}
+	used, err := endpoint.Text(context.Background(), records, inUseRecord, recordVersion)
+	if err != nil {
+		return nil, Explain(err)
 	}
 	if used == key.String() {
 		log, err := boltstore.OpenReplayLog(dir, key)
@@ -41,7 +44,7 @@ func OpenReplay(s *cli.State, ks cli.Keys) (*boltstore.ReplayLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.WriteText(inUse, key.String()); err != nil {
+	if err := records.Save(context.Background(), inUseRecord, endpoint.Record{Version: recordVersion, Body: []byte(key.String())}); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
 	return log, nil
@@ -54,7 +57,7 @@ func removeReplay(dir, text string) error {
 	}
 	key, err := keys.ParseSphinxText(text)
 	if err != nil {
-		return cli.Invalid("%s: %v", inUse, err)
+		return cli.Invalid("%s: %v", inUseRecord, err)
 	}
 	log, err := boltstore.OpenReplayLog(dir, key)
 	if err != nil {

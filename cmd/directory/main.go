@@ -11,6 +11,9 @@ import (
 
 func main() { os.Exit(cli.Main(program())) }
 
+// listen is the setting of the port.
+const listen = "directory.listen"
+
 func program() cli.Program[*config.Directory] {
 	return cli.Program[*config.Directory]{
 		Name:  "directory",
@@ -20,6 +23,7 @@ those that announce themselves and that its operator allows. All it says is
 signed by its key, which other programs are given as --directory-key.`,
 		New:      config.NewDirectory,
 		Keys:     []cli.Key{cli.Identity},
+		Ports:    []string{listen},
 		Check:    check,
 		Details:  details,
 		Commands: commands,

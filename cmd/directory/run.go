@@ -47,7 +47,7 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", cfg.List.Listen.String())
+	ln, err := env.Listen(listen)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 
 func newAuthority(t *testing.T, c config.Clients) *authority {
 	t.Helper()
-	s, _, err := cli.OpenState(t.TempDir())
+	s, _, err := cli.OpenState(t.TempDir(), cli.Upgrade{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestAuthorityCertifiesOneName(t *testing.T) {
 
 // hardening.md H36: "Key files readable by others are refused".
 func TestH36AuthorityFolder(t *testing.T) {
-	s, _, err := cli.OpenState(t.TempDir())
+	s, _, err := cli.OpenState(t.TempDir(), cli.Upgrade{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,13 @@ import (
 
 func main() { os.Exit(cli.Main(program())) }
 
+// Settings of ports.
+const (
+	mixListen = "mix.listen"         // packets
+	listen    = "clients.listen"     // clients
+	tlsListen = "clients.tls_listen" // clients, over TLS
+)
+
 func program() cli.Program[*config.Gateway] {
 	return cli.Program[*config.Gateway]{
 		Name:  "gateway",
@@ -17,8 +24,10 @@ func program() cli.Program[*config.Gateway] {
 		About: `A gateway is where clients enter a mixnet and where messages for them arrive; for
 those that are away it keeps them. It must be in the network's topology:
 "gateway details" prints what that needs to have of it.`,
-		New:  config.NewGateway,
-		Keys: assembly.NodeKeys,
+		New:     config.NewGateway,
+		Keys:    assembly.NodeKeys,
+		Upgrade: assembly.Upgrade,
+		Ports:   []string{mixListen, listen, tlsListen},
 		Check: func(c *config.Gateway) error {
 			if c.Clients.Certificate != "" {
 				if _, err := openCertificate(c.Clients); err != nil {

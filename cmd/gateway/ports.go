@@ -25,7 +25,8 @@ type ports struct {
 }
 
 // openPorts opens them.
-func openPorts(c config.Clients, s *cli.State) (p *ports, err error) {
+func openPorts(env *cli.Env[*config.Gateway]) (p *ports, err error) {
+	c := env.Config.Clients
 	p = new(ports)
 	defer func() {
 		if err != nil {
@@ -33,7 +34,7 @@ func openPorts(c config.Clients, s *cli.State) (p *ports, err error) {
 		}
 	}()
 	if c.Listen.IsValid() {
-		ln, err := net.Listen("tcp", c.Listen.String())
+		ln, err := env.Listen(listen)
 		if err != nil {
 			return p, err
 		}
@@ -45,7 +46,7 @@ func openPorts(c config.Clients, s *cli.State) (p *ports, err error) {
 	}
 	var secure *tls.Config
 	if c.ACME {
-		if p.ca, err = openAuthority(c, s); err != nil {
+		if p.ca, err = openAuthority(c, env.State); err != nil {
 			return p, err
 		}
 		secure = p.ca.tls()
@@ -55,7 +56,7 @@ func openPorts(c config.Clients, s *cli.State) (p *ports, err error) {
 		}
 		secure = assembly.ServerTLS(p.cert.Get)
 	}
-	ln, err := net.Listen("tcp", c.TLSListen.String())
+	ln, err := env.Listen(tlsListen)
 	if err != nil {
 		return p, err
 	}

@@ -38,12 +38,12 @@ func run(ctx context.Context, env *cli.Env[*config.Gateway]) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	mix, err := net.Listen("tcp", cfg.Mix.Listen.String())
+	mix, err := env.Listen(mixListen)
 	if err != nil {
 		return err
 	}
 	defer mix.Close()
-	clients, err := openPorts(cfg.Clients, env.State)
+	clients, err := openPorts(env)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,9 @@ import (
 
 func main() { os.Exit(cli.Main(program())) }
 
+// mixListen is the setting of the port where packets come in.
+const mixListen = "mix.listen"
+
 func program() cli.Program[*config.Mixnode] {
 	return cli.Program[*config.Mixnode]{
 		Name:  "mixnode",
@@ -18,8 +21,10 @@ func program() cli.Program[*config.Mixnode] {
 		About: `A mix node takes a layer of encryption off the packets it gets, delays each for
 the time that its sender asked for, and passes it on. It must be in the
 network's topology: "mixnode details" prints what that needs to have of it.`,
-		New:  config.NewMixnode,
-		Keys: assembly.NodeKeys,
+		New:     config.NewMixnode,
+		Keys:    assembly.NodeKeys,
+		Upgrade: assembly.Upgrade,
+		Ports:   []string{mixListen},
 		Check: func(c *config.Mixnode) error {
 			return assembly.CheckNetwork(c.Network)
 		},

@@ -25,7 +25,7 @@ func run(ctx context.Context, env *cli.Env[*config.Mixnode]) error {
 			return err
 		}
 	}
-	ln, err := net.Listen("tcp", cfg.Mix.Listen.String())
+	ln, err := env.Listen(mixListen)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ decides, and where none does the target is refused. Once it is connected it
 prints its address, which users give to nym-socks5 as --requester.`,
 		New:     config.NewRequester,
 		Keys:    assembly.ClientKeys,
+		Upgrade: assembly.Upgrade,
 		Check:   check,
 		Details: details,
 		Run:     run,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"nym-socks5/allowlist"
 	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
+	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/directory"
@@ -20,74 +22,74 @@ import (
 	"nym-socks5/proxy/requester"
 )
 
-func run(ctx context.Context, env *cli.Env[*config.Requester]) error {
-	cfg := env.Config
-	rules, err := openRules(cfg.Egress)
+func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
+	rules, err := openRules(env.Config.Egress)
 	if err != nil {
 		return err
 	}
 	env.Log.Info().Str("rules", rules.Value().Describe()).Msg("allowlist read")
-	src, err := assembly.OpenSource(cfg.Network, env.State, false, env.Log)
+	src, err := assembly.OpenSource(env.Config.Network, env.State, false, env.Log)
 	if err != nil {
 		return err
 	}
+	cfg, done, err := assembly.Endpoint(env.Config.Client, env.Keys, env.State, src, env.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	cfg.Egress = true
+	cfg.Streams = proxy.Config{Answer: answers(rules), Build: buildInfo()}
+	end, err := endpoint.New(cfg)
+	if err != nil {
+		return err
+	}
+	service := requester.New(egress(env, end, rules, src))
+	env.Status("connecting")
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log, rules) })
+	g.Go(func() error { return src.Files(ctx, env.Reload, env.Log, rules) })
+	g.Go(func() error { return assembly.Explain(end.Run(ctx)) })
+	g.Go(func() error { return service.Run(ctx) })
 	g.Go(func() error {
-		end, err := assembly.NewEndpoint(ctx, assembly.ClientConfig{
-			Client: cfg.Client, Keys: env.Keys, State: env.State, Source: src, Log: env.Log,
-		}, proxy.Config{Serve: true, Answer: answers(rules), Build: buildInfo()})
-		if err != nil {
-			return err
-		}
-		service, err := serve(env, end, rules, src)
-		if err != nil {
-			return end.Close(err)
-		}
-		env.Status("connecting")
-		return end.Run(ctx, service, func() {
+		select {
+		case <-end.Ready():
 			env.Ready("connected")
-			fmt.Fprintln(env.Out, end.Messenger.Address())
-		})
+			fmt.Fprintln(env.Out, end.Address())
+			return register(ctx, env, src, end.Address())
+		case <-ctx.Done():
+			return nil
+		}
 	})
 	return g.Wait()
 }
 
-// serve gives what runs above the mixnet: the requester, and the announcer that
-// tells the directories of it.
-func serve(env *cli.Env[*config.Requester], end *assembly.Endpoint, rules *cli.File[*allowlist.List], src *assembly.Source) (func(context.Context) error, error) {
-	r := requester.New(egress(env, end.Proxy, rules, src))
+// register tells the directories of us until ctx ends, if they are to know.
+func register(ctx context.Context, env *cli.Env[*config.Requester], src *assembly.Source, at mixnet.Recipient) error {
 	if !env.Config.Registration.Register {
-		return r.Run, nil
+		return nil
 	}
 	announcer, err := assembly.NewAnnouncer(src, env.State, env.Config.Network, announce.Config{
 		Identity:     env.Keys.Identity,
-		Announcement: directory.Announcement{Role: directory.RoleRequester, Addresses: []mixnet.Recipient{end.Messenger.Address()}},
+		Announcement: directory.Announcement{Role: directory.RoleRequester, Addresses: []mixnet.Recipient{at}},
 		Log:          env.Log,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return func(ctx context.Context) error {
-		g, ctx := errgroup.WithContext(ctx)
-		g.Go(func() error { return r.Run(ctx) })
-		g.Go(func() error { return announcer.Run(ctx) })
-		return g.Wait()
-	}, nil
+	return announcer.Run(ctx)
 }
 
 // egress makes the Config of the requester.
-func egress(env *cli.Env[*config.Requester], p *proxy.Proxy, rules *cli.File[*allowlist.List], src *assembly.Source) requester.Config {
+func egress(env *cli.Env[*config.Requester], end *endpoint.Endpoint, rules *cli.File[*allowlist.List], src *assembly.Source) requester.Config {
 	e := env.Config.Egress
 	own := requester.OwnAddresses()
 	guarded := func(a netip.Addr) bool { return own(a) || src.HasAddr(a) } // H30
 	services := make(map[string]func(context.Context, net.Conn))
 	if heads := src.Heads(); heads != nil {
-		services[assembly.HeadTarget] = heads.Serve
+		services[endpoint.HeadTarget] = heads.Serve
 	}
 	return requester.Config{
 		Services: services,
-		Accept:   requester.Streams(p),
+		Accept:   requester.Streams(end),
 		Allow: func(host string, addr netip.Addr, port uint16) error {
 			return rules.Value().Guard(guarded).Allow(host, addr, port)
 		},

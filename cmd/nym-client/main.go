@@ -10,6 +10,9 @@ import (
 
 func main() { os.Exit(cli.Main(program())) }
 
+// listen is the setting of the port where programs connect.
+const listen = "websocket.listen"
+
 func program() cli.Program[*config.NymClient] {
 	return cli.Program[*config.NymClient]{
 		Name:  "nym-client",
@@ -20,6 +23,8 @@ Once it is connected it prints the URL to connect to. What is sent to it while i
 does not run waits at its gateway.`,
 		New:     config.NewNymClient,
 		Keys:    assembly.ClientKeys,
+		Upgrade: assembly.Upgrade,
+		Ports:   []string{listen},
 		Check:   check,
 		Details: details,
 		Run:     run,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -11,50 +12,60 @@ import (
 
 	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
+	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/wsapi"
 )
 
-func run(ctx context.Context, env *cli.Env[*config.NymClient]) error {
-	cfg := env.Config
-	src, err := assembly.OpenSource(cfg.Network, env.State, false, env.Log)
+func run(ctx context.Context, env *cli.Env[*config.NymClient]) (err error) {
+	ln, err := env.Listen(listen)
 	if err != nil {
 		return err
 	}
+	defer ln.Close()
+	src, err := assembly.OpenSource(env.Config.Network, env.State, false, env.Log)
+	if err != nil {
+		return err
+	}
+	cfg, done, err := assembly.Endpoint(env.Config.Client, env.Keys, env.State, src, env.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	cfg.Messages = true
+	end, err := endpoint.New(cfg)
+	if err != nil {
+		return err
+	}
+	env.Status("connecting")
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log) })
+	g.Go(func() error { return src.Files(ctx, env.Reload, env.Log) })
+	g.Go(func() error { return assembly.Explain(end.Run(ctx)) })
 	g.Go(func() error {
-		c, err := assembly.NewClient(ctx, assembly.ClientConfig{
-			Client: cfg.Client, Keys: env.Keys, State: env.State, Source: src, Log: env.Log,
-		})
-		if err != nil {
-			return err
+		select {
+		case <-end.Ready():
+		case <-ctx.Done():
+			return nil
 		}
-		return serve(ctx, env, c)
+		return serve(ctx, env, ln, end.Messenger())
 	})
 	return g.Wait()
 }
 
-// serve opens the port and serves programs until ctx ends.
-func serve(ctx context.Context, env *cli.Env[*config.NymClient], c *assembly.Client) error {
-	front, err := front(env, c.Messenger)
+// serve serves programs until ctx ends.
+func serve(ctx context.Context, env *cli.Env[*config.NymClient], ln net.Listener, m mixnet.Messenger) error {
+	front, err := front(env, m)
 	if err != nil {
-		return c.Close(err)
+		return err
 	}
 	server, err := wsapi.New(front)
 	if err != nil {
-		return c.Close(err)
+		return err
 	}
-	ln, err := net.Listen("tcp", env.Config.WebSocket.Listen.String())
-	if err != nil {
-		return c.Close(err)
-	}
-	env.Status("connecting")
-	return c.Run(ctx, func(ctx context.Context) error { return server.Run(ctx, ln) }, func() {
-		env.Ready("connected")
-		fmt.Fprintf(env.Out, "ws://%v\n", ln.Addr())
-	})
+	env.Ready("connected")
+	fmt.Fprintf(env.Out, "ws://%v\n", ln.Addr())
+	return server.Run(ctx, ln)
 }
 
 // front makes the Config of the server.

@@ -76,7 +76,7 @@ func TestNetworkByDirectory(t *testing.T) {
 	if got, err := clitest.Fetch(proxy, host); got != page || err != nil {
 		t.Fatalf("got %d bytes, %v; want %d", len(got), err, len(page))
 	}
-	if kept, err := os.ReadFile(b.Path("socks/requester")); err != nil || strings.TrimSpace(string(kept)) != address {
+	if kept, err := os.ReadFile(b.Path("socks/records/requester")); err != nil || !strings.HasSuffix(string(kept), address) {
 		t.Errorf("kept %s, %v; want %s", kept, err, address)
 	}
 	socks.End(t)

@@ -10,6 +10,9 @@ import (
 
 func main() { os.Exit(cli.Main(program())) }
 
+// listen is the setting of the port where applications connect.
+const listen = "socks.listen"
+
 func program() cli.Program[*config.SOCKS] {
 	return cli.Program[*config.SOCKS]{
 		Name:  "nym-socks5",
@@ -18,9 +21,11 @@ func program() cli.Program[*config.SOCKS] {
 requester, which connects to the targets. Applications speak SOCKS5, SOCKS4a,
 SOCKS4 or HTTP CONNECT with it, all at one port. Once it is connected it prints
 the proxy's URL.`,
-		New:   config.NewSOCKS,
-		Keys:  assembly.ClientKeys,
-		Check: check,
+		New:     config.NewSOCKS,
+		Keys:    assembly.ClientKeys,
+		Upgrade: assembly.Upgrade,
+		Ports:   []string{listen},
+		Check:   check,
 		Commands: []cli.Command[*config.SOCKS]{
 			assembly.GatewayCommands(func(c *config.SOCKS) config.Client { return c.Client }),
 		},

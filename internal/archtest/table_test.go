@@ -30,6 +30,8 @@ proxy:             mixnet proxy/protocol
 proxy/socks:       proxy internal/admit
 proxy/requester:   proxy proxy/protocol
 allowlist:
+endpoint:          mixnet mixnet/keys mixnet/topology mixnet/session mixnet/client mixnet/directory proxy internal/wholefile
+endpoint/storetest: endpoint
 localnet:          anything but cmd config mixnet/boltstore
 localnet/trace:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/topology mixnet/wire
 config:            mixnet
@@ -94,5 +96,5 @@ var outside = []struct {
 	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/wsapi"}},
 	{"go.etcd.io/bbolt", []string{"mixnet/boltstore"}},
 	{"syscall/js", []string{"cmd/nym-wasm"}},
-	{"testing", []string{"mixnet/mixnettest", "mixnet/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},
+	{"testing", []string{"mixnet/mixnettest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},
 }

@@ -108,14 +108,14 @@ func (p Program[C]) withProfile(c *cli.Context, alone bool, use func(C, *State, 
 		return err
 	}
 	s := &State{dir: at.state}
-	fresh, err := s.checkVersion()
+	version, err := s.version()
 	switch {
 	case err != nil:
 		return err
-	case fresh:
+	case version == 0:
 		return Invalid("there is no profile in %s; say %s init", at.state, p.Name)
-	case alone:
-		if s, _, err = OpenState(at.state); err != nil {
+	case alone || version < stateVersion: // a program that runs has converted it
+		if s, _, err = OpenState(at.state, p.Upgrade); err != nil {
 			return err
 		}
 		defer s.Close()

@@ -65,7 +65,7 @@ func (p Program[C]) initProfile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, fresh, err := OpenState(at.state)
+	s, fresh, err := OpenState(at.state, p.Upgrade)
 	if err != nil {
 		return err
 	}

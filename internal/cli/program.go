@@ -24,6 +24,11 @@ type Program[C config.Config] struct {
 	New func() C
 	// Keys are those the program cannot do without.
 	Keys []Key
+	// Ports are the settings of ports that Run opens, such as "socks.listen"; they
+	// are tried before anything is written.
+	Ports []string
+	// Upgrade makes of state folders of before those of today.
+	Upgrade Upgrade
 	// Check reports what is wrong with settings that passed their own Check, for
 	// instance in files they name. Its errors should wrap [config.ErrInvalid]. May be nil.
 	Check func(C) error

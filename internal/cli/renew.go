@@ -43,7 +43,7 @@ func (p Program[C]) renewKey(c *cli.Context) error {
 	} else if !there {
 		return Invalid("there is no profile in %s", at.state)
 	}
-	s, fresh, err := OpenState(at.state)
+	s, fresh, err := OpenState(at.state, p.Upgrade)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,13 @@ func (p Program[C]) run(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if known, err := exists(at.state); err != nil {
+		return err
+	} else if !known { // a profile is not made for a program that cannot run
+		if err := p.tryPorts(cfg); err != nil {
+			return err
+		}
+	}
 	log, level := newLog(c.App.ErrWriter, config.Common(cfg).Log)
 	s, ks, err := p.open(at, log)
 	if err != nil {
@@ -52,7 +59,7 @@ func (p Program[C]) run(c *cli.Context) (err error) {
 
 // open opens the state folder; where it is new, keys are made.
 func (p Program[C]) open(at place, log zerolog.Logger) (*State, Keys, error) {
-	s, fresh, err := OpenState(at.state)
+	s, fresh, err := OpenState(at.state, p.Upgrade)
 	if err != nil {
 		return nil, Keys{}, err
 	}

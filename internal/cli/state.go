@@ -15,7 +15,10 @@ import (
 
 // stateVersion is that of the state folder. It changes when a folder would be
 // misunderstood by the program before.
-const stateVersion = 1
+//
+//	1  texts in files of their own
+//	2  texts in records, below a folder of that name
+const stateVersion = 2
 
 // Files of a state folder, beside those of the keys and of the program.
 const (
@@ -29,9 +32,19 @@ type State struct {
 	lock *os.File // nil: opened for looking only
 }
 
+// An Upgrade makes of a state folder of version 1 one of today.
+type Upgrade struct {
+	// Convert writes what there is now beside what there was. It may be called
+	// again after it was cut off. May be nil.
+	Convert func(*State) error
+	// Converted removes what there was. It is called at every opening, since it
+	// may have been cut off too. May be nil.
+	Converted func(*State) error
+}
+
 // OpenState opens the folder for one program alone, and makes it if needed.
 // fresh: it has no complete state yet.
-func OpenState(dir string) (s *State, fresh bool, err error) {
+func OpenState(dir string, up Upgrade) (s *State, fresh bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, false, err
 	}
@@ -39,11 +52,20 @@ func OpenState(dir string) (s *State, fresh bool, err error) {
 	if s.lock, err = lock(filepath.Join(dir, lockFile)); err != nil {
 		return nil, false, err
 	}
-	fresh, err = s.checkVersion()
+	version, err := s.version()
+	if err == nil && version == 1 && up.Convert != nil {
+		err = up.Convert(s)
+	}
+	if err == nil && version == 1 {
+		err = s.complete()
+	}
+	if err == nil && version != 0 && up.Converted != nil {
+		err = up.Converted(s)
+	}
 	if err != nil {
 		return nil, false, errors.Join(err, s.Close())
 	}
-	return s, fresh, nil
+	return s, version == 0, nil
 }
 
 // Close lets others have the folder.
@@ -72,29 +94,10 @@ func (s *State) WriteText(name, text string) error {
 	return wholefile.Write(s.Path(name), []byte(text+"\n"), 0o600)
 }
 
-// Remember gives the line of a file, or, the first time, what draw gives: then
-// that is kept.
-func (s *State) Remember(name string, draw func() (string, error)) (string, error) {
-	line, err := s.ReadText(name)
-	if err != nil || line != "" {
-		return line, err
-	}
-	if line, err = draw(); err != nil {
-		return "", err
-	}
-	return line, s.WriteText(name, line)
-}
-
-// Identity gives the identity key of a file, for programs with several; it is
-// drawn if there is none.
+// Identity reads the identity key of a file, for programs that had several. Its
+// error is [os.ErrNotExist] if there is none.
 func (s *State) Identity(name string) (*keys.IdentityKey, error) {
 	b, err := ReadSecret(s.Path(name))
-	if errors.Is(err, os.ErrNotExist) {
-		if err := s.RenewIdentity(name); err != nil {
-			return nil, err
-		}
-		b, err = ReadSecret(s.Path(name))
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -105,25 +108,20 @@ func (s *State) Identity(name string) (*keys.IdentityKey, error) {
 	return keys.IdentityKeyFromSeed([keys.Size]byte(secret)), nil
 }
 
-// RenewIdentity draws the key of such a file anew.
-func (s *State) RenewIdentity(name string) error {
-	return wholefile.Write(s.Path(name), Identity.encode(Identity.draw()), 0o600)
-}
-
-// checkVersion is the one place that knows of versions before: there is none.
-func (s *State) checkVersion() (fresh bool, err error) {
+// version reads that of the folder; zero: it has no complete state yet.
+func (s *State) version() (int, error) {
 	text, err := s.ReadText(versionFile)
 	if err != nil || text == "" {
-		return err == nil, err
+		return 0, err
 	}
 	v, err := strconv.Atoi(text)
 	switch {
 	case err != nil || v < 1:
-		return false, fmt.Errorf("%s: %w: it is no version of a state folder", s.Path(versionFile), config.ErrInvalid)
+		return 0, fmt.Errorf("%s: %w: it is no version of a state folder", s.Path(versionFile), config.ErrInvalid)
 	case v > stateVersion:
-		return false, fmt.Errorf("%s: %w: the folder is of version %d, and this program knows versions up to %d: use a newer program", s.Path(versionFile), config.ErrInvalid, v, stateVersion)
+		return 0, fmt.Errorf("%s: %w: the folder is of version %d, and this program knows versions up to %d: use a newer program", s.Path(versionFile), config.ErrInvalid, v, stateVersion)
 	}
-	return false, nil
+	return v, nil
 }
 
 // complete marks a new folder as such.

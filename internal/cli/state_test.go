@@ -16,7 +16,7 @@ var allKeys = []Key{Identity, Encryption, Ack, Sphinx, Noise}
 // newState makes a complete folder with all keys.
 func newState(t *testing.T) (*State, Keys) {
 	t.Helper()
-	s, fresh, err := OpenState(filepath.Join(t.TempDir(), "a", "state"))
+	s, fresh, err := OpenState(filepath.Join(t.TempDir(), "a", "state"), Upgrade{})
 	if err != nil || !fresh {
 		t.Fatalf("fresh %v, %v", fresh, err)
 	}
@@ -112,13 +112,13 @@ func TestBadKeyFilesAreRefused(t *testing.T) {
 
 func TestOneStateOneProgram(t *testing.T) {
 	s, _ := newState(t)
-	if _, _, err := OpenState(s.dir); exitCode(err) != exitTemporary {
+	if _, _, err := OpenState(s.dir, Upgrade{}); exitCode(err) != exitTemporary {
 		t.Errorf("a second program got %v, want an error that is over some time", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, fresh, err := OpenState(s.dir)
+	again, fresh, err := OpenState(s.dir, Upgrade{})
 	if err != nil || fresh {
 		t.Fatalf("after the first has ended: fresh %v, %v", fresh, err)
 	}
@@ -128,11 +128,11 @@ func TestOneStateOneProgram(t *testing.T) {
 func TestStateOfOtherVersions(t *testing.T) {
 	s, _ := newState(t)
 	s.Close()
-	for text, want := range map[string]string{"2": "use a newer program", "0": "no version", "one": "no version", "1 ": ""} {
+	for text, want := range map[string]string{"3": "use a newer program", "0": "no version", "one": "no version", "2 ": "", "1": ""} {
 		if err := s.WriteText(versionFile, text); err != nil {
 			t.Fatal(err)
 		}
-		got, fresh, err := OpenState(s.dir)
+		got, fresh, err := OpenState(s.dir, Upgrade{})
 		switch {
 		case want == "" && (err != nil || fresh):
 			t.Errorf("version %q: fresh %v, %v", text, fresh, err)
@@ -147,7 +147,7 @@ func TestStateOfOtherVersions(t *testing.T) {
 
 // An init that was cut short goes on with the keys that it wrote.
 func TestHalfMadeStateIsCompleted(t *testing.T) {
-	s, fresh, err := OpenState(t.TempDir())
+	s, fresh, err := OpenState(t.TempDir(), Upgrade{})
 	if err != nil || !fresh {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestHalfMadeStateIsCompleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	s, fresh, err = OpenState(s.dir)
+	s, fresh, err = OpenState(s.dir, Upgrade{})
 	if err != nil || !fresh {
 		t.Fatalf("fresh %v, %v", fresh, err)
 	}
@@ -169,23 +169,6 @@ func TestHalfMadeStateIsCompleted(t *testing.T) {
 	}
 	if after, err := s.loadKeys(allKeys); err != nil || !after.Identity.Equal(before.Identity) {
 		t.Errorf("the first key was lost (%v)", err)
-	}
-}
-
-func TestRemember(t *testing.T) {
-	s, _ := newState(t)
-	draws := 0
-	draw := func() (string, error) { draws++; return "a line", nil }
-	if _, err := s.Remember("x", func() (string, error) { return "", errors.New("none yet") }); err == nil {
-		t.Error("an error was remembered")
-	}
-	for range 3 {
-		if got, err := s.Remember("x", draw); got != "a line" || err != nil {
-			t.Errorf("got %q, %v", got, err)
-		}
-	}
-	if draws != 1 {
-		t.Errorf("drawn %d times, want once", draws)
 	}
 }
 
@@ -215,7 +198,7 @@ func TestCommandsThatNeedTheFolderForThemselves(t *testing.T) {
 	if err := do("init"); err != nil {
 		t.Fatal(err)
 	}
-	running, _, err := OpenState(demo().place("default").state)
+	running, _, err := OpenState(demo().place("default").state, Upgrade{})
 	if err != nil {
 		t.Fatal(err)
 	}

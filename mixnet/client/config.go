@@ -98,6 +98,10 @@ type Config struct {
 	// Dial connects to a gateway's client port, given its WebSocket URL.
 	Dial func(ctx context.Context, url string) (session.MessageConn, error)
 
+	// OnSession, if set, is told when a session with an entry gateway is the one
+	// that is used, and when none is any more. It must not block.
+	OnSession func(gateway keys.Identity, up bool)
+
 	Traffic Traffic
 	// LaneRoom is how many packets of one lane are queued or on their way at
 	// most. If zero, it is 256.

@@ -187,6 +187,7 @@ func (c *Client) serveSession(ctx context.Context, at int, live *session.Client,
 		if back == nil {
 			cancel()
 			c.session.leave(live)
+			c.tellSession(c.entries[at], false)
 			return at, began, failure
 		}
 		time.AfterFunc(lingerTime, cancel)
@@ -230,10 +231,17 @@ func (c *Client) adoptSession(h *entry, live *session.Client) {
 		c.order((*loop).entryChanged)
 	}
 	c.session.set(live)
+	c.tellSession(h, true)
 	select {
 	case <-c.ready:
 	default:
 		close(c.ready)
+	}
+}
+
+func (c *Client) tellSession(h *entry, up bool) {
+	if c.cfg.OnSession != nil {
+		c.cfg.OnSession(h.self.Gateway, up)
 	}
 }
 

@@ -158,6 +158,17 @@ func (n *Network) Layer(layer int) []Node { return n.layers[layer-1] }
 // Gateways lists the gateways. The caller must not change the list.
 func (n *Network) Gateways() []Node { return n.gateways }
 
+// Nodes are all nodes, by layer, gateways last. A nil Network has none.
+func (n *Network) Nodes() (all []Node) {
+	if n == nil {
+		return nil
+	}
+	for _, layer := range n.layers {
+		all = append(all, layer...)
+	}
+	return append(all, n.gateways...)
+}
+
 // Gateway finds a gateway by its identity.
 func (n *Network) Gateway(id keys.Identity) (Node, bool) {
 	i, ok := n.byIdentity[id]

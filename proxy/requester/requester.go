@@ -33,8 +33,10 @@ type Incoming interface {
 	Reject(proxy.Reason) // does not wait for the peer
 }
 
-// Streams gives the Config.Accept of a Proxy.
-func Streams(p *proxy.Proxy) func(context.Context) (Incoming, error) {
+// Streams gives the Config.Accept of a [proxy.Proxy], or of what has its Accept.
+func Streams(p interface {
+	Accept(context.Context) (*proxy.Incoming, error)
+}) func(context.Context) (Incoming, error) {
 	return func(ctx context.Context) (Incoming, error) {
 		in, err := p.Accept(ctx)
 		if err != nil {

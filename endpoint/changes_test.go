@@ -1,4 +1,4 @@
-package assembly
+package endpoint
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func TestChanges(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			changes(ctx, func() (now []string) {
+			watchMachine(ctx, func() (now []string) {
 				locked(func() { now = addrs })
 				return now
 			}, func() (now time.Time) {

@@ -1,4 +1,4 @@
-package assembly
+package endpoint
 
 import (
 	"bytes"
@@ -61,7 +61,7 @@ func TestH24HeadsAreComparedThroughTheMixnet(t *testing.T) {
 				ended := make(chan struct{})
 				go func() {
 					defer close(ended)
-					compareHeads(ctx, func(ctx context.Context, target string) (net.Conn, error) {
+					checkFork(ctx, func(ctx context.Context, target string) (net.Conn, error) {
 						s, err := near.Dial(ctx, pair.B.Address(), target, proxy.DialOptions{})
 						if err != nil {
 							return nil, err

@@ -1,4 +1,4 @@
-package assembly
+package endpoint
 
 import (
 	"context"
@@ -40,14 +40,14 @@ type Heads struct {
 }
 
 // Heads gives what a requester states; nil where the directories sign nothing.
-func (s *Source) Heads() *Heads {
-	if s.dir == nil || s.key.IsZero() {
+func (n *Network) Heads() *Heads {
+	if !n.signed() {
 		return nil
 	}
-	return &Heads{ask: s.dir.SignedHead}
+	return &Heads{ask: n.dir.SignedHead}
 }
 
-// Serve states the head on a stream.
+// Serve states the head on a stream that was asked for at [HeadTarget].
 func (h *Heads) Serve(ctx context.Context, stream net.Conn) {
 	ctx, cancel := context.WithTimeout(ctx, comparesFor)
 	defer cancel()
@@ -77,18 +77,11 @@ func (h *Heads) current(ctx context.Context) directory.Head {
 	return h.last
 }
 
-// CompareHeads asks a requester through the mixnet, now and then, which network
-// its directory shows it, and holds that against what it shows us (H24). dial
+// checkFork asks a requester through the mixnet, now and then, which network
+// its directory shows it, and holds that against what ours shows us (H24). dial
 // opens a stream there; nothing connects it with streams of other origin. It
-// returns when ctx ends; a fork also ends the [Source].
-func (s *Source) CompareHeads(ctx context.Context, dial func(ctx context.Context, target string) (net.Conn, error), log zerolog.Logger) {
-	if s.dir == nil || s.key.IsZero() {
-		return
-	}
-	compareHeads(ctx, dial, s.dir.Compare, log)
-}
-
-func compareHeads(ctx context.Context, dial func(ctx context.Context, target string) (net.Conn, error), compare func(directory.Head) error, log zerolog.Logger) {
+// returns when ctx ends, and at a fork, which also ends the [Network].
+func checkFork(ctx context.Context, dial func(ctx context.Context, target string) (net.Conn, error), compare func(directory.Head) error, log zerolog.Logger) {
 	for mean := compareFirst; ; mean = compareEvery {
 		t := time.NewTimer(mean/2 + rand.N(mean))
 		select {
@@ -130,7 +123,7 @@ func readHead(ctx context.Context, dial func(ctx context.Context, target string)
 		return h, err
 	}
 	if err := json.Unmarshal(b, &h); err != nil {
-		return h, fmt.Errorf("assembly: head: %w", err)
+		return h, fmt.Errorf("endpoint: head: %w", err)
 	}
 	return h, nil
 }

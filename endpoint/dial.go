@@ -1,4 +1,4 @@
-package assembly
+package endpoint
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // errUnknownName reports a gateway's name that is not in the picture.
-var errUnknownName = errors.New("assembly: no gateway of the network has this name")
+var errUnknownName = errors.New("endpoint: no gateway of the network has this name")
 
 // dialGateways makes what opens connections to gateways. Where a gateway has a
 // name, for TLS, it is reached at the address that the picture of the network

@@ -1,0 +1,4 @@
+package endpoint
+
+// ownAddrs: a page in a browser does not learn the addresses of its machine.
+func ownAddrs() []string { return nil }

@@ -1,0 +1,279 @@
+package endpoint
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/client"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/proxy"
+)
+
+// refresh is how often the client asks the Network, which has the nodes at hand:
+// often enough that a change of Sphinx keys is followed at once.
+const refresh = time.Second
+
+// An Endpoint is one user of a mixnet. Its methods may be called by many
+// goroutines.
+type Endpoint struct {
+	cfg   Config
+	made  chan struct{} // closed when the following are set
+	ready chan struct{}
+	ended chan struct{} // closed when Run has ended
+
+	client     *client.Client
+	proxy      *proxy.Proxy  // nil: Messages
+	requesters *requesters   // nil: none
+	preferred  keys.Identity // entry gateway
+
+	incoming chan *proxy.Incoming // full: further streams are refused
+	ports    ports
+	failures *failures
+
+	mu      sync.Mutex // guards the following
+	running bool
+	entry   EntryStatus
+	changed chan struct{}
+}
+
+// New makes an endpoint. It starts nothing and asks nobody; see [Endpoint.Run].
+func New(cfg Config) (*Endpoint, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Endpoint{
+		cfg:      cfg,
+		made:     make(chan struct{}),
+		ready:    make(chan struct{}),
+		ended:    make(chan struct{}),
+		incoming: make(chan *proxy.Incoming, backlog),
+		ports:    ports{byNumber: make(map[uint16]*listener)},
+		failures: newFailures(cfg.Log),
+		changed:  make(chan struct{}),
+	}, nil
+}
+
+// Run keeps the endpoint connected and serves its streams until ctx ends, then
+// returns nil. Streams say goodbye first. Everything it started has returned
+// before it does. It can be called once.
+func (e *Endpoint) Run(ctx context.Context) error {
+	e.mu.Lock()
+	again := e.running
+	e.running = true
+	e.mu.Unlock()
+	if again {
+		return errors.New("endpoint: run twice")
+	}
+	defer close(e.ended)
+	defer e.ports.close()
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.cfg.Network.Run(inner) })
+	g.Go(func() error {
+		if err := e.make(inner); err != nil {
+			return err
+		}
+		return e.serve(inner)
+	})
+	err := g.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// make makes the client, as soon as the nodes are known, and what stands on it.
+func (e *Endpoint) make(ctx context.Context) (err error) {
+	k := e.cfg.Keys
+	if k.Identity == nil {
+		if k, err = loadKeys(ctx, e.cfg.Store); err != nil {
+			return err
+		}
+	}
+	entries, err := e.entries(ctx, k.Identity)
+	if err != nil {
+		return err
+	}
+	e.preferred = entries[0].Gateway
+	e.client, err = client.New(client.Config{
+		Entries:    entries,
+		Encryption: k.Encryption,
+		Ack:        k.Ack,
+		Store:      e.cfg.Registrations,
+		Topology:   e.cfg.Network.Topology,
+		Refresh:    refresh,
+		Dial: func(ctx context.Context, url string) (session.MessageConn, error) {
+			return session.Dial(ctx, url, dialGateways(e.cfg.Network.Current, e.cfg.Dial))
+		},
+		OnSession:     e.onSession,
+		Traffic:       e.cfg.Traffic,
+		SolicitedOnly: !e.cfg.reachable(),
+		NeverStop:     e.cfg.NeverStop,
+		Log:           e.cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if !e.cfg.Messages {
+		e.proxy = proxy.New(e.client, e.cfg.Streams)
+	}
+	if e.cfg.leaves() {
+		e.requesters = &requesters{
+			named: e.cfg.Requesters, network: e.cfg.Network, store: e.cfg.Store, log: e.cfg.Log, changed: e.notify,
+		}
+		if err := e.requesters.choose(ctx); err != nil {
+			return err
+		}
+	}
+	close(e.made)
+	return nil
+}
+
+// serve runs it all until ctx ends. The client goes last: streams say goodbye
+// through it.
+//
+//	ctx ──▶ streams, listeners, fork check ──▶ below ──▶ client
+func (e *Endpoint) serve(ctx context.Context) error {
+	below, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	over := make(chan error, 1)
+	go func() { over <- e.client.Run(below) }()
+
+	g, ctx := errgroup.WithContext(ctx)
+	failed := make(chan error, 1) // of the client, before its time
+	g.Go(func() error {
+		select {
+		case err := <-over:
+			failed <- err
+			return errors.Join(errors.New("endpoint: the client ended by itself"), err)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	g.Go(func() error {
+		watchMachine(ctx, ownAddrs, wallClock, e.client.NetworkChanged)
+		return nil
+	})
+	if e.proxy != nil {
+		g.Go(func() error { return e.proxy.Run(ctx) })
+	}
+	if e.cfg.Streams.Serve {
+		g.Go(func() error { return e.accept(ctx) })
+	}
+	if e.requesters != nil && e.cfg.Network.signed() {
+		g.Go(func() error {
+			checkFork(ctx, e.probe, e.cfg.Network.Compare, e.cfg.Log)
+			return nil
+		})
+	}
+	g.Go(func() error {
+		e.getReady(ctx)
+		return nil
+	})
+	err := g.Wait()
+	stop()
+	select {
+	case <-failed: // said already
+		return err
+	default:
+		return errors.Join(err, <-over)
+	}
+}
+
+// getReady closes ready when the endpoint is of use.
+func (e *Endpoint) getReady(ctx context.Context) {
+	select {
+	case <-e.client.Ready():
+	case <-ctx.Done():
+		return
+	}
+	close(e.ready)
+	e.notify()
+}
+
+// Ready is closed when the endpoint has reached a gateway for the first time.
+func (e *Endpoint) Ready() <-chan struct{} { return e.ready }
+
+// Address is where the endpoint is reached now, which changes with its gateway;
+// zero while it has none.
+func (e *Endpoint) Address() mixnet.Recipient {
+	select {
+	case <-e.made:
+		return e.client.Address()
+	default:
+		return mixnet.Recipient{}
+	}
+}
+
+// Messenger sends messages and, with Config.Messages, receives them. Call it
+// after Ready.
+func (e *Endpoint) Messenger() mixnet.Messenger { return e.client }
+
+// DialContext opens a stream to target ("host:port") through a requester. The
+// network is tcp, tcp4 or tcp6, whatever the requester makes of the name: it
+// goes there as it is. It fits [net/http.Transport].
+func (e *Endpoint) DialContext(ctx context.Context, network, target string) (net.Conn, error) {
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+	default:
+		return nil, fmt.Errorf("endpoint: dial: %w", net.UnknownNetworkError(network))
+	}
+	c, err := e.Dial(ctx, target, proxy.DialOptions{})
+	if err != nil {
+		return nil, err // and no typed nil beside it
+	}
+	return c, nil
+}
+
+// Dial opens a stream to target through a requester, as [proxy.Proxy.Dial] does.
+// It waits until the endpoint is connected.
+func (e *Endpoint) Dial(ctx context.Context, target string, o proxy.DialOptions) (*proxy.Conn, error) {
+	if err := e.await(ctx); err != nil {
+		return nil, err
+	}
+	if e.requesters == nil {
+		return nil, fmt.Errorf("%w: the Config names none", ErrNoRequester)
+	}
+	at, began := e.requesters.current(), time.Now()
+	c, err := e.proxy.Dial(ctx, at, target, o)
+	e.requesters.judge(at, err)
+	e.failures.note(err, time.Since(began))
+	return c, err
+}
+
+// probe opens a stream of our own through the requester, under a tag that
+// nothing else has (H28).
+func (e *Endpoint) probe(ctx context.Context, target string) (net.Conn, error) {
+	c, err := e.proxy.Dial(ctx, e.requesters.current(), target, proxy.DialOptions{Isolation: "probe " + crand.Text()})
+	if err != nil {
+		return nil, err // and no typed nil beside it
+	}
+	return c, nil
+}
+
+// await waits until there is a client with streams over it.
+func (e *Endpoint) await(ctx context.Context) error {
+	select {
+	case <-e.made:
+	case <-e.ended:
+		return &proxy.OpenError{Reason: proxy.ReasonNoNetwork}
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return &proxy.OpenError{Reason: proxy.ReasonNoNetwork}
+		}
+		return ctx.Err()
+	}
+	if e.proxy == nil {
+		return errors.New("endpoint: there are no streams where messages are the caller's")
+	}
+	return nil
+}

@@ -1,0 +1,446 @@
+package endpoint_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"nym-socks5/endpoint"
+	"nym-socks5/internal/simnet"
+	"nym-socks5/localnet"
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/client"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/topology"
+	"nym-socks5/proxy"
+)
+
+// A world is a network on virtual time, with the endpoints of a test.
+type world struct {
+	*testing.T
+	*localnet.Network
+	ctx    context.Context
+	run    *errgroup.Group
+	inside *simnet.Network // between the nodes
+}
+
+// inWorld runs a test in a network of two gateways, in a bubble.
+func inWorld(t *testing.T, test func(w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		inside, open := simnet.New(), simnet.New()
+		next := 0
+		network, err := localnet.New(localnet.Spec{
+			MixesPerLayer: 1, Traffic: client.Fast(), Log: zerolog.Nop(),
+			Addr: func(string) string {
+				next++
+				return fmt.Sprintf("10.0.0.%d:1000", next)
+			},
+			SOCKS:  "10.0.1.1:1080",
+			Listen: inside.Listen,
+			Dial:   inside.DialContext,
+			Allow: func(host string, _ netip.Addr, _ uint16) error {
+				if host == "denied.example.com" {
+					return errors.New("denied")
+				}
+				return nil
+			},
+			Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
+				if host == "unknown.example.com" {
+					return nil, &net.DNSError{IsNotFound: true}
+				}
+				return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+			},
+			DialTarget: open.DialContext,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		echo, err := open.Listen("192.0.2.1:7")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		w := &world{T: t, Network: network, ctx: ctx, run: new(errgroup.Group), inside: inside}
+		w.run.Go(func() error { return network.Run(ctx) })
+		w.run.Go(func() error { return serveEcho(ctx, echo) })
+		<-network.Ready()
+		test(w)
+		stop()
+		if err := w.run.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// serveEcho gives back what it gets, until ctx ends.
+func serveEcho(ctx context.Context, ln net.Listener) error {
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return nil
+		}
+		go func() {
+			defer c.Close()
+			io.Copy(c, c)
+		}()
+	}
+}
+
+// start runs an endpoint, and waits until it is ready.
+func (w *world) start(cfg endpoint.Config) *endpoint.Endpoint {
+	w.Helper()
+	e, err := w.NewEndpoint(cfg)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.run.Go(func() error { return e.Run(w.ctx) })
+	<-e.Ready()
+	return e
+}
+
+func (w *world) dialer() endpoint.Config {
+	return endpoint.Config{Requesters: []mixnet.Recipient{w.Requester()}}
+}
+
+func (w *world) exchange(c net.Conn, body string) {
+	w.Helper()
+	go io.WriteString(c, body)
+	got := make([]byte, len(body))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != body {
+		w.Errorf("got %q, %v; want %q", got, err, body)
+	}
+}
+
+func TestDialThroughARequester(t *testing.T) {
+	inWorld(t, func(w *world) {
+		e := w.start(w.dialer())
+		c, err := e.DialContext(w.ctx, "tcp", "echo.example.com:7")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.exchange(c, "through the mixnet")
+		c.Close()
+		if _, err := e.DialContext(w.ctx, "udp", "echo.example.com:7"); err == nil {
+			t.Error("a network that there is not was dialed")
+		}
+		for target, want := range map[string]proxy.Reason{
+			"denied.example.com:7": proxy.ReasonDenied, "unknown.example.com:7": proxy.ReasonDNS, "echo.example.com:8": proxy.ReasonRefused,
+		} {
+			var open *proxy.OpenError
+			if c, err := e.DialContext(w.ctx, "tcp", target); c != nil || !errors.As(err, &open) || open.Reason != want {
+				t.Errorf("%s: %v, %v; want %v, and no typed nil", target, c, err, want)
+			}
+		}
+		s := e.Status()
+		if want := (endpoint.Failures{Denied: 1, Lookup: 1, Target: 1}); s.Failures != want {
+			t.Errorf("failures %+v, want %+v", s.Failures, want)
+		}
+		if !s.Ready || !s.Entry.Connected || s.Entry.Gateway != s.Address.Gateway || s.Entry.Why != endpoint.WhyPreferred || s.Streams.Opened != 1 ||
+			len(s.Requesters) != 1 || s.Requesters[0].Address != w.Requester() || !s.Requesters[0].InUse {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestEndpointWithoutRequester(t *testing.T) {
+	inWorld(t, func(w *world) {
+		e := w.start(endpoint.Config{})
+		if _, err := e.Dial(w.ctx, "echo.example.com:7", proxy.DialOptions{}); !errors.Is(err, endpoint.ErrNoRequester) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A requester whose gateway is not in the network cannot be reached, ever.
+func TestMistypedRequesterIsRefusedAtTheStart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		mistyped := w.Requester()
+		mistyped.Gateway = keys.NewIdentityKey().Public()
+		e, err := w.NewEndpoint(endpoint.Config{Requesters: []mixnet.Recipient{mistyped}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = e.Run(w.ctx)
+		if !errors.Is(err, endpoint.ErrNoRequester) || !strings.Contains(err.Error(), mistyped.Gateway.String()) {
+			t.Errorf("got %v, want an error that names the gateway", err)
+		}
+		if _, err := e.Dial(w.ctx, "echo.example.com:7", proxy.DialOptions{}); err == nil {
+			t.Error("a stream was opened by an endpoint that has ended")
+		}
+		// Of several it is the others' turn.
+		e = w.start(endpoint.Config{Requesters: []mixnet.Recipient{mistyped, w.Requester()}})
+		c, err := e.DialContext(w.ctx, "tcp", "echo.example.com:7")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.exchange(c, "by the other one")
+	})
+}
+
+// Streams from endpoint to endpoint: several at once to one address, by port, with
+// half-close and deadlines.
+func TestPeers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		listener, dialer := w.start(endpoint.Config{Peers: true}), w.start(endpoint.Config{})
+		const ports, each = 3, 4
+		for port := range uint16(ports) {
+			ln, err := listener.Listen(1000 + port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.run.Go(func() error {
+				for {
+					c, err := ln.Accept()
+					if err != nil {
+						if !errors.Is(err, net.ErrClosed) {
+							return err
+						}
+						return nil
+					}
+					go func() { // says its port in front of what it heard to the end
+						defer c.Close()
+						b, err := io.ReadAll(c)
+						fmt.Fprintf(c, "%d %s %v", 1000+port, b, err)
+					}()
+				}
+			})
+		}
+		var g errgroup.Group
+		for i := range ports * each {
+			g.Go(func() error {
+				port := uint16(1000 + i%ports)
+				c, err := dialer.DialAddress(w.ctx, listener.Address(), port)
+				if err != nil {
+					return err
+				}
+				defer c.Close()
+				body := strings.Repeat(fmt.Sprint("stream ", i, " "), 1000)
+				if _, err := io.WriteString(c, body); err != nil {
+					return err
+				}
+				if err := c.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+					return err
+				}
+				b, err := io.ReadAll(c)
+				if want := fmt.Sprintf("%d %s <nil>", port, body); string(b) != want || err != nil {
+					t.Errorf("stream %d: %d bytes, %v; want %d", i, len(b), err, len(want))
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+
+		ln, err := listener.Listen(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text, _ := strings.Cut(ln.Addr().String(), ":")
+		if !strings.HasPrefix(ln.Addr().String(), listener.Address().String()) || text == "0" || ln.Addr().Network() != "nym" {
+			t.Errorf("the listener is at %v", ln.Addr())
+		}
+		if _, err := listener.Listen(1000); err == nil {
+			t.Error("two listen at one port")
+		}
+		var open *proxy.OpenError
+		if _, err := dialer.DialAddress(w.ctx, listener.Address(), 999); !errors.As(err, &open) || open.Reason != proxy.ReasonRefused {
+			t.Errorf("a port at which nobody listens: %v", err)
+		}
+		var number uint16
+		fmt.Sscan(text, &number)
+		accepted := make(chan net.Conn)
+		go func() {
+			c, err := ln.Accept()
+			if err != nil {
+				t.Error(err)
+			}
+			accepted <- c
+		}()
+		c, err := dialer.DialAddress(w.ctx, listener.Address(), number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		far := <-accepted
+		far.SetReadDeadline(time.Now().Add(time.Second))
+		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a read beyond its deadline: %v", err)
+		}
+		ln.Close()
+		if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("accept after close: %v", err)
+		}
+		far.SetReadDeadline(time.Time{}) // what was accepted lives on
+		go func() {
+			b := make([]byte, 5)
+			io.ReadFull(far, b)
+			far.Write(bytes.ToUpper(b))
+		}()
+		io.WriteString(c, "hello")
+		b := make([]byte, 5)
+		if _, err := io.ReadFull(c, b); string(b) != "HELLO" {
+			t.Errorf("got %q, %v", b, err)
+		}
+	})
+}
+
+// An endpoint can be way out and listen at once; what it is not it refuses.
+func TestStreamsGoToWhomTheyAreFor(t *testing.T) {
+	inWorld(t, func(w *world) {
+		e := w.start(endpoint.Config{Peers: true})
+		if _, err := e.Accept(w.ctx); err == nil {
+			t.Error("accept without Config.Egress")
+		}
+		if _, err := w.start(w.dialer()).Listen(1); err == nil {
+			t.Error("listen without Config.Peers")
+		}
+		var open *proxy.OpenError
+		out := w.start(endpoint.Config{Requesters: []mixnet.Recipient{e.Address()}})
+		if _, err := out.Dial(w.ctx, "echo.example.com:7", proxy.DialOptions{}); !errors.As(err, &open) || open.Reason != proxy.ReasonDenied {
+			t.Errorf("a target, asked of who is no way out: %v", err)
+		}
+	})
+}
+
+func TestMessages(t *testing.T) {
+	inWorld(t, func(w *world) {
+		alice, bob := w.start(endpoint.Config{Messages: true}), w.start(endpoint.Config{Messages: true})
+		if err := alice.Messenger().Send(w.ctx, bob.Address(), []byte("hello"), mixnet.SendOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := bob.Messenger().Receive(w.ctx); err != nil || string(m.Body) != "hello" {
+			t.Errorf("got %q, %v", m.Body, err)
+		}
+		if _, err := alice.DialAddress(w.ctx, bob.Address(), 1); err == nil {
+			t.Error("a stream where messages are the caller's")
+		}
+	})
+}
+
+// With its Store an endpoint is the same one after a restart, and the gateway
+// knows it: nothing is registered anew.
+func TestSameAfterARestart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		s := endpoint.NewMemoryStore()
+		var first mixnet.Recipient
+		for i := range 3 {
+			e, err := w.NewEndpoint(endpoint.Config{Store: s, Peers: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(w.ctx)
+			ended := make(chan error, 1)
+			go func() { ended <- e.Run(ctx) }()
+			<-e.Ready()
+			if i == 0 {
+				first = e.Address()
+			} else if e.Address() != first {
+				t.Errorf("start %d: the address is another", i)
+			}
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			if e.Run(w.ctx) == nil {
+				t.Error("it ran twice")
+			}
+			time.Sleep(time.Minute) // logins are told apart by the second
+		}
+	})
+}
+
+// Who waits for a change sees every one of them.
+func TestStatusFollowsTheEntry(t *testing.T) {
+	inWorld(t, func(w *world) {
+		e, err := w.NewEndpoint(endpoint.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.run.Go(func() error { return e.Run(w.ctx) })
+		next := func(what string, ok func(endpoint.Status) bool) endpoint.Status {
+			t.Helper()
+			limit := time.NewTimer(10 * time.Minute)
+			defer limit.Stop()
+			for {
+				changed := e.Changed()
+				if s := e.Status(); ok(s) {
+					return s
+				}
+				select {
+				case <-changed:
+				case <-limit.C:
+					t.Fatalf("%s: %+v", what, e.Status().Entry)
+				}
+			}
+		}
+		up := next("ready", func(s endpoint.Status) bool { return s.Ready })
+		name := "gateway-1"
+		if w.Topology().Gateways()[1].Identity == up.Entry.Gateway {
+			name = "gateway-2"
+		}
+		if err := w.Stop(name); err != nil {
+			t.Fatal(err)
+		}
+		next("down", func(s endpoint.Status) bool { return !s.Entry.Connected })
+		moved := next("at the other", func(s endpoint.Status) bool { return s.Entry.Connected })
+		if moved.Entry.Gateway == up.Entry.Gateway || moved.Entry.Why != endpoint.WhyUnreachable || !moved.Entry.Since.After(up.Entry.Since) {
+			t.Errorf("entry %+v, before %+v", moved.Entry, up.Entry)
+		}
+		if err := w.Start(name); err != nil {
+			t.Fatal(err)
+		}
+		back := next("back", func(s endpoint.Status) bool { return s.Entry.Gateway == up.Entry.Gateway && s.Entry.Connected })
+		if back.Entry.Why != endpoint.WhyBack {
+			t.Errorf("entry %+v", back.Entry)
+		}
+	})
+}
+
+// hardening.md H38: nothing tells who talks to whom, failures of streams included.
+func TestH38FailuresAreLoggedWithoutTargets(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var log bytes.Buffer
+		n := w.Topology()
+		e, err := endpoint.New(endpoint.Config{
+			Network:    endpoint.Snapshots(func() *topology.Network { return n }),
+			Requesters: []mixnet.Recipient{w.Requester()},
+			Dial:       w.inside.DialContext,
+			Traffic:    client.Fast(),
+			Log:        zerolog.New(zerolog.SyncWriter(&log)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(w.ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- e.Run(ctx) }()
+		for range 20 {
+			e.DialContext(ctx, "tcp", "denied.example.com:7")
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(log.String(), `"stage":"policy"`); n < 1 || n > 5 {
+			t.Errorf("%d lines for 20 failures, want a few:\n%s", n, &log)
+		}
+		for _, secret := range []string{"denied.example.com", w.Requester().String(), e.Address().Identity.String()} {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("the log has %q:\n%s", secret, &log)
+			}
+		}
+	})
+}

@@ -1,0 +1,224 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/proxy"
+)
+
+// PeerHost is the name in targets that stand for a port of an endpoint itself
+// (socks.md §22). Other requesters refuse it, as they refuse every name that
+// cannot exist.
+const PeerHost = "endpoint.nym-socks5.invalid"
+
+// backlog is how many streams wait for Accept, for each port and for the way
+// out; more are refused.
+const backlog = 128
+
+// DialAddress opens a stream to a port at which another endpoint listens, or a
+// requester that is one. The other side learns nothing of who dials, save that
+// streams opened in the same ten minutes come from the same endpoint.
+func (e *Endpoint) DialAddress(ctx context.Context, to mixnet.Recipient, port uint16) (net.Conn, error) {
+	if err := e.await(ctx); err != nil {
+		return nil, err
+	}
+	c, err := e.proxy.Dial(ctx, to, peerTarget(port), proxy.DialOptions{})
+	if err != nil {
+		return nil, err // and no typed nil beside it
+	}
+	return c, nil
+}
+
+func peerTarget(port uint16) string { return net.JoinHostPort(PeerHost, strconv.Itoa(int(port))) }
+
+// Listen takes the streams that other endpoints open to a port of this one; port
+// 0 is any that is free. It needs Config.Peers. It may be called before Run; when
+// that ends, so does the listener. Its connections are *[proxy.Conn]: they can
+// close one direction.
+func (e *Endpoint) Listen(port uint16) (net.Listener, error) {
+	if !e.cfg.Peers {
+		return nil, errors.New("endpoint: listen: Config.Peers is not set")
+	}
+	return e.ports.open(e, port)
+}
+
+// Accept waits for the next stream to a target that a stranger asks for. It needs
+// Config.Egress.
+func (e *Endpoint) Accept(ctx context.Context) (*proxy.Incoming, error) {
+	if !e.cfg.Egress {
+		return nil, errors.New("endpoint: accept: Config.Egress is not set")
+	}
+	select {
+	case in := <-e.incoming:
+		return in, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-e.ended:
+		return nil, proxy.ErrClosed
+	}
+}
+
+// accept gives each stream of a stranger to whom it is for.
+func (e *Endpoint) accept(ctx context.Context) error {
+	for {
+		in, err := e.proxy.Accept(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		e.route(in)
+	}
+}
+
+func (e *Endpoint) route(in *proxy.Incoming) {
+	queue := e.incoming
+	host, port, err := net.SplitHostPort(in.Target())
+	switch {
+	case err == nil && host == PeerHost:
+		l := e.ports.find(port)
+		if l == nil {
+			in.Reject(proxy.ReasonRefused)
+			return
+		}
+		queue = l.waiting
+	case !e.cfg.Egress:
+		in.Reject(proxy.ReasonDenied)
+		return
+	}
+	select {
+	case queue <- in:
+	default:
+		in.Reject(proxy.ReasonLimit)
+	}
+}
+
+// ports are those at which an endpoint listens.
+type ports struct {
+	mu       sync.Mutex // guards the following
+	byNumber map[uint16]*listener
+	closed   bool
+}
+
+func (p *ports) open(e *Endpoint, port uint16) (net.Listener, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, net.ErrClosed
+	}
+	for port == 0 {
+		if n := uint16(1<<15 + rand.IntN(1<<15)); p.byNumber[n] == nil {
+			port = n
+		}
+	}
+	if p.byNumber[port] != nil {
+		return nil, fmt.Errorf("endpoint: listen: port %d is in use", port)
+	}
+	l := &listener{e: e, port: port, waiting: make(chan *proxy.Incoming, backlog), done: make(chan struct{})}
+	p.byNumber[port] = l
+	return l, nil
+}
+
+// find finds who listens at a port; nil: nobody.
+func (p *ports) find(port string) *listener {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || strconv.FormatUint(n, 10) != port { // one text for each
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byNumber[uint16(n)]
+}
+
+func (p *ports) remove(l *listener) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.byNumber, l.port)
+}
+
+// close ends all listeners.
+func (p *ports) close() {
+	p.mu.Lock()
+	p.closed = true
+	all := p.byNumber
+	p.byNumber = make(map[uint16]*listener)
+	p.mu.Unlock()
+	for _, l := range all {
+		l.Close()
+	}
+}
+
+// A listener is one port. It implements [net.Listener].
+type listener struct {
+	e       *Endpoint
+	port    uint16
+	waiting chan *proxy.Incoming // full: further streams are refused
+	done    chan struct{}
+	once    sync.Once
+}
+
+// Accept implements [net.Listener].
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		select {
+		case <-l.done:
+			return nil, &net.OpError{Op: "accept", Net: "nym", Addr: l.Addr(), Err: net.ErrClosed}
+		default:
+		}
+		select {
+		case in := <-l.waiting:
+			if c, err := in.Accept(); err == nil { // else whoever asked has gone
+				return c, nil
+			}
+		case <-l.done:
+		}
+	}
+}
+
+// Close implements [net.Listener]. Streams that were accepted live on; those that
+// wait are refused.
+func (l *listener) Close() error {
+	l.once.Do(func() {
+		l.e.ports.remove(l)
+		close(l.done)
+		for {
+			select {
+			case in := <-l.waiting:
+				in.Reject(proxy.ReasonRefused)
+			default:
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// Addr implements [net.Listener].
+func (l *listener) Addr() net.Addr { return peerAddr{l.e, l.port} }
+
+// A peerAddr is a port of an endpoint: its address and the port. Before the
+// endpoint is connected it has the port only.
+type peerAddr struct {
+	e    *Endpoint
+	port uint16
+}
+
+func (peerAddr) Network() string { return "nym" }
+
+func (a peerAddr) String() string {
+	host := ""
+	select {
+	case <-a.e.made:
+		host = a.e.client.Address().String()
+	default:
+	}
+	return host + ":" + strconv.Itoa(int(a.port))
+}
