@@ -10,6 +10,7 @@ import (
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/sphinx"
 	"nym-socks5/mixnet/wire"
 )
@@ -78,7 +79,7 @@ func (w *world) sendGarbage(first bool) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	live := session.NewClient(conn, session.NewSealer(key), v, func([]byte) {})
+	live := session.NewClient(conn, protocol.NewSealer(key), v, func([]byte) {})
 	w.wg.Go(func() { live.Run(w.ctx) })
 	var builder sphinx.Builder
 	wrong := keys.NewSphinxKey().Public()

@@ -11,6 +11,7 @@ import (
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/link"
 	"nym-socks5/mixnet/mixnode"
+	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/topology"
 )
 
@@ -25,7 +26,7 @@ type node struct {
 	identity *keys.IdentityKey
 	sphinx   *keys.SphinxKey
 	noise    *keys.NoiseKey // nil: links are plain
-	accounts gateway.Accounts
+	accounts sessionserver.Accounts
 	inbox    gateway.Inbox
 
 	mixAddr, wsAddr netip.AddrPort

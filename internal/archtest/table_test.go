@@ -13,18 +13,20 @@ mixnet/message:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment
 mixnet/wire:       mixnet mixnet/sphinx
 mixnet/topology:   mixnet mixnet/keys mixnet/sphinx
 mixnet/link:       mixnet mixnet/keys mixnet/wire internal/admit
-mixnet/session:    mixnet mixnet/keys mixnet/wire internal/gcmsiv
+mixnet/session/protocol: mixnet mixnet/keys mixnet/wire internal/gcmsiv
+mixnet/session:    mixnet mixnet/keys mixnet/wire mixnet/session/protocol
+mixnet/session/sessionserver: mixnet mixnet/keys mixnet/wire mixnet/session mixnet/session/protocol internal/admit
 mixnet/directory:  mixnet mixnet/keys mixnet/topology
 mixnet/directory/announce: mixnet/keys mixnet/directory
 mixnet/directory/dirhttp: mixnet/directory
 mixnet/directory/dirserver: mixnet mixnet/keys mixnet/topology mixnet/directory
 mixnet/mixnode:    mixnet mixnet/keys mixnet/sphinx mixnet/wire mixnet/topology mixnet/link
-mixnet/gateway:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/wire mixnet/session mixnet/mixnode internal/admit
-mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment mixnet/message mixnet/wire mixnet/topology mixnet/session
+mixnet/gateway:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/wire mixnet/session/sessionserver mixnet/mixnode internal/admit
+mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment mixnet/message mixnet/wire mixnet/topology mixnet/session mixnet/session/protocol
 mixnet/wsapi:      mixnet internal/admit
-mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
+mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 mixnet/mixnettest: mixnet mixnet/keys
-mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
+mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 proxy/protocol:    mixnet
 proxy:             mixnet proxy/protocol
 proxy/socks:       proxy internal/admit
@@ -64,7 +66,7 @@ examples/*:        anything but cmd
 // goroutine.
 var lowerFloors = []string{
 	"mixnet", "mixnet/keys",
-	"mixnet/sphinx", "mixnet/surb", "mixnet/fragment", "mixnet/message", "mixnet/wire", "mixnet/topology", "proxy/protocol",
+	"mixnet/sphinx", "mixnet/surb", "mixnet/fragment", "mixnet/message", "mixnet/wire", "mixnet/topology", "mixnet/session/protocol", "proxy/protocol",
 }
 
 // forbiddenBelow is what the lower floors never import. Entries ending in a
@@ -93,7 +95,7 @@ var outside = []struct {
 	{"github.com/BurntSushi/toml", []string{"config"}},
 	{"github.com/armon/go-socks5", []string{"proxy/socks"}},
 	{"github.com/flynn/noise", []string{"mixnet/link"}},
-	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/wsapi"}},
+	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/session/sessionserver", "mixnet/wsapi"}},
 	{"go.etcd.io/bbolt", []string{"mixnet/boltstore"}},
 	{"syscall/js", []string{"cmd/nym-wasm"}},
 	{"testing", []string{"mixnet/mixnettest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},

@@ -20,6 +20,8 @@ import (
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
 	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
+	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/topology"
 )
 
@@ -185,7 +187,7 @@ type loneGateway struct {
 }
 
 // newLoneGateway opens its ports; nil stores are in memory.
-func newLoneGateway(accounts gateway.Accounts, inbox gateway.Inbox) (g *loneGateway, err error) {
+func newLoneGateway(accounts sessionserver.Accounts, inbox gateway.Inbox) (g *loneGateway, err error) {
 	g = &loneGateway{identity: keys.NewIdentityKey()}
 	if g.mix, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
@@ -256,7 +258,7 @@ func (g *loneGateway) handOver(ctx context.Context, store gateway.Inbox) (second
 		return 0, err
 	}
 	got, last := 0, time.Duration(0)
-	c, err := session.Authenticate(ctx, conn, id, session.NewSealer(key), time.Now(), func(m []byte) {
+	c, err := session.Authenticate(ctx, conn, id, protocol.NewSealer(key), time.Now(), func(m []byte) {
 		if got++; len(m) == mailSize && got == handOver {
 			last = time.Since(began)
 			stop()

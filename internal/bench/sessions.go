@@ -16,6 +16,7 @@ import (
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/wire"
 )
 
@@ -119,7 +120,7 @@ func openSilent(ctx context.Context, at netip.AddrPort, gateway keys.Identity) (
 	packet := make([]byte, mixnet.Regular.Total())
 	rand.Read(packet)
 	nobody := mixnet.NodeAddrFrom(netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 1789))
-	c := session.NewClient(conn, session.NewSealer(key), negotiated, func([]byte) {})
+	c := session.NewClient(conn, protocol.NewSealer(key), negotiated, func([]byte) {})
 	return end, c.Send(ctx, wire.MixPacket{Next: nobody, Packet: packet})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"nym-socks5/mixnet/gateway"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/sessionserver"
 )
 
 // An account is what a gateway's file has of a client. It is in one of two
@@ -31,7 +32,7 @@ func findAccount(tx *bolt.Tx, who name) (account, error) {
 		g, err := parseGrant(b)
 		return account{g, in, string(bucket) == string(legacyBucket)}, err
 	}
-	return account{}, gateway.ErrUnknownClient
+	return account{}, sessionserver.ErrUnknownClient
 }
 
 // unspend forgets the nonces of a client.
@@ -48,7 +49,7 @@ func (g *Gateway) Register(_ context.Context, client keys.Identity, key *keys.Se
 	who := g.client(client)
 	err := g.file.commits.do(func(tx *bolt.Tx) error {
 		old, err := findAccount(tx, who)
-		if err != nil && err != gateway.ErrUnknownClient {
+		if err != nil && err != sessionserver.ErrUnknownClient {
 			return err
 		}
 		return errors.Join(
@@ -66,7 +67,7 @@ func (g *Gateway) RegisterLegacy(_ context.Context, client keys.Identity, key *k
 	var current bool
 	err := g.file.commits.do(func(tx *bolt.Tx) error {
 		old, err := findAccount(tx, who)
-		if err != nil && err != gateway.ErrUnknownClient {
+		if err != nil && err != sessionserver.ErrUnknownClient {
 			return err
 		}
 		if current = err == nil && !old.legacy; current {
@@ -77,13 +78,13 @@ func (g *Gateway) RegisterLegacy(_ context.Context, client keys.Identity, key *k
 		return errors.Join(tx.Bucket(legacyBucket).Put(who[:], acc.append(nil)), unspend(tx, who))
 	})
 	if err == nil && current {
-		return gateway.ErrCurrentKey
+		return sessionserver.ErrCurrentKey
 	}
 	return failed("register", err)
 }
 
 // Lookup implements [gateway.Accounts].
-func (g *Gateway) Lookup(_ context.Context, client keys.Identity) (gateway.Account, error) {
+func (g *Gateway) Lookup(_ context.Context, client keys.Identity) (sessionserver.Account, error) {
 	who := g.client(client)
 	var acc account
 	err := g.file.db.View(func(tx *bolt.Tx) (err error) {
@@ -92,11 +93,11 @@ func (g *Gateway) Lookup(_ context.Context, client keys.Identity) (gateway.Accou
 	})
 	switch {
 	case err != nil:
-		return gateway.Account{}, failed("look up", err)
+		return sessionserver.Account{}, failed("look up", err)
 	case acc.legacy:
-		return gateway.Account{Legacy: keys.LegacySessionFromBytes(*acc.key.Bytes()), Seen: acc.seen}, nil
+		return sessionserver.Account{Legacy: keys.LegacySessionFromBytes(*acc.key.Bytes()), Seen: acc.seen}, nil
 	}
-	return gateway.Account{Key: acc.key, Seen: acc.seen}, nil
+	return sessionserver.Account{Key: acc.key, Seen: acc.seen}, nil
 }
 
 // Seen implements [gateway.Accounts]. A time that is accepted is on disk before
@@ -127,7 +128,7 @@ func (g *Gateway) Spend(_ context.Context, client keys.Identity, nonce []byte) (
 		if err != nil {
 			return false, err
 		}
-		if b.Sequence() >= gateway.MaxSpent || b.Get(nonce) != nil { // the sequence counts the nonces
+		if b.Sequence() >= sessionserver.MaxSpent || b.Get(nonce) != nil { // the sequence counts the nonces
 			return false, nil
 		}
 		if _, err := b.NextSequence(); err != nil {
@@ -143,7 +144,7 @@ func (g *Gateway) accept(what string, who name, change func(*bolt.Tx, account) (
 	err = g.file.commits.do(func(tx *bolt.Tx) error {
 		accepted = false
 		acc, err := findAccount(tx, who)
-		if unknown = err == gateway.ErrUnknownClient; unknown {
+		if unknown = err == sessionserver.ErrUnknownClient; unknown {
 			return nil // no reason to undo the writes of others
 		}
 		if err != nil {
@@ -156,7 +157,7 @@ func (g *Gateway) accept(what string, who name, change func(*bolt.Tx, account) (
 	case err != nil:
 		return false, failed(what, err)
 	case unknown:
-		return false, gateway.ErrUnknownClient
+		return false, sessionserver.ErrUnknownClient
 	}
 	return accepted, nil
 }
@@ -177,7 +178,7 @@ func (g *Gateway) Forget(_ context.Context, client keys.Identity) error {
 // failed says what was tried. The errors that callers ask for stay as they are.
 func failed(what string, err error) error {
 	switch err {
-	case nil, gateway.ErrUnknownClient, gateway.ErrFull:
+	case nil, sessionserver.ErrUnknownClient, gateway.ErrFull:
 		return err
 	}
 	return fmt.Errorf("boltstore: %s: %w", what, explain(err))

@@ -9,6 +9,7 @@ import (
 
 	"nym-socks5/mixnet/gateway"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/sessionserver"
 )
 
 // A file of before there were legacy clients opens, with all that is in it.
@@ -33,7 +34,7 @@ func TestGatewayFileOfVersion1(t *testing.T) {
 			t.Errorf("look up: seen %d, %v", acc.Seen, err)
 		}
 		legacy := keys.LegacySessionFromBytes([32]byte{8})
-		if err := g.RegisterLegacy(t.Context(), alice, legacy); !errors.Is(err, gateway.ErrCurrentKey) {
+		if err := g.RegisterLegacy(t.Context(), alice, legacy); !errors.Is(err, sessionserver.ErrCurrentKey) {
 			t.Errorf("a legacy key for who has a current one: %v", err)
 		}
 		must(t, g.RegisterLegacy(t.Context(), bob, legacy))

@@ -7,6 +7,7 @@ import (
 
 	"nym-socks5/mixnet/gateway"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/sessionserver"
 )
 
 // The buckets of a gateway's file.
@@ -42,8 +43,8 @@ type Gateway struct {
 }
 
 var (
-	_ gateway.Accounts = (*Gateway)(nil)
-	_ gateway.Inbox    = (*Gateway)(nil)
+	_ sessionserver.Accounts = (*Gateway)(nil)
+	_ gateway.Inbox          = (*Gateway)(nil)
 )
 
 // OpenGateway opens a gateway's file, and makes it if there is none. Its

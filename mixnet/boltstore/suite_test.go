@@ -8,6 +8,7 @@ import (
 
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/gateway"
+	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/storetest"
 )
 
@@ -47,9 +48,9 @@ func gatewayCrashes(t *testing.T, l gateway.Limits) func() *Gateway {
 }
 
 func TestAccounts(t *testing.T) {
-	storetest.Accounts(t, func(t *testing.T) func() gateway.Accounts {
+	storetest.Accounts(t, func(t *testing.T) func() sessionserver.Accounts {
 		reopen := gatewayCrashes(t, gateway.Limits{})
-		return func() gateway.Accounts { return reopen() }
+		return func() sessionserver.Accounts { return reopen() }
 	})
 }
 

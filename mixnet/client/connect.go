@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/topology"
 )
 
@@ -83,10 +84,10 @@ func (c *Client) refresh(ctx context.Context, networks chan<- *topology.Network)
 
 // A login is what is kept from one session to the next.
 type login struct {
-	loaded  bool            // the store was asked
-	grant   Registration    // what the store has, or should have
-	sealer  *session.Sealer // of its key; nil: not registered
-	refused int             // since an authentication was accepted
+	loaded  bool             // the store was asked
+	grant   Registration     // what the store has, or should have
+	sealer  *protocol.Sealer // of its key; nil: not registered
+	refused int              // since an authentication was accepted
 }
 
 // maxRefusals is how often a gateway may refuse an authentication before the
@@ -105,7 +106,7 @@ func (c *Client) logIn(ctx context.Context, conn session.MessageConn, h *entry) 
 		if err != nil {
 			return nil, err
 		}
-		l.sealer, l.refused = session.NewSealer(key), 0
+		l.sealer, l.refused = protocol.NewSealer(key), 0
 		l.grant = Registration{Key: key}
 		c.save(ctx, h)
 		return session.NewClient(conn, l.sealer, version, receive), nil
@@ -145,7 +146,7 @@ func (c *Client) load(ctx context.Context, h *entry) error {
 	}
 	l.loaded = true
 	if ok {
-		l.grant, l.sealer = r, session.NewSealer(r.Key)
+		l.grant, l.sealer = r, protocol.NewSealer(r.Key)
 	}
 	return nil
 }

@@ -286,7 +286,7 @@ func TestWrongClockIsSaid(t *testing.T) {
 		if err := store.Save(ctx, id.Public(), gateway, ahead); err != nil {
 			t.Fatal(err)
 		}
-		n.accounts[id.Public()] = session.NewSealer(ahead.Key)
+		n.accounts[id.Public()] = ahead.Key
 		var log lockedBuffer
 		n.client(0, Config{Entries: []Entry{n.entry(0, id)}, Store: store, Traffic: Fast(), Log: zerolog.New(&log)})
 		if got := log.String(); strings.Count(got, "clock") != maxRefusals {

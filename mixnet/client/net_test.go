@@ -12,6 +12,7 @@ import (
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/sphinx"
 	"nym-socks5/mixnet/surb"
 	"nym-socks5/mixnet/topology"
@@ -23,16 +24,16 @@ import (
 // waits as long as the hops would have, and pushes what comes out. It is the
 // gateway's end of every client's session.
 type fakeNet struct {
-	session.LegacyAccounts // never called: no client is one
-	t                      testing.TB
-	nodes                  map[mixnet.NodeAddr]*fakeNode
-	nw                     *topology.Network
-	ctx                    context.Context
-	wg                     sync.WaitGroup
+	sessionserver.LegacyAccounts // never called: no client is one
+	t                            testing.TB
+	nodes                        map[mixnet.NodeAddr]*fakeNode
+	nw                           *topology.Network
+	ctx                          context.Context
+	wg                           sync.WaitGroup
 
 	mu       sync.Mutex
-	accounts map[keys.Identity]*session.Sealer
-	live     map[keys.Identity]*session.Session
+	accounts map[keys.Identity]*keys.Session
+	live     map[keys.Identity]*sessionserver.Session
 	work     sphinx.Workspace
 	// lose says whether a packet is lost on its way into a hop.
 	lose func(hop mixnet.NodeAddr, packet []byte) bool
@@ -97,8 +98,8 @@ func newFakeNet(t testing.TB, ctx context.Context, perLayer int) *fakeNet {
 	n := &fakeNet{
 		t: t, ctx: ctx,
 		nodes:    make(map[mixnet.NodeAddr]*fakeNode),
-		accounts: make(map[keys.Identity]*session.Sealer),
-		live:     make(map[keys.Identity]*session.Session),
+		accounts: make(map[keys.Identity]*keys.Session),
+		live:     make(map[keys.Identity]*sessionserver.Session),
 	}
 	p := topology.Picture{Rotation: 7, Epoch: 168}
 	add := func(role topology.Role) {
@@ -148,7 +149,7 @@ func (n *fakeNet) dial(ctx context.Context, url string) (session.MessageConn, er
 		if down {
 			return nil, errors.New("refused")
 		}
-		srv, err := session.NewServer(session.ServerConfig{Identity: f.id, Accounts: n, Traffic: n})
+		srv, err := sessionserver.New(sessionserver.Config{Identity: f.id, Accounts: n, Handler: n})
 		if err != nil {
 			return nil, err
 		}
@@ -231,20 +232,20 @@ func (n *fakeNet) deliver(at *fakeNode, p *sphinx.Packet) {
 
 func (n *fakeNet) Admit(context.Context, keys.Identity) error { return n.refuse }
 
-func (n *fakeNet) Register(_ context.Context, client keys.Identity, key *keys.Session) (*session.Sealer, error) {
+func (n *fakeNet) Register(_ context.Context, client keys.Identity, key *keys.Session) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.accounts[client] = session.NewSealer(key)
-	return n.accounts[client], nil
+	n.accounts[client] = key
+	return nil
 }
 
-func (n *fakeNet) Lookup(_ context.Context, client keys.Identity) (session.Account, error) {
+func (n *fakeNet) Lookup(_ context.Context, client keys.Identity) (sessionserver.Account, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if s := n.accounts[client]; s != nil {
-		return session.Account{Sealer: s}, nil
+	if key := n.accounts[client]; key != nil {
+		return sessionserver.Account{Key: key}, nil
 	}
-	return session.Account{}, session.ErrUnknownClient
+	return sessionserver.Account{}, sessionserver.ErrUnknownClient
 }
 
 func (n *fakeNet) Forget(_ context.Context, client keys.Identity) error {
@@ -254,14 +255,16 @@ func (n *fakeNet) Forget(_ context.Context, client keys.Identity) error {
 	return nil
 }
 
-func (n *fakeNet) Claim(_ context.Context, s *session.Session) error {
+func (n *fakeNet) Seen(context.Context, keys.Identity, uint64) (bool, error) { return true, nil }
+
+func (n *fakeNet) Claim(_ context.Context, s *sessionserver.Session) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.live[s.Client()] = s
 	return nil
 }
 
-func (n *fakeNet) Online(s *session.Session) {
+func (n *fakeNet) Online(s *sessionserver.Session) {
 	n.mu.Lock()
 	mail := n.mail[s.Client()]
 	delete(n.mail, s.Client())
@@ -275,9 +278,9 @@ func (n *fakeNet) Online(s *session.Session) {
 	})
 }
 
-func (n *fakeNet) Fresh(*session.Session) {}
+func (n *fakeNet) Fresh(*sessionserver.Session) {}
 
-func (n *fakeNet) Gone(s *session.Session) {
+func (n *fakeNet) Gone(s *sessionserver.Session) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.live[s.Client()] == s {
@@ -285,7 +288,7 @@ func (n *fakeNet) Gone(s *session.Session) {
 	}
 }
 
-func (n *fakeNet) Packet(s *session.Session, p wire.MixPacket) bool {
+func (n *fakeNet) Packet(s *sessionserver.Session, p wire.MixPacket) bool {
 	n.mu.Lock()
 	seen := n.seen
 	n.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet"
-	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/wire"
 )
 
@@ -150,7 +150,7 @@ func (b *buffers) sealed() []byte {
 	case p := <-b.frames:
 		return p[:0]
 	default:
-		return make([]byte, 0, b.size+session.FrameOverhead+2+mixnet.NodeAddr6Size)
+		return make([]byte, 0, b.size+protocol.FrameOverhead+2+mixnet.NodeAddr6Size)
 	}
 }
 

@@ -2,7 +2,7 @@
 // stable address, passes on what they send, and keeps what arrives for them
 // while they are away (nodes.md §1, §2).
 //
-//	clients ── WebSocket ─▶ session.Server ── packet ──▶ mixnode.Node ── links ─▶ layer 1
+//	clients ── WebSocket ─▶ sessionserver.Server ── packet ──▶ mixnode.Node ── links ─▶ layer 1
 //	                            ▲                            │
 //	                            │ push                       │ final packet
 //	                            │                            ▼

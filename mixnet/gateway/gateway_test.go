@@ -22,6 +22,7 @@ import (
 	"nym-socks5/mixnet/link"
 	"nym-socks5/mixnet/mixnode"
 	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/sphinx"
 	"nym-socks5/mixnet/surb"
 	"nym-socks5/mixnet/topology"
@@ -196,7 +197,7 @@ type visitor struct {
 	s      *site
 	tls    bool // comes to the port with TLS
 	id     *keys.IdentityKey
-	sealer *session.Sealer
+	sealer *protocol.Sealer
 	live   *session.Client
 	conn   session.MessageConn
 	done   chan struct{}
@@ -245,7 +246,7 @@ func (v *visitor) register() {
 	if err != nil {
 		v.s.t.Fatal(err)
 	}
-	v.sealer = session.NewSealer(key)
+	v.sealer = protocol.NewSealer(key)
 	v.run(session.NewClient(v.conn, v.sealer, version, v.receive))
 }
 
@@ -563,7 +564,7 @@ func TestRegistrationSessionIsSilent(t *testing.T) {
 		}
 		time.Sleep(time.Minute / 2)
 		v.want()
-		v.conn, v.sealer = conn, session.NewSealer(key)
+		v.conn, v.sealer = conn, protocol.NewSealer(key)
 		v.run(session.NewClient(conn, v.sealer, version, v.receive))
 		time.Sleep(time.Second)
 		v.want(message(1))

@@ -26,6 +26,7 @@ import (
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/wire"
 )
 
@@ -367,13 +368,13 @@ func TestH22LegacyLoginIsAcceptedOnce(t *testing.T) {
 			t.Fatal(why)
 		}
 		v.leave()
-		if why := v.login(request); why != string(session.ErrStale) {
+		if why := v.login(request); why != string(sessionserver.ErrStale) {
 			t.Errorf("replayed: %q", why)
 		}
 	})
 	inSite(t, Config{AllowLegacy: true, Accounts: accounts}, func(s *site) {
 		v.s = s
-		if why := v.login(request); why != string(session.ErrStale) {
+		if why := v.login(request); why != string(sessionserver.ErrStale) {
 			t.Errorf("replayed to a new gateway: %q", why)
 		}
 		if why := v.login(v.request(drawIV())); why != "" {
@@ -399,7 +400,7 @@ func TestH22LegacyBucket(t *testing.T) {
 		if why := old.login(old.request(drawIV())); why != "invalid authentication request" {
 			t.Errorf("with the key of before: %q", why)
 		}
-		if why := old.register(); why != string(session.ErrCurrentKey) {
+		if why := old.register(); why != string(sessionserver.ErrCurrentKey) {
 			t.Errorf("registered anew: %q", why)
 		}
 		old.conn.Close(1000, "")

@@ -26,10 +26,6 @@ const (
 	// pingPatience is how long an older session of a client has to show that it
 	// lives, before a newer one takes its place (nodes.md §1.9).
 	pingPatience = time.Second
-	// maxSealers is how many clients' sealers are remembered while they are away.
-	// A client that is forgotten could have frames of before replayed to the
-	// gateway, whose packets the mixes then refuse.
-	maxSealers = 1 << 16
 )
 
 // Packets of clients (H15).

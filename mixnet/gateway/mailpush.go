@@ -4,9 +4,9 @@ import (
 	"context"
 	"sync"
 
-	"github.com/rs/zerolog"
+	"nym-socks5/mixnet/session/sessionserver"
 
-	"nym-socks5/mixnet/session"
+	"github.com/rs/zerolog"
 )
 
 // A mailPush pushes a client's stored mail into its session, and deletes it when
@@ -18,7 +18,7 @@ import (
 //	  └── answered ◀── ping, over TLS ◀────────────────┘
 type mailPush struct {
 	inbox   Inbox
-	session *session.Session
+	session *sessionserver.Session
 	log     zerolog.Logger
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -38,7 +38,7 @@ type mailPush struct {
 
 type pushedMail struct{ seq, id uint64 }
 
-func newMailPush(in Inbox, s *session.Session, log zerolog.Logger) *mailPush {
+func newMailPush(in Inbox, s *sessionserver.Session, log zerolog.Logger) *mailPush {
 	p := &mailPush{inbox: in, session: s, log: log}
 	p.ctx, p.cancel = context.WithCancel(context.Background()) // ended by end
 	return p

@@ -5,67 +5,68 @@ import (
 	"sync"
 
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/sessionserver"
 )
 
 // MemoryAccounts are Accounts that end with the process.
 type MemoryAccounts struct {
 	mu     sync.Mutex // guards the following
-	m      map[keys.Identity]Account
-	legacy map[keys.Identity]Account
+	m      map[keys.Identity]sessionserver.Account
+	legacy map[keys.Identity]sessionserver.Account
 	spent  map[keys.Identity]map[string]bool // nonces, of clients of either kind
 }
 
 // NewMemoryAccounts makes an empty one.
 func NewMemoryAccounts() *MemoryAccounts {
 	return &MemoryAccounts{
-		m:      make(map[keys.Identity]Account),
-		legacy: make(map[keys.Identity]Account),
+		m:      make(map[keys.Identity]sessionserver.Account),
+		legacy: make(map[keys.Identity]sessionserver.Account),
 		spent:  make(map[keys.Identity]map[string]bool),
 	}
 }
 
 // find gives a client's account and the bucket it is in. mu is held.
-func (a *MemoryAccounts) find(client keys.Identity) (acc Account, in map[keys.Identity]Account, err error) {
-	for _, in := range []map[keys.Identity]Account{a.m, a.legacy} {
+func (a *MemoryAccounts) find(client keys.Identity) (acc sessionserver.Account, in map[keys.Identity]sessionserver.Account, err error) {
+	for _, in := range []map[keys.Identity]sessionserver.Account{a.m, a.legacy} {
 		if acc, ok := in[client]; ok {
 			return acc, in, nil
 		}
 	}
-	return Account{}, nil, ErrUnknownClient
+	return sessionserver.Account{}, nil, sessionserver.ErrUnknownClient
 }
 
-// Register implements [Accounts].
+// Register implements [sessionserver.Accounts].
 func (a *MemoryAccounts) Register(_ context.Context, client keys.Identity, key *keys.Session) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	old, _, _ := a.find(client)
-	a.m[client] = Account{Key: key, Seen: old.Seen}
+	a.m[client] = sessionserver.Account{Key: key, Seen: old.Seen}
 	delete(a.legacy, client)
 	delete(a.spent, client)
 	return nil
 }
 
-// RegisterLegacy implements [Accounts].
+// RegisterLegacy implements [sessionserver.Accounts].
 func (a *MemoryAccounts) RegisterLegacy(_ context.Context, client keys.Identity, key *keys.LegacySession) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, ok := a.m[client]; ok {
-		return ErrCurrentKey
+		return sessionserver.ErrCurrentKey
 	}
-	a.legacy[client] = Account{Legacy: key, Seen: a.legacy[client].Seen}
+	a.legacy[client] = sessionserver.Account{Legacy: key, Seen: a.legacy[client].Seen}
 	delete(a.spent, client)
 	return nil
 }
 
-// Lookup implements [Accounts].
-func (a *MemoryAccounts) Lookup(_ context.Context, client keys.Identity) (Account, error) {
+// Lookup implements [sessionserver.Accounts].
+func (a *MemoryAccounts) Lookup(_ context.Context, client keys.Identity) (sessionserver.Account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	acc, _, err := a.find(client)
 	return acc, err
 }
 
-// Seen implements [Accounts].
+// Seen implements [sessionserver.Accounts].
 func (a *MemoryAccounts) Seen(_ context.Context, client keys.Identity, at uint64) (bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,13 +79,13 @@ func (a *MemoryAccounts) Seen(_ context.Context, client keys.Identity, at uint64
 	return true, nil
 }
 
-// Spend implements [Accounts].
+// Spend implements [sessionserver.Accounts].
 func (a *MemoryAccounts) Spend(_ context.Context, client keys.Identity, nonce []byte) (bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	acc, _, err := a.find(client)
 	spent := a.spent[client]
-	if err != nil || acc.Seen > 0 || spent[string(nonce)] || len(spent) >= MaxSpent {
+	if err != nil || acc.Seen > 0 || spent[string(nonce)] || len(spent) >= sessionserver.MaxSpent {
 		return false, err
 	}
 	if spent == nil {
@@ -95,7 +96,7 @@ func (a *MemoryAccounts) Spend(_ context.Context, client keys.Identity, nonce []
 	return true, nil
 }
 
-// Forget implements [Accounts].
+// Forget implements [sessionserver.Accounts].
 func (a *MemoryAccounts) Forget(_ context.Context, client keys.Identity) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/sessionserver"
 )
 
 func TestMemoryAccounts(t *testing.T) {
 	ctx := t.Context()
 	a := NewMemoryAccounts()
 	id := keys.NewIdentityKey().Public()
-	if _, err := a.Lookup(ctx, id); !errors.Is(err, ErrUnknownClient) {
+	if _, err := a.Lookup(ctx, id); !errors.Is(err, sessionserver.ErrUnknownClient) {
 		t.Errorf("lookup of nobody: %v", err)
 	}
-	if _, err := a.Seen(ctx, id, 1); !errors.Is(err, ErrUnknownClient) {
+	if _, err := a.Seen(ctx, id, 1); !errors.Is(err, sessionserver.ErrUnknownClient) {
 		t.Errorf("nobody was seen: %v", err)
 	}
 	first, second := keys.SessionFromBytes([32]byte{1}), keys.SessionFromBytes([32]byte{2})
@@ -34,7 +35,7 @@ func TestMemoryAccounts(t *testing.T) {
 		t.Errorf("after a second registration: seen %d (%v), want the new key and 11", acc.Seen, err)
 	}
 	a.Forget(ctx, id)
-	if _, err := a.Lookup(ctx, id); !errors.Is(err, ErrUnknownClient) {
+	if _, err := a.Lookup(ctx, id); !errors.Is(err, sessionserver.ErrUnknownClient) {
 		t.Errorf("lookup of somebody forgotten: %v", err)
 	}
 }

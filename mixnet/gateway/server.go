@@ -17,7 +17,7 @@ import (
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"
-	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/wire"
 )
 
@@ -28,10 +28,10 @@ type Config struct {
 	// Identity is what clients know the gateway by.
 	Identity *keys.IdentityKey
 	// Accounts and Inbox keep what must outlive sessions. If nil, they are in memory.
-	Accounts Accounts
+	Accounts sessionserver.Accounts
 	Inbox    Inbox
 	// AllowLegacy serves clients of before 2025 too, with all that their protocol
-	// gives away; see [session.ServerConfig.AllowLegacy].
+	// gives away; see [sessionserver.Config.AllowLegacy].
 	AllowLegacy bool
 	// MailAge is how long mail is kept. If zero, it is 24 hours.
 	MailAge time.Duration
@@ -55,13 +55,13 @@ type Server struct {
 	clients   *clients
 	deliver   *deliverer
 	intake    *intake
-	sess      *session.Server
+	sess      *sessionserver.Server
 	admission admission
 	count     counters
 	log       zerolog.Logger
 
 	mu   sync.Mutex // guards live
-	live map[*session.Session]*liveSession
+	live map[*sessionserver.Session]*liveSession
 }
 
 // New makes a gateway. It starts nothing; see [Server.Run].
@@ -89,7 +89,7 @@ func New(cfg Config) (*Server, error) {
 		clients:   newClients(cfg.Accounts, cfg.Inbox, cfg.AllowLegacy),
 		log:       cfg.Log.With().Str("component", "gateway").Logger(),
 		admission: newAdmission(cfg.MaxConns, cfg.MaxConnsPerAddr),
-		live:      make(map[*session.Session]*liveSession),
+		live:      make(map[*sessionserver.Session]*liveSession),
 	}
 	if cfg.PacketRate == 0 {
 		cfg.PacketRate = defaultPacketRate
@@ -108,8 +108,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	s.deliver.forward = s.node.Forward
-	s.sess, err = session.NewServer(session.ServerConfig{
-		Identity: cfg.Identity, Accounts: s.clients, Traffic: s, AllowLegacy: cfg.AllowLegacy,
+	s.sess, err = sessionserver.New(sessionserver.Config{
+		Identity: cfg.Identity, Accounts: s.clients, Handler: s, AllowLegacy: cfg.AllowLegacy,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
@@ -124,7 +124,7 @@ func (s *Server) SetKeys(k mixnode.Keys) error { return s.node.SetKeys(k) }
 // whom.
 type Stats struct {
 	Node      mixnode.Stats
-	Session   session.Stats
+	Session   sessionserver.Stats
 	Online    int    // clients with a live session
 	Pushed    uint64 // messages handed to sessions as they came
 	Stored    uint64 // messages stored
@@ -177,7 +177,7 @@ func (s *Server) serve(ctx context.Context, ports []net.Listener) error {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			sessions.Add(1)
 			defer sessions.Done()
-			conn, err := session.Accept(w, r)
+			conn, err := sessionserver.Accept(w, r)
 			if err != nil {
 				return
 			}
@@ -219,8 +219,16 @@ func (s *Server) expire(ctx context.Context) error {
 	}
 }
 
-// Claim implements [session.Traffic].
-func (s *Server) Claim(ctx context.Context, live *session.Session) error {
+// Admit implements [sessionserver.Handler].
+func (s *Server) Admit(_ context.Context, client keys.Identity) error {
+	if s.clients.online(client) != nil {
+		return sessionserver.ErrDuplicate
+	}
+	return nil
+}
+
+// Claim implements [sessionserver.Handler].
+func (s *Server) Claim(ctx context.Context, live *sessionserver.Session) error {
 	return s.clients.claim(ctx, live)
 }
 
@@ -230,8 +238,8 @@ type liveSession struct {
 	packets clientQueue
 }
 
-// Online implements [session.Traffic]: it starts pushing stored mail.
-func (s *Server) Online(live *session.Session) {
+// Online implements [sessionserver.Handler]: it starts pushing stored mail.
+func (s *Server) Online(live *sessionserver.Session) {
 	l := &liveSession{mail: newMailPush(s.cfg.Inbox, live, s.log)}
 	s.mu.Lock()
 	s.live[live] = l
@@ -240,14 +248,14 @@ func (s *Server) Online(live *session.Session) {
 }
 
 // of finds what belongs to a session; nil: it is not online.
-func (s *Server) of(live *session.Session) *liveSession {
+func (s *Server) of(live *sessionserver.Session) *liveSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.live[live]
 }
 
-// Fresh implements [session.Traffic].
-func (s *Server) Fresh(live *session.Session) {
+// Fresh implements [sessionserver.Handler].
+func (s *Server) Fresh(live *sessionserver.Session) {
 	if l := s.of(live); l != nil {
 		l.mail.fresh(live.Written())
 	}
@@ -260,17 +268,17 @@ func (s *Server) stored(client keys.Identity) {
 	}
 }
 
-// Packet implements [session.Traffic]. It waits while clients send more than the
+// Packet implements [sessionserver.Handler]. It waits while clients send more than the
 // gateway passes on.
-func (s *Server) Packet(live *session.Session, p wire.MixPacket) bool {
+func (s *Server) Packet(live *sessionserver.Session, p wire.MixPacket) bool {
 	if l := s.of(live); l != nil {
 		s.intake.pass(&l.packets, p)
 	}
 	return true // also if it was dropped: the client learns of losses by missing SURB-ACKs
 }
 
-// Gone implements [session.Traffic].
-func (s *Server) Gone(live *session.Session) {
+// Gone implements [sessionserver.Handler].
+func (s *Server) Gone(live *sessionserver.Session) {
 	s.clients.gone(live)
 	s.mu.Lock()
 	l := s.live[live]

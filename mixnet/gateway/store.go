@@ -2,10 +2,14 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"nym-socks5/mixnet/keys"
 )
+
+// ErrFull reports mail beyond the limits of a client or of the whole inbox.
+var ErrFull = errors.New("gateway: inbox is full")
 
 // Mail is one message in an inbox.
 type Mail struct {

@@ -4,13 +4,14 @@ import (
 	"testing"
 
 	"nym-socks5/mixnet/gateway"
+	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/storetest"
 )
 
 func TestMemoryAccountsSuite(t *testing.T) {
-	storetest.Accounts(t, func(*testing.T) func() gateway.Accounts {
+	storetest.Accounts(t, func(*testing.T) func() sessionserver.Accounts {
 		a := gateway.NewMemoryAccounts()
-		return func() gateway.Accounts { return a }
+		return func() sessionserver.Accounts { return a }
 	})
 }
 

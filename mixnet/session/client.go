@@ -8,16 +8,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/wire"
 )
-
-// claimBelow is the remaining bandwidth in bytes below which a client asks for
-// more (nodes.md §1.8).
-const claimBelow = 40_000_000
-
-// controlDepth is how many of our texts may wait to be written; a sender of
-// requests waits, a claim is left out, since the next "send" brings it up again.
-const controlDepth = 4
 
 // A Client is the client's end of one live session. Run reads; everything else
 // may be called by any goroutine while it does.
@@ -28,7 +21,7 @@ const controlDepth = 4
 // still send something now and then. Doubles are to be expected and dropped above.
 type Client struct {
 	conn       MessageConn
-	sealer     *Sealer
+	sealer     *protocol.Sealer
 	negotiated uint8
 	receive    func(message []byte)
 	remaining  atomic.Int64
@@ -44,14 +37,14 @@ type Client struct {
 	lastSent []byte // the last "send", which seldom changes
 
 	mu      sync.Mutex // guards the following
-	waiting chan sealedResponse
+	waiting chan protocol.SealedResponse
 }
 
 // NewClient makes a Client of a connection that [Register] has left live, with
 // the version agreed on there. receive is called by Run for each message or
 // ack that the gateway pushes, in order; the message is valid during the call,
 // which must not wait for long.
-func NewClient(conn MessageConn, sealer *Sealer, negotiated int, receive func(message []byte)) *Client {
+func NewClient(conn MessageConn, sealer *protocol.Sealer, negotiated int, receive func(message []byte)) *Client {
 	return &Client{
 		conn: conn, sealer: sealer, negotiated: uint8(negotiated), receive: receive,
 		control: make(chan []byte, controlDepth),
@@ -77,7 +70,7 @@ func (c *Client) Ping(ctx context.Context) error { return c.conn.Ping(ctx) }
 // only a write (H01). A frame may be written once, to any connection of the
 // same key and version.
 func (c *Client) AppendFrame(b []byte, p wire.MixPacket) ([]byte, error) {
-	return c.sealer.appendForward(b, p, c.negotiated >= rotationVersion)
+	return c.sealer.AppendForward(b, p, c.negotiated >= protocol.RotationVersion)
 }
 
 // WriteFrame writes what AppendFrame made. A ctx that ends meanwhile may end
@@ -88,7 +81,7 @@ func (c *Client) WriteFrame(ctx context.Context, frame []byte) error {
 
 // Send seals a packet and writes it.
 func (c *Client) Send(ctx context.Context, p wire.MixPacket) error {
-	frame, err := c.AppendFrame(make([]byte, 0, FrameOverhead+32+len(p.Packet)), p)
+	frame, err := c.AppendFrame(make([]byte, 0, protocol.FrameOverhead+32+len(p.Packet)), p)
 	if err != nil {
 		return err
 	}
@@ -105,7 +98,7 @@ func (c *Client) Run(ctx context.Context) error {
 	var g sync.WaitGroup
 	g.Go(func() {
 		<-inner.Done()
-		c.conn.Close(closeNormal, "")
+		c.conn.Close(CloseNormal, "")
 	})
 	g.Go(func() {
 		c.writeControl(inner)
@@ -166,8 +159,8 @@ func (c *Client) read() error {
 
 // deliver opens a pushed frame, in place, and hands the message over. Replays
 // and our own frames coming back are dropped (H21).
-func deliver(s *Sealer, frame []byte, receive func([]byte)) bool {
-	message, err := s.openPush(frame)
+func deliver(s *protocol.Sealer, frame []byte, receive func([]byte)) bool {
+	message, err := s.OpenPush(frame)
 	if err != nil {
 		return false
 	}
@@ -179,27 +172,27 @@ func (c *Client) readText(b []byte) error {
 	if len(b) > 0 && bytes.Equal(b, c.lastSent) {
 		return nil // says what the last one said
 	}
-	t, err := parseGatewayText(b)
+	t, err := protocol.ParseGatewayText(b)
 	if err != nil {
 		c.dropped.Add(1)
 		return nil
 	}
 	switch t := t.(type) {
-	case sent:
+	case protocol.Sent:
 		if c.left(t.RemainingBandwidth) {
 			c.lastSent = append(c.lastSent[:0], b...)
 		}
-	case bandwidth:
+	case protocol.Bandwidth:
 		c.claimed = false
 		c.remaining.Store(t.AvailableTotal)
 		c.lastSent = c.lastSent[:0]
-	case typedError:
-		if t.Error.outOfBandwidth != nil {
-			c.left(t.Error.outOfBandwidth.Available)
+	case protocol.TypedError:
+		if t.Error.OutOfBandwidth != nil {
+			c.left(t.Error.OutOfBandwidth.Available)
 		}
-	case encryptedResponse:
+	case protocol.EncryptedResponse:
 		c.readSealed(t)
-	case errorText:
+	case protocol.ErrorText:
 		return &RefusedError{t.Message}
 	}
 	return nil
@@ -223,7 +216,7 @@ func (c *Client) claim() {
 		return
 	}
 	select {
-	case c.control <- encodeText(claimBandwidth{}):
+	case c.control <- protocol.EncodeText(protocol.ClaimBandwidth{}):
 		c.claimed = true
 	default:
 	}
@@ -232,9 +225,9 @@ func (c *Client) claim() {
 // Forget asks the gateway to remove the registration and all stored messages,
 // and waits for its receipt. The key is void then.
 func (c *Client) Forget(ctx context.Context) error {
-	r, err := c.ask(ctx, sealedRequest{ForgetMe: &forgetMe{Client: true}})
+	r, err := c.ask(ctx, protocol.SealedRequest{ForgetMe: &protocol.ForgetMe{Client: true}})
 	if err == nil && r.ForgetMeAck == nil {
-		err = errMalformed
+		err = protocol.ErrMalformed
 	}
 	if err != nil {
 		return fmt.Errorf("session: forget: %w", err)
@@ -243,13 +236,13 @@ func (c *Client) Forget(ctx context.Context) error {
 }
 
 // Remember tells the gateway what the session is for, and waits for its receipt.
-func (c *Client) Remember(ctx context.Context, t SessionType) error {
-	if !t.valid() {
+func (c *Client) Remember(ctx context.Context, t protocol.SessionType) error {
+	if !t.Valid() {
 		return errors.New("session: remember: unknown session type")
 	}
-	r, err := c.ask(ctx, sealedRequest{RememberMe: &rememberMe{SessionType: t}})
+	r, err := c.ask(ctx, protocol.SealedRequest{RememberMe: &protocol.RememberMe{SessionType: t}})
 	if err == nil && r.RememberMeAck == nil {
-		err = errMalformed
+		err = protocol.ErrMalformed
 	}
 	if err != nil {
 		return fmt.Errorf("session: remember: %w", err)
@@ -259,12 +252,12 @@ func (c *Client) Remember(ctx context.Context, t SessionType) error {
 
 // ask sends a sealed request and waits for the sealed response. Requests have
 // no numbers on the wire, so there is one at a time.
-func (c *Client) ask(ctx context.Context, r sealedRequest) (sealedResponse, error) {
-	answer := make(chan sealedResponse, 1)
+func (c *Client) ask(ctx context.Context, r protocol.SealedRequest) (protocol.SealedResponse, error) {
+	answer := make(chan protocol.SealedResponse, 1)
 	c.mu.Lock()
 	if c.waiting != nil {
 		c.mu.Unlock()
-		return sealedResponse{}, errors.New("another request is not answered yet")
+		return protocol.SealedResponse{}, errors.New("another request is not answered yet")
 	}
 	c.waiting = answer
 	c.mu.Unlock()
@@ -274,31 +267,31 @@ func (c *Client) ask(ctx context.Context, r sealedRequest) (sealedResponse, erro
 		c.mu.Unlock()
 	}()
 
-	ciphertext, nonce := c.sealer.sealText(encodeSealed(r))
+	ciphertext, nonce := c.sealer.SealText(protocol.EncodeSealed(r))
 	select {
-	case c.control <- encodeText(encryptedRequest{Ciphertext: ciphertext, Nonce: nonce}):
+	case c.control <- protocol.EncodeText(protocol.EncryptedRequest{Ciphertext: ciphertext, Nonce: nonce}):
 	case <-c.done:
-		return sealedResponse{}, ErrClosed
+		return protocol.SealedResponse{}, ErrClosed
 	case <-ctx.Done():
-		return sealedResponse{}, ctx.Err()
+		return protocol.SealedResponse{}, ctx.Err()
 	}
 	select {
 	case a := <-answer:
 		return a, nil
 	case <-c.done:
-		return sealedResponse{}, ErrClosed
+		return protocol.SealedResponse{}, ErrClosed
 	case <-ctx.Done():
-		return sealedResponse{}, ctx.Err()
+		return protocol.SealedResponse{}, ctx.Err()
 	}
 }
 
-func (c *Client) readSealed(e encryptedResponse) {
-	plaintext, err := c.sealer.openText(e.Ciphertext, e.Nonce)
+func (c *Client) readSealed(e protocol.EncryptedResponse) {
+	plaintext, err := c.sealer.OpenText(e.Ciphertext, e.Nonce)
 	if err != nil {
 		c.dropped.Add(1)
 		return
 	}
-	r, err := parseSealedResponse(plaintext)
+	r, err := protocol.ParseSealedResponse(plaintext)
 	if err != nil {
 		c.dropped.Add(1)
 		return

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/protocol"
 )
 
 // A RefusedError is a gateway's no, in its own words. They come from a
@@ -37,13 +38,10 @@ var ErrTooOld = errors.New("session: gateway's protocol is too old")
 // ErrSilent reports a gateway that said nothing and answered no ping.
 var ErrSilent = errors.New("session: the gateway does not answer")
 
-// loginPatience is how long the gateway may take for each of its messages.
-const loginPatience = 5 * time.Second
-
 // Register makes a new session key with a gateway, over a fresh connection
 // (nodes.md §1.4.1), and gives it with the protocol version agreed on. The
 // gateway must sign for the identity it is looked up under in the directory,
-// or the error is [ErrImpostor]. An older key of this identity is void then.
+// or the error is [protocol.ErrImpostor]. An older key of this identity is void then.
 //
 // The connection is live afterwards: [NewClient] makes a Client of it.
 func Register(ctx context.Context, conn MessageConn, identity *keys.IdentityKey, gateway keys.Identity) (*keys.Session, int, error) {
@@ -60,7 +58,7 @@ func Register(ctx context.Context, conn MessageConn, identity *keys.IdentityKey,
 // what is more than two minutes off, and what is not later, in whole seconds,
 // than the last time. What the gateway pushes before its answer is handed to
 // receive, as [NewClient] says.
-func Authenticate(ctx context.Context, conn MessageConn, identity *keys.IdentityKey, sealer *Sealer, now time.Time, receive func(message []byte)) (*Client, error) {
+func Authenticate(ctx context.Context, conn MessageConn, identity *keys.IdentityKey, sealer *protocol.Sealer, now time.Time, receive func(message []byte)) (*Client, error) {
 	l := &login{conn: conn, sealer: sealer, receive: receive}
 	answer, err := l.authenticate(ctx, identity, now)
 	if err != nil {
@@ -75,7 +73,7 @@ func Authenticate(ctx context.Context, conn MessageConn, identity *keys.Identity
 // gateways drop who does (nodes.md §1.9).
 type login struct {
 	conn    MessageConn
-	sealer  *Sealer // nil while registering
+	sealer  *protocol.Sealer // nil while registering
 	receive func([]byte)
 }
 
@@ -86,27 +84,27 @@ func (l *login) register(ctx context.Context, identity *keys.IdentityKey, gatewa
 	}
 	key, negotiated, err := l.shakeHands(ctx, identity, gateway, proposed)
 	if err != nil {
-		l.write(ctx, handshakeError{Message: "registration given up"})
+		l.write(ctx, protocol.HandshakeError{Message: "registration given up"})
 	}
 	return key, negotiated, err
 }
 
 func (l *login) shakeHands(ctx context.Context, identity *keys.IdentityKey, gateway keys.Identity, proposed uint8) (*keys.Session, uint8, error) {
-	r, err := newRegistration(identity)
+	r, err := protocol.NewRegistration(identity)
 	if err != nil {
 		return nil, 0, err
 	}
-	say := func(data octets) error {
-		return l.write(ctx, handshakePayload{ProtocolVersion: proposed, Data: data})
+	say := func(data protocol.Octets) error {
+		return l.write(ctx, protocol.HandshakePayload{ProtocolVersion: proposed, Data: data})
 	}
-	if err := say(r.opening()); err != nil {
+	if err := say(r.Opening()); err != nil {
 		return nil, 0, err
 	}
 	answer, err := l.handshakeMessage(ctx, proposed)
 	if err != nil {
 		return nil, 0, err
 	}
-	proof, key, err := r.finish(answer, gateway, newNonce())
+	proof, key, err := r.Finish(answer, gateway, protocol.NewNonce())
 	if err != nil {
 		return nil, 0, err
 	}
@@ -120,78 +118,78 @@ func (l *login) shakeHands(ctx context.Context, identity *keys.IdentityKey, gate
 	if len(verdict) != 1 || verdict[0] != 1 {
 		return nil, 0, &RefusedError{Text: "handshake failed"}
 	}
-	t, err := l.read(ctx, isA[registered])
+	t, err := l.read(ctx, isA[protocol.Registered])
 	if err != nil {
 		return nil, 0, err
 	}
-	end := t.(registered)
+	end := t.(protocol.Registered)
 	if !end.Status {
 		return nil, 0, &RefusedError{Text: "registration failed"}
 	}
 	return key, end.ProtocolVersion, checkVersion(end.ProtocolVersion, proposed)
 }
 
-func (l *login) authenticate(ctx context.Context, identity *keys.IdentityKey, now time.Time) (authenticated, error) {
+func (l *login) authenticate(ctx context.Context, identity *keys.IdentityKey, now time.Time) (protocol.Authenticated, error) {
 	proposed, err := l.propose(ctx)
 	if err != nil {
-		return authenticated{}, err
+		return protocol.Authenticated{}, err
 	}
-	if err := l.write(ctx, makeAuthenticate(proposed, identity, l.sealer, l.sealer.ownNonce(), now)); err != nil {
-		return authenticated{}, err
+	if err := l.write(ctx, protocol.NewAuthenticate(proposed, identity, l.sealer, l.sealer.OwnNonce(), now)); err != nil {
+		return protocol.Authenticated{}, err
 	}
-	t, err := l.read(ctx, isA[authenticated])
+	t, err := l.read(ctx, isA[protocol.Authenticated])
 	if err != nil {
-		return authenticated{}, err
+		return protocol.Authenticated{}, err
 	}
-	answer := t.(authenticated)
+	answer := t.(protocol.Authenticated)
 	if !answer.Status {
-		return authenticated{}, &RefusedError{Text: "authentication failed"}
+		return protocol.Authenticated{}, &RefusedError{Text: "authentication failed"}
 	}
 	return answer, checkVersion(answer.ProtocolVersion, proposed)
 }
 
 // propose asks what the gateway speaks and gives what to propose.
 func (l *login) propose(ctx context.Context) (uint8, error) {
-	if err := l.write(ctx, askProtocol{}); err != nil {
+	if err := l.write(ctx, protocol.AskProtocol{}); err != nil {
 		return 0, err
 	}
-	t, err := l.read(ctx, isA[supportedProtocol])
+	t, err := l.read(ctx, isA[protocol.SupportedProtocol])
 	if err != nil {
 		return 0, err
 	}
-	announced := t.(supportedProtocol).Version
-	if announced < minVersion {
+	announced := t.(protocol.SupportedProtocol).Version
+	if announced < protocol.MinVersion {
 		return 0, ErrTooOld
 	}
-	return min(announced, version), nil
+	return min(announced, protocol.Version), nil
 }
 
 // checkVersion refuses an answer that nobody proposed, and any way down.
 func checkVersion(got, proposed uint8) error {
-	if got < minVersion {
+	if got < protocol.MinVersion {
 		return ErrTooOld
 	}
 	if got > proposed {
-		return fmt.Errorf("%w: version %d, proposed was %d", errMalformed, got, proposed)
+		return fmt.Errorf("%w: version %d, proposed was %d", protocol.ErrMalformed, got, proposed)
 	}
 	return nil
 }
 
-func (l *login) handshakeMessage(ctx context.Context, proposed uint8) (octets, error) {
-	t, err := l.read(ctx, isA[handshakePayload])
+func (l *login) handshakeMessage(ctx context.Context, proposed uint8) (protocol.Octets, error) {
+	t, err := l.read(ctx, isA[protocol.HandshakePayload])
 	if err != nil {
 		return nil, err
 	}
-	p := t.(handshakePayload)
+	p := t.(protocol.HandshakePayload)
 	return p.Data, checkVersion(p.ProtocolVersion, proposed)
 }
 
-func isA[T text](t text) bool { _, ok := t.(T); return ok }
+func isA[T protocol.Text](t protocol.Text) bool { _, ok := t.(T); return ok }
 
 // read waits for a text of the wanted type. Stored messages that are pushed
 // meanwhile are received (nodes.md §7.2, trap 21); what cannot be read is
 // skipped; a refusal is an error.
-func (l *login) read(ctx context.Context, wanted func(text) bool) (text, error) {
+func (l *login) read(ctx context.Context, wanted func(protocol.Text) bool) (protocol.Text, error) {
 	// Every message the gateway sends prolongs the wait: how much mail it
 	// pushes first is up to what it stored.
 	for {
@@ -205,7 +203,7 @@ func (l *login) read(ctx context.Context, wanted func(text) bool) (text, error) 
 			}
 			continue
 		}
-		t, err := parseGatewayText(b)
+		t, err := protocol.ParseGatewayText(b)
 		switch {
 		case err != nil:
 			continue
@@ -213,9 +211,9 @@ func (l *login) read(ctx context.Context, wanted func(text) bool) (text, error) 
 			return t, nil
 		}
 		switch t := t.(type) {
-		case errorText:
+		case protocol.ErrorText:
 			return nil, &RefusedError{t.Message}
-		case handshakeError:
+		case protocol.HandshakeError:
 			return nil, &RefusedError{t.Message}
 		}
 	}
@@ -227,8 +225,8 @@ func (l *login) readMessage(ctx context.Context) (bool, []byte, error) {
 	return l.conn.Read(ctx)
 }
 
-func (l *login) write(ctx context.Context, t text) error {
+func (l *login) write(ctx context.Context, t protocol.Text) error {
 	ctx, cancel := context.WithTimeout(ctx, loginPatience)
 	defer cancel()
-	return l.conn.Write(ctx, true, encodeText(t))
+	return l.conn.Write(ctx, true, protocol.EncodeText(t))
 }

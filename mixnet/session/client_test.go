@@ -3,6 +3,8 @@ package session
 import (
 	"bytes"
 	"context"
+	"crypto/ecdh"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,6 +14,7 @@ import (
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/protocol"
 )
 
 // against runs a client's f in a bubble against a gateway that speaks word for
@@ -23,7 +26,7 @@ func against(t *testing.T, gateway func(p *peer), client func(t *testing.T, conn
 		done := make(chan struct{})
 		go func() { defer close(done); gateway(gatewayPeer(t, far)) }()
 		client(t, near)
-		near.Close(closeNormal, "")
+		near.Close(CloseNormal, "")
 		<-done
 	})
 }
@@ -49,82 +52,12 @@ func (m *mailbox) want(t *testing.T, want ...string) {
 	}
 }
 
-// Our client and our gateway, from nothing to a second session.
-func TestBothEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newFakeGateway(t, nil)
-		id := keys.NewIdentityKey()
-		ctx, cancel := context.WithCancel(t.Context())
-
-		conn := g.connect(t.Context())
-		key, negotiated, err := Register(ctx, conn, id, g.identity.Public())
-		if err != nil || negotiated != 6 {
-			t.Fatalf("Register: version %d, %v", negotiated, err)
-		}
-		sealer := NewSealer(key)
-		var mail mailbox
-		first := NewClient(conn, sealer, negotiated, mail.receive)
-		ended := make(chan error)
-		go func() { ended <- first.Run(ctx) }()
-		synctest.Wait()
-		if got := first.Remaining(); got != freeBandwidth {
-			t.Errorf("%d bytes left, want the claim answered with %d", got, int64(freeBandwidth))
-		}
-		g.session(id.Public()).Deliver(messageOf(1))
-		packet := packetOf(mixnet.Regular)
-		if err := first.Send(ctx, packet); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		mail.want(t, string(messageOf(1)))
-		if got := g.packets; len(got) != 1 || got[0].Rotation != packet.Rotation || !bytes.Equal(got[0].Packet, packet.Packet) {
-			t.Errorf("the gateway got %d packets", len(got))
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run gives %v, want nil", err)
-		}
-		g.wg.Wait()
-
-		conn = g.connect(t.Context())
-		second, err := Authenticate(t.Context(), conn, id, sealer, time.Now(), mail.receive)
-		if err != nil || second.Version() != 6 || second.Remaining() != freeBandwidth {
-			t.Fatalf("Authenticate: %+v, %v", second, err)
-		}
-		go func() { ended <- second.Run(t.Context()) }()
-		if err := second.Ping(t.Context()); err != nil {
-			t.Errorf("Ping: %v", err)
-		}
-		if err := second.Remember(t.Context(), SessionNative); err != nil {
-			t.Errorf("Remember: %v", err)
-		}
-		if err := second.Forget(t.Context()); err != nil {
-			t.Errorf("Forget: %v", err)
-		}
-		g.session(id.Public()).Evict()
-		if err := <-ended; err != ErrClosed {
-			t.Errorf("Run gives %v, want ErrClosed", err)
-		}
-		if err := second.Forget(t.Context()); !errors.Is(err, ErrClosed) {
-			t.Errorf("Forget after the end: %v, want ErrClosed", err)
-		}
-		g.wg.Wait()
-
-		conn = g.connect(t.Context())
-		_, err = Authenticate(t.Context(), conn, id, sealer, time.Now().Add(time.Second), mail.receive)
-		if r := (*RefusedError)(nil); !errors.As(err, &r) || r.Text != string(ErrUnknownClient) {
-			t.Errorf("Authenticate when forgotten: %v", err)
-		}
-		g.wg.Wait()
-	})
-}
-
 // nodes.md §1.4: "Gen A refuses to continue if the announcement is < 4", and so do we.
 func TestClientRefusesOldGateways(t *testing.T) {
-	for announced := range uint8(minVersion) {
+	for announced := range uint8(protocol.MinVersion) {
 		gateway := func(p *peer) {
-			p.want(askProtocol{})
-			p.send(supportedProtocol{Version: announced})
+			p.want(protocol.AskProtocol{})
+			p.send(protocol.SupportedProtocol{Version: announced})
 			p.wantClosed()
 		}
 		against(t, gateway, func(t *testing.T, conn MessageConn) {
@@ -143,38 +76,42 @@ func TestClientRefusesOldGateways(t *testing.T) {
 
 // register answers a registration as a gateway with an identity. proposed is
 // what the client proposes, version what each answer says.
-func register(p *peer, identity *keys.IdentityKey, announced, proposed uint8, version func(message int) uint8, verdict octets) {
-	p.want(askProtocol{})
-	p.send(supportedProtocol{Version: announced})
-	first := p.next().(handshakePayload)
+func register(p *peer, identity *keys.IdentityKey, announced, proposed uint8, version func(message int) uint8, verdict protocol.Octets) {
+	p.want(protocol.AskProtocol{})
+	p.send(protocol.SupportedProtocol{Version: announced})
+	first := p.next().(protocol.HandshakePayload)
 	if first.ProtocolVersion != proposed {
 		p.tb.Errorf("client proposes %d, want %d", first.ProtocolVersion, proposed)
 	}
-	o, err := parseOpening(first.Data)
+	o, err := protocol.ParseOpening(first.Data)
 	if err != nil {
 		p.tb.Error(err)
 		return
 	}
-	y := ephemeralOf(p.tb, bytes.Repeat([]byte{9}, 32))
-	answer, key, err := o.answer(identity, y, newNonce())
+	y, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		p.tb.Error(err)
 		return
 	}
-	p.send(handshakePayload{ProtocolVersion: version(0), Data: answer})
-	proof, ok := p.next().(handshakePayload)
+	answer, key, err := o.Answer(identity, y, protocol.NewNonce())
+	if err != nil {
+		p.tb.Error(err)
+		return
+	}
+	p.send(protocol.HandshakePayload{ProtocolVersion: version(0), Data: answer})
+	proof, ok := p.next().(protocol.HandshakePayload)
 	if !ok {
 		return // the client gave up
 	}
-	if !o.check(key, y.PublicKey().Bytes(), proof.Data) {
+	if !o.Check(key, y.PublicKey().Bytes(), proof.Data) {
 		p.tb.Error("the client's proof is wrong")
 	}
 	// The client may be gone at any point of what follows.
 	ctx := context.Background()
 	p.conn.Write(ctx, false, []byte("noise in between"))
 	p.conn.Write(ctx, true, []byte("and no json"))
-	p.conn.Write(ctx, true, encodeText(handshakePayload{ProtocolVersion: version(1), Data: verdict}))
-	p.conn.Write(ctx, true, encodeText(registered{ProtocolVersion: version(2), Status: true}))
+	p.conn.Write(ctx, true, protocol.EncodeText(protocol.HandshakePayload{ProtocolVersion: version(1), Data: verdict}))
+	p.conn.Write(ctx, true, protocol.EncodeText(protocol.Registered{ProtocolVersion: version(2), Status: true}))
 }
 
 // nodes.md §1.4: "gen A proposes min(announced, 6)"
@@ -182,7 +119,7 @@ func TestClientRegisters(t *testing.T) {
 	for announced, proposed := range map[uint8]uint8{4: 4, 5: 5, 6: 6, 7: 6, 255: 6} {
 		identity := keys.NewIdentityKey()
 		against(t, func(p *peer) {
-			register(p, identity, announced, proposed, func(int) uint8 { return proposed }, octets{1})
+			register(p, identity, announced, proposed, func(int) uint8 { return proposed }, protocol.Octets{1})
 			p.wantClosed()
 		}, func(t *testing.T, conn MessageConn) {
 			key, negotiated, err := Register(t.Context(), conn, keys.NewIdentityKey(), identity.Public())
@@ -207,19 +144,19 @@ func TestClientRefusesBadRegistrations(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		version func(int) uint8
-		verdict octets
+		verdict protocol.Octets
 		gateway keys.Identity
 		want    error
 	}{
 		// nodes.md §1.4.1: "The client verifies sigG under the gateway identity it took from the directory."
-		{"impostor", six, octets{1}, keys.NewIdentityKey().Public(), ErrImpostor},
-		{"way down in the handshake", only(0, 3), octets{1}, identity.Public(), ErrTooOld},
-		{"way up in the handshake", only(1, 7), octets{1}, identity.Public(), errMalformed},
-		{"way down at the end", only(2, 3), octets{1}, identity.Public(), ErrTooOld},
-		{"version left out", only(2, 0), octets{1}, identity.Public(), ErrTooOld},
-		{"way up at the end", only(2, 7), octets{1}, identity.Public(), errMalformed},
-		{"verdict 0", six, octets{0}, identity.Public(), &RefusedError{}},
-		{"verdict of two bytes", six, octets{1, 1}, identity.Public(), &RefusedError{}},
+		{"impostor", six, protocol.Octets{1}, keys.NewIdentityKey().Public(), protocol.ErrImpostor},
+		{"way down in the handshake", only(0, 3), protocol.Octets{1}, identity.Public(), ErrTooOld},
+		{"way up in the handshake", only(1, 7), protocol.Octets{1}, identity.Public(), protocol.ErrMalformed},
+		{"way down at the end", only(2, 3), protocol.Octets{1}, identity.Public(), ErrTooOld},
+		{"version left out", only(2, 0), protocol.Octets{1}, identity.Public(), ErrTooOld},
+		{"way up at the end", only(2, 7), protocol.Octets{1}, identity.Public(), protocol.ErrMalformed},
+		{"verdict 0", six, protocol.Octets{0}, identity.Public(), &RefusedError{}},
+		{"verdict of two bytes", six, protocol.Octets{1, 1}, identity.Public(), &RefusedError{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			against(t, func(p *peer) {
@@ -238,10 +175,10 @@ func TestClientRefusesBadRegistrations(t *testing.T) {
 	}
 	t.Run("error text", func(t *testing.T) {
 		against(t, func(p *peer) {
-			p.want(askProtocol{})
-			p.send(supportedProtocol{Version: 6})
+			p.want(protocol.AskProtocol{})
+			p.send(protocol.SupportedProtocol{Version: 6})
 			p.next()
-			p.send(errorText{Message: "full"})
+			p.send(protocol.ErrorText{Message: "full"})
 		}, func(t *testing.T, conn MessageConn) {
 			_, _, err := Register(t.Context(), conn, keys.NewIdentityKey(), identity.Public())
 			if r := (*RefusedError)(nil); !errors.As(err, &r) || r.Text != "full" {
@@ -251,10 +188,10 @@ func TestClientRefusesBadRegistrations(t *testing.T) {
 	})
 	t.Run("silence", func(t *testing.T) {
 		against(t, func(p *peer) {
-			p.want(askProtocol{})
-			p.send(supportedProtocol{Version: 6})
+			p.want(protocol.AskProtocol{})
+			p.send(protocol.SupportedProtocol{Version: 6})
 			p.next()
-			p.want(handshakeError{Message: "registration given up"})
+			p.want(protocol.HandshakeError{Message: "registration given up"})
 			p.wantClosed()
 		}, func(t *testing.T, conn MessageConn) {
 			start := time.Now()
@@ -273,17 +210,17 @@ func TestStoredMessagesBeforeAuthenticate(t *testing.T) {
 	id := keys.NewIdentityKey()
 	var mail mailbox
 	against(t, func(p *peer) {
-		p.want(askProtocol{})
-		p.send(supportedProtocol{Version: 6})
-		a := p.next().(authenticate)
-		if _, err := a.check(time.Now()); err != nil || a.ProtocolVersion != 6 {
+		p.want(protocol.AskProtocol{})
+		p.send(protocol.SupportedProtocol{Version: 6})
+		a := p.next().(protocol.Authenticate)
+		if _, err := a.Check(time.Now()); err != nil || a.ProtocolVersion != 6 {
 			t.Errorf("request of version %d: %v", a.ProtocolVersion, err)
 		}
 		for i := range 200 {
-			p.sendFrame(gateway.appendPush(nil, messageOf(i)))
+			p.sendFrame(gateway.AppendPush(nil, messageOf(i)))
 		}
 		p.sendFrame([]byte("noise"))
-		p.send(authenticated{ProtocolVersion: 4, Status: true, BandwidthRemaining: 7})
+		p.send(protocol.Authenticated{ProtocolVersion: 4, Status: true, BandwidthRemaining: 7})
 		p.wantClosed()
 	}, func(t *testing.T, conn MessageConn) {
 		c, err := Authenticate(t.Context(), conn, id, client, time.Now(), mail.receive)
@@ -297,15 +234,15 @@ func TestStoredMessagesBeforeAuthenticate(t *testing.T) {
 }
 
 func TestClientRefusesBadAuthentications(t *testing.T) {
-	for name, answer := range map[string]text{
-		"status false": authenticated{ProtocolVersion: 6},
-		"way up":       authenticated{ProtocolVersion: 7, Status: true},
-		"way down":     authenticated{ProtocolVersion: 3, Status: true},
-		"error":        errorText{Message: "no"},
+	for name, answer := range map[string]protocol.Text{
+		"status false": protocol.Authenticated{ProtocolVersion: 6},
+		"way up":       protocol.Authenticated{ProtocolVersion: 7, Status: true},
+		"way down":     protocol.Authenticated{ProtocolVersion: 3, Status: true},
+		"error":        protocol.ErrorText{Message: "no"},
 	} {
 		against(t, func(p *peer) {
-			p.want(askProtocol{})
-			p.send(supportedProtocol{Version: 6})
+			p.want(protocol.AskProtocol{})
+			p.send(protocol.SupportedProtocol{Version: 6})
 			p.next()
 			p.send(answer)
 		}, func(t *testing.T, conn MessageConn) {
@@ -319,13 +256,13 @@ func TestClientRefusesBadAuthentications(t *testing.T) {
 
 // running runs a Client with the given version and bandwidth against a gateway
 // that speaks word for word, and gives what Run gives.
-func running(t *testing.T, negotiated int, left int64, gateway func(p *peer, s *Sealer), use func(t *testing.T, c *Client)) (c *Client, mail *mailbox, err error) {
+func running(t *testing.T, negotiated int, left int64, gateway func(p *peer, s *protocol.Sealer), use func(t *testing.T, c *Client)) (c *Client, mail *mailbox, err error) {
 	t.Helper()
 	mail = new(mailbox)
 	client, sealer := pair()
 	against(t, func(p *peer) {
 		gateway(p, sealer)
-		p.conn.Close(closeNormal, "")
+		p.conn.Close(CloseNormal, "")
 	}, func(t *testing.T, conn MessageConn) {
 		c = NewClient(conn, client, negotiated, mail.receive)
 		c.remaining.Store(left)
@@ -341,14 +278,14 @@ func running(t *testing.T, negotiated int, left int64, gateway func(p *peer, s *
 
 // nodes.md §1.4: "≥ 5 → binary kind 2, otherwise kind 1"
 func TestClientSendsTheKindOfItsVersion(t *testing.T) {
-	for negotiated, want := range map[int]byte{4: kindForward, 5: kindForwardRotation, 6: kindForwardRotation} {
+	for negotiated, want := range map[int]byte{4: 1, 5: 2, 6: 2} {
 		packet := packetOf(mixnet.Regular)
-		_, _, err := running(t, negotiated, freeBandwidth, func(p *peer, s *Sealer) {
+		_, _, err := running(t, negotiated, freeBandwidth, func(p *peer, s *protocol.Sealer) {
 			_, b, err := p.receive()
 			if err != nil || b[0] != want {
 				t.Errorf("version %d: kind %d, %v, want %d", negotiated, b[0], err, want)
 			}
-			if got, err := s.openForward(b); err != nil || !bytes.Equal(got.Packet, packet.Packet) {
+			if got, err := s.OpenForward(b); err != nil || !bytes.Equal(got.Packet, packet.Packet) {
 				t.Errorf("version %d: %v", negotiated, err)
 			}
 		}, func(t *testing.T, c *Client) {
@@ -366,28 +303,28 @@ func TestClientSendsTheKindOfItsVersion(t *testing.T) {
 // authentication, and again …while below"; trap 20: "must handle
 // out_of_bandwidth at any time by claiming again"
 func TestClientClaims(t *testing.T) {
-	c, _, _ := running(t, 6, claimBelow-1, func(p *peer, _ *Sealer) {
-		p.want(claimBandwidth{})
-		p.send(bandwidth{AvailableTotal: 5}) // too little, and not asked again at once
-		p.send(sent{RemainingBandwidth: claimBelow - 1})
-		p.want(claimBandwidth{})
-		p.send(sent{RemainingBandwidth: claimBelow - 1}) // the claim is on its way
-		p.send(sent{RemainingBandwidth: claimBelow - 1})
-		p.send(bandwidth{AvailableTotal: claimBelow})
-		p.send(sent{RemainingBandwidth: claimBelow})
-		p.send(typedError{gatewayError{name: "ticket_replay"}})
-		p.send(typedError{gatewayError{outOfBandwidth: &outOfBandwidth{Required: 2413, Available: 7}}})
-		p.want(claimBandwidth{})
-		p.send(bandwidth{AvailableTotal: freeBandwidth})
-		p.send(sent{RemainingBandwidth: freeBandwidth - 1})
-		p.send(sent{RemainingBandwidth: freeBandwidth - 1})
-		p.send(askProtocol{})
+	c, _, _ := running(t, 6, claimBelow-1, func(p *peer, _ *protocol.Sealer) {
+		p.want(protocol.ClaimBandwidth{})
+		p.send(protocol.Bandwidth{AvailableTotal: 5}) // too little, and not asked again at once
+		p.send(protocol.Sent{RemainingBandwidth: claimBelow - 1})
+		p.want(protocol.ClaimBandwidth{})
+		p.send(protocol.Sent{RemainingBandwidth: claimBelow - 1}) // the claim is on its way
+		p.send(protocol.Sent{RemainingBandwidth: claimBelow - 1})
+		p.send(protocol.Bandwidth{AvailableTotal: claimBelow})
+		p.send(protocol.Sent{RemainingBandwidth: claimBelow})
+		p.send(protocol.TypedError{Error: protocol.GatewayError{Name: "ticket_replay"}})
+		p.send(protocol.TypedError{Error: protocol.GatewayError{OutOfBandwidth: &protocol.OutOfBandwidth{Required: 2413, Available: 7}}})
+		p.want(protocol.ClaimBandwidth{})
+		p.send(protocol.Bandwidth{AvailableTotal: freeBandwidth})
+		p.send(protocol.Sent{RemainingBandwidth: freeBandwidth - 1})
+		p.send(protocol.Sent{RemainingBandwidth: freeBandwidth - 1})
+		p.send(protocol.AskProtocol{})
 	}, nil)
 	if got := c.Remaining(); got != freeBandwidth-1 {
 		t.Errorf("%d bytes left, want %d", got, int64(freeBandwidth-1))
 	}
 	for _, left := range []int64{claimBelow, freeBandwidth} {
-		running(t, 6, left, func(p *peer, s *Sealer) {
+		running(t, 6, left, func(p *peer, s *protocol.Sealer) {
 			isText, b, err := p.receive() // nothing is said before the packet
 			if err != nil || isText {
 				t.Errorf("with %d bytes left the client says %s, %v", left, b, err)
@@ -403,9 +340,9 @@ func TestClientClaims(t *testing.T) {
 
 // nodes.md §1.10: an error text means the session is over.
 func TestErrorTextEndsTheClient(t *testing.T) {
-	_, mail, err := running(t, 6, freeBandwidth, func(p *peer, s *Sealer) {
-		p.sendFrame(s.appendPush(nil, []byte("last words")))
-		p.send(errorText{Message: "go away"})
+	_, mail, err := running(t, 6, freeBandwidth, func(p *peer, s *protocol.Sealer) {
+		p.sendFrame(s.AppendPush(nil, []byte("last words")))
+		p.send(protocol.ErrorText{Message: "go away"})
 		p.wantClosed()
 	}, nil)
 	if r := (*RefusedError)(nil); !errors.As(err, &r) || r.Text != "go away" {
@@ -415,8 +352,8 @@ func TestErrorTextEndsTheClient(t *testing.T) {
 }
 
 func TestH21ClientDropsReplaysAndReflections(t *testing.T) {
-	c, mail, _ := running(t, 6, freeBandwidth, func(p *peer, s *Sealer) {
-		push := s.appendPush(nil, []byte("once"))
+	c, mail, _ := running(t, 6, freeBandwidth, func(p *peer, s *protocol.Sealer) {
+		push := s.AppendPush(nil, []byte("once"))
 		for range 3 {
 			p.sendRaw(false, bytes.Clone(push))
 		}
@@ -427,13 +364,13 @@ func TestH21ClientDropsReplaysAndReflections(t *testing.T) {
 		}
 		own = bytes.Clone(own)
 		p.sendRaw(false, bytes.Clone(own))
-		own[0] = kindPush
+		own[0] = 1 // a push
 		p.sendRaw(false, own)
-		open := append([]byte{kindPush, 0}, make([]byte, nonceSize)...)
+		open := append([]byte{1, 0}, make([]byte, protocol.NonceSize)...)
 		p.sendRaw(false, append(open, "not sealed, but longer than a tag"...))
 		p.sendRaw(false, nil)
 		p.sendRaw(true, []byte("{"))
-		p.sendFrame(s.appendPush(nil, []byte("and still alive")))
+		p.sendFrame(s.AppendPush(nil, []byte("and still alive")))
 	}, func(t *testing.T, c *Client) {
 		if err := c.Send(t.Context(), packetOf(mixnet.Regular)); err != nil {
 			t.Error(err)
@@ -447,30 +384,30 @@ func TestH21ClientDropsReplaysAndReflections(t *testing.T) {
 
 // A gateway that answers nothing, answers too much or answers something else.
 func TestSealedRequestsOfTheClient(t *testing.T) {
-	_, _, _ = running(t, 6, freeBandwidth, func(p *peer, s *Sealer) {
-		first := p.next().(encryptedRequest)
-		if b, err := s.openText(first.Ciphertext, first.Nonce); err != nil || string(b) != `{"ForgetMe":{"client":true,"stats":false}}` {
+	_, _, _ = running(t, 6, freeBandwidth, func(p *peer, s *protocol.Sealer) {
+		first := p.next().(protocol.EncryptedRequest)
+		if b, err := s.OpenText(first.Ciphertext, first.Nonce); err != nil || string(b) != `{"ForgetMe":{"client":true,"stats":false}}` {
 			t.Errorf("client asks %s, %v", b, err)
 		}
 		for range 2 {
-			ciphertext, nonce := s.sealText([]byte(`{"RememberMeAck":{}}`))
-			p.send(encryptedResponse{Ciphertext: ciphertext, Nonce: nonce})
+			ciphertext, nonce := s.SealText([]byte(`{"RememberMeAck":{}}`))
+			p.send(protocol.EncryptedResponse{Ciphertext: ciphertext, Nonce: nonce})
 		}
-		p.send(encryptedResponse{Ciphertext: make(octets, 30), Nonce: make(octets, 12)})
+		p.send(protocol.EncryptedResponse{Ciphertext: make(protocol.Octets, 30), Nonce: make(protocol.Octets, 12)})
 		p.next() // not answered
 		p.wantClosed()
 	}, func(t *testing.T, c *Client) {
 		if err := c.Remember(t.Context(), "mixnet"); err == nil {
 			t.Error("an unknown session type is sent")
 		}
-		if err := c.Forget(t.Context()); !errors.Is(err, errMalformed) {
+		if err := c.Forget(t.Context()); !errors.Is(err, protocol.ErrMalformed) {
 			t.Errorf("Forget: %v, want errMalformed", err)
 		}
 		synctest.Wait() // the other answers come too late
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		done := make(chan error)
-		go func() { done <- c.Remember(ctx, SessionMixnet) }()
+		go func() { done <- c.Remember(ctx, protocol.SessionMixnet) }()
 		synctest.Wait()
 		if err := c.Forget(t.Context()); err == nil {
 			t.Error("two requests at once")
@@ -478,6 +415,6 @@ func TestSealedRequestsOfTheClient(t *testing.T) {
 		if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Remember: %v, want DeadlineExceeded", err)
 		}
-		c.conn.Close(closeNormal, "")
+		c.conn.Close(CloseNormal, "")
 	})
 }

@@ -2,17 +2,8 @@ package session
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
-)
-
-// Habits of a client that watches over its gateway.
-const (
-	// silenceAfter is how long a gateway may say nothing before it is asked
-	// whether it is there; half to one and a half of it (H05). To each packet it
-	// answers, so a client that sends hears of it all the time.
-	silenceAfter = 20 * time.Second
-	// checkPatience is how long it may take to answer when something happened.
-	checkPatience = 5 * time.Second
 )
 
 // Check has the gateway asked now whether it is there: the network below may
@@ -48,9 +39,12 @@ func (c *Client) watch(ctx context.Context) {
 		cancel()
 		if err != nil && ctx.Err() == nil {
 			c.silent.Store(true)
-			c.conn.Close(closeGoingAway, "no answer to a ping")
+			c.conn.Close(CloseGoingAway, "no answer to a ping")
 			return
 		}
 		t.Reset(jitter(silenceAfter))
 	}
 }
+
+// jitter draws a duration between half of mean and one and a half of it (H05).
+func jitter(mean time.Duration) time.Duration { return mean/2 + rand.N(mean) }

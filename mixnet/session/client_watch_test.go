@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/protocol"
 )
 
 // A gateway that vanished without a word is noticed, and at once if asked for.
@@ -15,7 +16,7 @@ func TestSilentGateway(t *testing.T) {
 	for _, asked := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			mine, _ := Pipe() // nobody reads the other end
-			c := NewClient(mine, NewSealer(keys.SessionFromBytes([keys.SessionSize]byte{1})), version, func([]byte) {})
+			c := NewClient(mine, protocol.NewSealer(keys.SessionFromBytes([keys.SessionSize]byte{1})), protocol.Version, func([]byte) {})
 			c.remaining.Store(claimBelow)
 			began := time.Now()
 			most := 3*silenceAfter/2 + pingPatience
@@ -37,7 +38,7 @@ func TestSilentGateway(t *testing.T) {
 func TestQuietGatewayIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mine, theirs := Pipe()
-		c := NewClient(mine, NewSealer(keys.SessionFromBytes([keys.SessionSize]byte{1})), version, func([]byte) {})
+		c := NewClient(mine, protocol.NewSealer(keys.SessionFromBytes([keys.SessionSize]byte{1})), protocol.Version, func([]byte) {})
 		c.remaining.Store(claimBelow)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
@@ -60,8 +61,8 @@ func TestRefusalsOfTheClock(t *testing.T) {
 	for text, want := range map[string]bool{
 		"request is dated too far from the gateway's clock": true,
 		"the provided Timestamp is too far in the past":     true,
-		string(ErrStale):         false,
-		string(ErrUnknownClient): false,
+		"request is not newer than the last one":            false,
+		"client is not registered":                          false,
 	} {
 		if got := errors.Is(&RefusedError{text}, ErrClock); got != want {
 			t.Errorf("%q is of the clock: %v, want %v", text, got, want)

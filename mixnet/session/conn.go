@@ -3,8 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-
-	"nym-socks5/mixnet"
 )
 
 // A MessageConn carries text and binary messages, in order, both ways. Pings
@@ -27,29 +25,13 @@ type MessageConn interface {
 
 // Codes for Close (RFC 6455 §7.4.1).
 const (
-	closeNormal    = 1000
-	closeGoingAway = 1001
-	closePolicy    = 1008
+	CloseNormal    = 1000
+	CloseGoingAway = 1001
+	ClosePolicy    = 1008 // the far end did what it must not
 )
 
 // ErrClosed reports a connection that either end closed, or that broke.
 var ErrClosed = errors.New("session: connection closed")
 
-// errTooBig reports a message beyond [MaxMessage].
+// errTooBig reports a message beyond [protocol.MaxMessage].
 var errTooBig = errors.New("session: message too big")
-
-// MaxMessage is the size in bytes of the largest legal message on a
-// [MessageConn], which is what the read limit is set to (H35): a frame with the
-// largest packet for an IPv6 hop. The legacy frame is one byte longer than the
-// sealed one. No text comes near it.
-const MaxMessage = macSize + 1 + mixnet.NodeAddr6Size + mixnet.MaxPacketSize
-
-// A batchWriter is a MessageConn that can hold messages back and send many of
-// them at once.
-type batchWriter interface {
-	hold()
-	release() error
-}
-
-// errNoUpgrade reports a request that asks for no WebSocket.
-var errNoUpgrade = errors.New("session: no WebSocket request")

@@ -21,7 +21,7 @@ func Dial(ctx context.Context, url string, _ DialFunc) (MessageConn, error) {
 
 // Close maps the code: a page may close with 1000 or 3000 to 4999 only.
 func (c *wsConn) Close(code int, why string) error {
-	if code != closeNormal {
+	if code != CloseNormal {
 		code += 3000
 	}
 	c.ws.Close(websocket.StatusCode(code), why)

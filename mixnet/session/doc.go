@@ -1,31 +1,30 @@
-// Package session is the protocol between a client and its gateway, both ends.
+// Package session is the client's end of the protocol between a client and its
+// gateway, and what both ends are connected by.
 //
-//	         client                                   gateway
-//	Register      ── handshake ──────────────────▶  Accounts.Admit, Register
-//	Authenticate  ── signed, dated request ──────▶  Accounts.Lookup, Traffic.Claim
+//	conn, err := session.Dial(ctx, "ws://192.0.2.1:9000", nil)
+//	client, err := session.Authenticate(ctx, conn, identity, sealer, time.Now(), receive)
+//	...
+//	go client.Run(ctx) // reads, calls receive
+//	err = client.Send(ctx, packet)
 //
-//	Client.Send   ── sealed frame: next hop, packet ──▶  Traffic.Fresh, Packet
+// Who has no key with the gateway yet makes one with [Register] first.
+//
+//	         client                                   gateway (sessionserver)
+//	Register      ── handshake ──────────────────▶
+//	Authenticate  ── signed, dated request ──────▶
+//	Client.Send   ── sealed frame: next hop, packet ──▶
 //	              ◀── "send": one per packet ──────────
-//	Receive       ◀── sealed frame: message or ack ────  Session.Deliver
+//	Client.Run    ◀── sealed frame: message or ack ────
 //
-//	        text frames: JSON      binary frames: Sealer (LegacySealer)
-//	───────────────────────── MessageConn ─────────────────────────────
+//	         protocol: texts, frames, handshakes
+//	───────────────────── MessageConn ─────────────────────────
 //	         WebSocket (native, browser)      Pipe (in memory)
 //
-// A [Server] takes the messages of one connection after the other through the
-// states of nodes.md §1.11; what an identity may do is decided by the two
-// interfaces it is given. A [Sealer] holds what belongs to one session key and
-// must survive the connection: which nonces were seen (H21). A [Session] is the
-// gateway's end of a live connection, a [Client] the other one.
+// A Client speaks the newest generation of the protocol only: the 80-byte
+// registration, authenticateV2, sealed binary frames.
 //
-// The newest generation of the protocol is spoken: the 80-byte registration,
-// authenticateV2, sealed binary frames. What clients of before 2025 need beside
-// it is in the files legacy_*.go and refused unless ServerConfig.AllowLegacy is
-// set: the 64-byte registration, frames sealed by a [LegacySealer], the undated
-// authenticate, and exchanging a legacy key. A [Client] speaks none of it.
-//
-// The package has no policy. It does not decide when a packet is sent, keeps no
-// accounts, stores no mail, never reconnects, logs nothing, and its errors name
-// nobody. It does not protect the client's identity, timing and packet counts
-// from a network that reads plain ws: that is what wss is for.
+// The package has no policy. It does not decide when a packet is sent, never
+// reconnects, logs nothing, and its errors name nobody. It does not protect the
+// client's identity, timing and packet counts from a network that reads plain
+// ws: that is what wss is for.
 package session

@@ -6,10 +6,6 @@ import (
 	"sync"
 )
 
-// pipeDepth is how many messages one direction of a Pipe holds; beyond it the
-// sender waits.
-const pipeDepth = 64
-
 // Pipe makes a connection in memory and gives its two ends.
 func Pipe() (a, b MessageConn) {
 	p := &pipe{closed: make(chan struct{})}

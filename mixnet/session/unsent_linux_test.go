@@ -3,17 +3,27 @@ package session
 import (
 	"context"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"github.com/coder/websocket"
 	"golang.org/x/sys/unix"
 )
 
 // "The kernel must not hoard either: the gateway connection keeps at most a few
 // frames unsent (TCP_NOTSENT_LOWAT where there is one …)"
 func TestH02KernelHoardsLittle(t *testing.T) {
-	url := listen(t, newFakeGateway(t, nil), nil)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := websocket.Accept(w, r, nil); err == nil {
+			c.Read(r.Context()) // until the client leaves
+			c.CloseNow()
+		}
+	}))
+	defer srv.Close()
 	var below *net.TCPConn
-	conn, err := Dial(deadline(t), url, func(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := Dial(t.Context(), "ws"+strings.TrimPrefix(srv.URL, "http"), func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil {
 			below = c.(*net.TCPConn)
@@ -23,7 +33,7 @@ func TestH02KernelHoardsLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(closeNormal, "")
+	defer conn.Close(CloseNormal, "")
 	raw, err := below.SyscallConn()
 	if err != nil {
 		t.Fatal(err)

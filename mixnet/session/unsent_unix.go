@@ -9,10 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unsentBytes is how much of what a client wrote the kernel may hoard: a few
-// regular frames.
-const unsentBytes = 8 << 10
-
 // keepLittleUnsent makes writes wait while the kernel still holds unsent
 // bytes, so that a stall of the network is not followed by a burst of
 // everything that was written meanwhile (H02). Where it cannot be had the

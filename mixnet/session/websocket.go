@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 
+	"nym-socks5/mixnet/session/protocol"
+
 	"github.com/coder/websocket"
 )
 
@@ -16,8 +18,12 @@ type wsConn struct {
 	sever func() // ends the transport without ceremony; nil where there is no way to
 }
 
+// WebSocket makes a MessageConn of an open WebSocket. sever ends the connection
+// below it without ceremony; it is nil where there is no way to.
+func WebSocket(ws *websocket.Conn, sever func()) MessageConn { return newWSConn(ws, sever) }
+
 func newWSConn(ws *websocket.Conn, sever func()) *wsConn {
-	ws.SetReadLimit(MaxMessage)
+	ws.SetReadLimit(protocol.MaxMessage)
 	return &wsConn{ws: ws, sever: sever}
 }
 
@@ -33,9 +39,6 @@ func (c *wsConn) Read(ctx context.Context) (text bool, b []byte, err error) {
 	}
 	return typ == websocket.MessageText, b, nil
 }
-
-// firstRead is a little more than a regular frame takes.
-const firstRead = 2688
 
 // readAll is io.ReadAll into a buffer that is used again. The library refuses
 // messages beyond the read limit, so b does not grow for ever.

@@ -8,9 +8,6 @@ import (
 	"github.com/coder/websocket"
 )
 
-// closePatience is how long the far end may take to answer a closing frame.
-const closePatience = time.Second
-
 func (c *wsConn) Close(code int, why string) error {
 	defer time.AfterFunc(closePatience, c.sever).Stop()
 	c.ws.Close(websocket.StatusCode(code), why)

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"nym-socks5/mixnet/gateway"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/sessionserver"
 )
 
 // someone is a new identity.
@@ -16,7 +16,7 @@ func someone() keys.Identity { return keys.NewIdentityKey().Public() }
 func sessionKey(b byte) *keys.Session { return keys.SessionFromBytes([keys.SessionSize]byte{b}) }
 
 // Accounts tests a [gateway.Accounts].
-func Accounts(t *testing.T, fresh func(t *testing.T) (reopen func() gateway.Accounts)) {
+func Accounts(t *testing.T, fresh func(t *testing.T) (reopen func() sessionserver.Accounts)) {
 	t.Run("Registration", func(t *testing.T) { accountsRegister(t, fresh(t)) })
 	t.Run("Seen", func(t *testing.T) { accountsSeen(t, fresh(t)) })
 	t.Run("SeenAtOnce", func(t *testing.T) { accountsSeenAtOnce(t, fresh(t)()) })
@@ -27,7 +27,7 @@ func Accounts(t *testing.T, fresh func(t *testing.T) (reopen func() gateway.Acco
 	t.Run("SpendTooMany", func(t *testing.T) { accountsSpendTooMany(t, fresh(t)) })
 }
 
-func accountsRegister(t *testing.T, reopen func() gateway.Accounts) {
+func accountsRegister(t *testing.T, reopen func() sessionserver.Accounts) {
 	ctx := t.Context()
 	a := reopen()
 	alice, bob := someone(), someone()
@@ -43,10 +43,10 @@ func accountsRegister(t *testing.T, reopen func() gateway.Accounts) {
 	}
 	unknown := func(id keys.Identity) {
 		t.Helper()
-		if _, err := a.Lookup(ctx, id); !errors.Is(err, gateway.ErrUnknownClient) {
+		if _, err := a.Lookup(ctx, id); !errors.Is(err, sessionserver.ErrUnknownClient) {
 			t.Errorf("look up nobody: %v", err)
 		}
-		if ok, err := a.Seen(ctx, id, 1); ok || !errors.Is(err, gateway.ErrUnknownClient) {
+		if ok, err := a.Seen(ctx, id, 1); ok || !errors.Is(err, sessionserver.ErrUnknownClient) {
 			t.Errorf("nobody was seen: %v, %v", ok, err)
 		}
 	}
@@ -85,7 +85,7 @@ func accountsRegister(t *testing.T, reopen func() gateway.Accounts) {
 
 // nodes.md §1.5: "timestamp strictly greater than the last accepted one for
 // this identity (persisted)". H22: a crash does not open it again.
-func accountsSeen(t *testing.T, reopen func() gateway.Accounts) {
+func accountsSeen(t *testing.T, reopen func() sessionserver.Accounts) {
 	ctx := t.Context()
 	a := reopen()
 	id := someone()
@@ -112,7 +112,7 @@ func accountsSeen(t *testing.T, reopen func() gateway.Accounts) {
 }
 
 // Of those who come with the same time at once, one is accepted.
-func accountsSeenAtOnce(t *testing.T, a gateway.Accounts) {
+func accountsSeenAtOnce(t *testing.T, a sessionserver.Accounts) {
 	ctx := t.Context()
 	id := someone()
 	if err := a.Register(ctx, id, sessionKey(1)); err != nil {
@@ -139,7 +139,7 @@ func accountsSeenAtOnce(t *testing.T, a gateway.Accounts) {
 	}
 }
 
-func accountsAtOnce(t *testing.T, reopen func() gateway.Accounts) {
+func accountsAtOnce(t *testing.T, reopen func() sessionserver.Accounts) {
 	ctx := t.Context()
 	a := reopen()
 	ids := make([]keys.Identity, 16)
@@ -167,7 +167,7 @@ func accountsAtOnce(t *testing.T, reopen func() gateway.Accounts) {
 	for i, id := range ids {
 		acc, err := a.Lookup(ctx, id)
 		if i%2 == 1 {
-			if !errors.Is(err, gateway.ErrUnknownClient) {
+			if !errors.Is(err, sessionserver.ErrUnknownClient) {
 				t.Errorf("client %d was forgotten: %v", i, err)
 			}
 			continue

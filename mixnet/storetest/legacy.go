@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"nym-socks5/mixnet/gateway"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session/sessionserver"
 )
 
 func legacyKey(b byte) *keys.LegacySession {
@@ -17,7 +17,7 @@ func legacyKey(b byte) *keys.LegacySession {
 
 // hardening.md H22: "An identity with a current key can never be registered anew
 // by the legacy opening. Legacy clients have their own … key bucket."
-func accountsLegacy(t *testing.T, reopen func() gateway.Accounts) {
+func accountsLegacy(t *testing.T, reopen func() sessionserver.Accounts) {
 	ctx := t.Context()
 	a := reopen()
 	alice, bob := someone(), someone()
@@ -57,7 +57,7 @@ func accountsLegacy(t *testing.T, reopen func() gateway.Accounts) {
 	do("register", a.Register(ctx, bob, sessionKey(2)))
 	a = reopen()
 	want(alice, legacyKey(1), 0)
-	if err := a.RegisterLegacy(ctx, bob, legacyKey(3)); !errors.Is(err, gateway.ErrCurrentKey) {
+	if err := a.RegisterLegacy(ctx, bob, legacyKey(3)); !errors.Is(err, sessionserver.ErrCurrentKey) {
 		t.Errorf("a legacy key in place of a current one: %v, want ErrCurrentKey", err)
 	}
 	wantCurrent(bob, sessionKey(2), 0)
@@ -72,7 +72,7 @@ func accountsLegacy(t *testing.T, reopen func() gateway.Accounts) {
 	// With a current key the client leaves the legacy bucket for good.
 	do("upgrade", a.Register(ctx, alice, sessionKey(5)))
 	wantCurrent(alice, sessionKey(5), 7)
-	if err := a.RegisterLegacy(ctx, alice, legacyKey(1)); !errors.Is(err, gateway.ErrCurrentKey) {
+	if err := a.RegisterLegacy(ctx, alice, legacyKey(1)); !errors.Is(err, sessionserver.ErrCurrentKey) {
 		t.Errorf("back to a legacy key: %v, want ErrCurrentKey", err)
 	}
 	a = reopen()
@@ -86,7 +86,7 @@ func accountsLegacy(t *testing.T, reopen func() gateway.Accounts) {
 	for _, id := range []keys.Identity{alice, carol} {
 		do("forget", a.Forget(ctx, id))
 		a = reopen()
-		if _, err := a.Lookup(ctx, id); !errors.Is(err, gateway.ErrUnknownClient) {
+		if _, err := a.Lookup(ctx, id); !errors.Is(err, sessionserver.ErrUnknownClient) {
 			t.Errorf("look up the forgotten: %v", err)
 		}
 	}
@@ -94,7 +94,7 @@ func accountsLegacy(t *testing.T, reopen func() gateway.Accounts) {
 	want(alice, legacyKey(7), 0)
 }
 
-func spend(t *testing.T, a gateway.Accounts, id keys.Identity, nonce string, want bool) {
+func spend(t *testing.T, a sessionserver.Accounts, id keys.Identity, nonce string, want bool) {
 	t.Helper()
 	if got, err := a.Spend(t.Context(), id, []byte(nonce)); got != want || err != nil {
 		t.Errorf("spend %q: %v, %v; want %v", nonce, got, err, want)
@@ -102,11 +102,11 @@ func spend(t *testing.T, a gateway.Accounts, id keys.Identity, nonce string, wan
 }
 
 // H22: "Freshness of authentication is persisted before it is accepted".
-func accountsSpend(t *testing.T, reopen func() gateway.Accounts) {
+func accountsSpend(t *testing.T, reopen func() sessionserver.Accounts) {
 	ctx := t.Context()
 	a := reopen()
 	old, current := someone(), someone()
-	if ok, err := a.Spend(ctx, old, []byte("n")); ok || !errors.Is(err, gateway.ErrUnknownClient) {
+	if ok, err := a.Spend(ctx, old, []byte("n")); ok || !errors.Is(err, sessionserver.ErrUnknownClient) {
 		t.Errorf("nobody spent: %v, %v", ok, err)
 	}
 	if err := errors.Join(a.RegisterLegacy(ctx, old, legacyKey(1)), a.Register(ctx, current, sessionKey(2))); err != nil {
@@ -146,7 +146,7 @@ func accountsSpend(t *testing.T, reopen func() gateway.Accounts) {
 }
 
 // Of those who come with the same nonce at once, one is accepted.
-func accountsSpendAtOnce(t *testing.T, a gateway.Accounts) {
+func accountsSpendAtOnce(t *testing.T, a sessionserver.Accounts) {
 	id := someone()
 	if err := a.RegisterLegacy(t.Context(), id, legacyKey(1)); err != nil {
 		t.Fatal(err)
@@ -174,14 +174,14 @@ func accountsSpendAtOnce(t *testing.T, a gateway.Accounts) {
 
 // Nobody fills the store: after MaxSpent there is no next one, until the client
 // has another key.
-func accountsSpendTooMany(t *testing.T, reopen func() gateway.Accounts) {
+func accountsSpendTooMany(t *testing.T, reopen func() sessionserver.Accounts) {
 	a := reopen()
 	id := someone()
 	if err := a.RegisterLegacy(t.Context(), id, legacyKey(1)); err != nil {
 		t.Fatal(err)
 	}
-	next := make(chan uint64, gateway.MaxSpent)
-	for i := range uint64(gateway.MaxSpent) {
+	next := make(chan uint64, sessionserver.MaxSpent)
+	for i := range uint64(sessionserver.MaxSpent) {
 		next <- i
 	}
 	close(next)

@@ -1,0 +1,108 @@
+package sessionserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
+)
+
+// A mailbox keeps what a client received.
+type mailbox struct {
+	mu       sync.Mutex // guards the following
+	messages []string
+}
+
+func (m *mailbox) receive(b []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.messages = append(m.messages, string(b))
+}
+
+func (m *mailbox) want(t *testing.T, want ...string) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if fmt.Sprint(m.messages) != fmt.Sprint(want) {
+		t.Errorf("received %q, want %q", m.messages, want)
+	}
+}
+
+// Our client and our gateway, from nothing to a second session.
+func TestBothEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, nil)
+		id := keys.NewIdentityKey()
+		ctx, cancel := context.WithCancel(t.Context())
+
+		conn := g.connect(t.Context())
+		key, negotiated, err := session.Register(ctx, conn, id, g.identity.Public())
+		if err != nil || negotiated != 6 {
+			t.Fatalf("Register: version %d, %v", negotiated, err)
+		}
+		sealer := protocol.NewSealer(key)
+		var mail mailbox
+		first := session.NewClient(conn, sealer, negotiated, mail.receive)
+		ended := make(chan error)
+		go func() { ended <- first.Run(ctx) }()
+		synctest.Wait()
+		if got := first.Remaining(); got != freeBandwidth {
+			t.Errorf("%d bytes left, want the claim answered with %d", got, int64(freeBandwidth))
+		}
+		g.session(id.Public()).Deliver(messageOf(1))
+		packet := packetOf(mixnet.Regular)
+		if err := first.Send(ctx, packet); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		mail.want(t, string(messageOf(1)))
+		if got := g.packets; len(got) != 1 || got[0].Rotation != packet.Rotation || !bytes.Equal(got[0].Packet, packet.Packet) {
+			t.Errorf("the gateway got %d packets", len(got))
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run gives %v, want nil", err)
+		}
+		g.wg.Wait()
+
+		conn = g.connect(t.Context())
+		second, err := session.Authenticate(t.Context(), conn, id, sealer, time.Now(), mail.receive)
+		if err != nil || second.Version() != 6 || second.Remaining() != freeBandwidth {
+			t.Fatalf("Authenticate: %+v, %v", second, err)
+		}
+		go func() { ended <- second.Run(t.Context()) }()
+		if err := second.Ping(t.Context()); err != nil {
+			t.Errorf("Ping: %v", err)
+		}
+		if err := second.Remember(t.Context(), protocol.SessionNative); err != nil {
+			t.Errorf("Remember: %v", err)
+		}
+		if err := second.Forget(t.Context()); err != nil {
+			t.Errorf("Forget: %v", err)
+		}
+		g.session(id.Public()).Evict()
+		if err := <-ended; err != session.ErrClosed {
+			t.Errorf("Run gives %v, want ErrClosed", err)
+		}
+		if err := second.Forget(t.Context()); !errors.Is(err, session.ErrClosed) {
+			t.Errorf("Forget after the end: %v, want ErrClosed", err)
+		}
+		g.wg.Wait()
+
+		conn = g.connect(t.Context())
+		_, err = session.Authenticate(t.Context(), conn, id, sealer, time.Now().Add(time.Second), mail.receive)
+		if r := (*session.RefusedError)(nil); !errors.As(err, &r) || r.Text != string(ErrUnknownClient) {
+			t.Errorf("Authenticate when forgotten: %v", err)
+		}
+		g.wg.Wait()
+	})
+}

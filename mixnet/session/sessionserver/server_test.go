@@ -1,0 +1,517 @@
+package sessionserver
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
+)
+
+// conversation runs f against a gateway in a bubble, and then sees everything end.
+func conversation(t *testing.T, f func(t *testing.T, g *fakeGateway, p *peer)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, nil)
+		p := clientPeer(t, g.connect(t.Context()))
+		f(t, g, p)
+		p.conn.Close(session.CloseNormal, "")
+		g.wg.Wait()
+	})
+}
+
+// shakeHands is a client's registration, word for word.
+func shakeHands(t *testing.T, g *fakeGateway, p *peer, proposed uint8) (*keys.IdentityKey, *protocol.Sealer) {
+	t.Helper()
+	id := keys.NewIdentityKey()
+	reg, err := protocol.NewRegistration(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: reg.Opening()})
+	answer := p.next().(protocol.HandshakePayload)
+	proof, key, err := reg.Finish(answer.Data, g.identity.Public(), protocol.NewNonce())
+	if err != nil {
+		t.Fatal(err)
+	}
+	negotiated := min(proposed, 6)
+	p.send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: proof})
+	p.want(protocol.HandshakePayload{ProtocolVersion: negotiated, Data: protocol.Octets{1}})
+	p.want(protocol.Registered{ProtocolVersion: negotiated, Status: true})
+	if answer.ProtocolVersion != negotiated {
+		t.Errorf("answered with version %d to %d, want %d", answer.ProtocolVersion, proposed, negotiated)
+	}
+	return id, protocol.NewSealer(key)
+}
+
+// nodes.md §1.4: "the server announces its own maximum (… 6 …)"; §1.4: "negotiated =
+// min(proposed, own maximum). Never answer with a higher number than the client proposed"
+func TestRegistration(t *testing.T) {
+	for _, proposed := range []uint8{3, 4, 6, 9} {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			p.send(protocol.AskProtocol{})
+			p.want(protocol.SupportedProtocol{Version: 6})
+			_, sealer := shakeHands(t, g, p, proposed)
+			p.send(protocol.ClaimBandwidth{})
+			p.want(protocol.Bandwidth{AvailableTotal: freeBandwidth})
+			packet := packetOf(mixnet.Regular)
+			p.sendFrame(p.forward(sealer, packet, true))
+			p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
+			if got := g.packets[0]; got.Next != packet.Next || !bytes.Equal(got.Packet, packet.Packet) {
+				t.Error("another packet arrived than was sent")
+			}
+		})
+	}
+}
+
+// nodes.md §1.11: "on a session created by registration push nothing until the
+// client has sent its first frame after register"
+func TestRegisteredSessionIsOfflineUntilFirstFrame(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := shakeHands(t, g, p, 6)
+		synctest.Wait()
+		s := g.session(id.Public())
+		if s.AuthenticatedAt() != 0 {
+			t.Errorf("registration session is dated %d, want 0", s.AuthenticatedAt())
+		}
+		if _, ok := s.Deliver(messageOf(0)); ok {
+			t.Error("delivered before the first frame")
+		}
+		if _, err := s.DeliverWait(t.Context(), messageOf(0)); err != session.ErrClosed {
+			t.Errorf("DeliverWait before the first frame: %v, want ErrClosed", err)
+		}
+		if _, _, online, _ := g.counts(); online != 0 {
+			t.Error("online before the first frame")
+		}
+		p.send(protocol.ClaimBandwidth{})
+		p.want(protocol.Bandwidth{AvailableTotal: freeBandwidth})
+		if seq, ok := s.Deliver(messageOf(1)); !ok || seq != 1 {
+			t.Errorf("Deliver gives %d, %v, want 1", seq, ok)
+		}
+		p.wantPush(sealer, messageOf(1))
+		if _, _, online, _ := g.counts(); online != 1 {
+			t.Errorf("online %d times, want once", online)
+		}
+	})
+}
+
+func TestAuthentication(t *testing.T) {
+	for _, at := range []uint8{4, 5, 6} {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			id, sealer := g.account()
+			p.login(id, sealer, at)
+			s := g.session(id.Public())
+			if s.AuthenticatedAt() != uint64(time.Now().Unix()) || s.Client() != id.Public() {
+				t.Errorf("session of %v at %d", s.Client(), s.AuthenticatedAt())
+			}
+			for i := range 3 {
+				if seq, ok := s.Deliver(messageOf(i)); !ok || seq != uint64(i+1) {
+					t.Errorf("Deliver gives %d, %v, want %d", seq, ok, i+1)
+				}
+			}
+			for i := range 3 {
+				p.wantPush(sealer, messageOf(i))
+			}
+			synctest.Wait()
+			if got := s.Written(); got != 3 {
+				t.Errorf("written %d, want 3", got)
+			}
+			p.sendFrame(p.forward(sealer, packetOf(mixnet.Extended32), false))
+			p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
+			p.send(protocol.AskProtocol{}) // nodes.md §1.2: "also legal after authentication"
+			p.want(protocol.SupportedProtocol{Version: 6})
+		})
+	}
+}
+
+// nodes.md §1.10: "Before authentication: error then close is right for every failure."
+func TestRefusedBeforeAuthentication(t *testing.T) {
+	stranger := keys.NewIdentityKey()
+	strangerSealer, _ := pair()
+	request := func(change func(*protocol.Authenticate)) func(*peer, *keys.IdentityKey, *protocol.Sealer) {
+		return func(p *peer, id *keys.IdentityKey, s *protocol.Sealer) {
+			a := protocol.NewAuthenticate(6, id, s, s.OwnNonce(), time.Now())
+			change(&a)
+			p.send(a)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		say  func(p *peer, id *keys.IdentityKey, s *protocol.Sealer)
+		want string
+	}{
+		{"binary frame", func(p *peer, _ *keys.IdentityKey, s *protocol.Sealer) {
+			p.sendFrame(p.forward(s, packetOf(mixnet.Regular), true))
+		}, "binary frame before authentication"},
+		{"garbage", func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) { p.sendRaw(true, []byte("hello")) }, "malformed request"},
+		{"claim", func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) { p.send(protocol.ClaimBandwidth{}) }, "authenticate first"},
+		{"legacy authentication", func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) {
+			p.sendRaw(true, []byte(`{"type":"authenticate","protocol_version":1,"address":"A","enc_address":"B","iv":"C"}`))
+		}, "legacy request is not supported"},
+		{"stranger", func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) {
+			p.send(protocol.NewAuthenticate(6, stranger, strangerSealer, strangerSealer.OwnNonce(), time.Now()))
+		}, "client is not registered"},
+		{"old version", request(func(a *protocol.Authenticate) { a.ProtocolVersion = 3 }), "unsupported protocol version"},
+		{"changed after signing", request(func(a *protocol.Authenticate) { a.RequestUnixTimestamp++ }), "invalid signature"},
+		{"another key", func(p *peer, id *keys.IdentityKey, _ *protocol.Sealer) {
+			p.send(protocol.NewAuthenticate(6, id, strangerSealer, strangerSealer.OwnNonce(), time.Now()))
+		}, "invalid address ciphertext"},
+		{"old", func(p *peer, id *keys.IdentityKey, s *protocol.Sealer) {
+			p.send(protocol.NewAuthenticate(6, id, s, s.OwnNonce(), time.Now().Add(-121*time.Second)))
+		}, "request is dated too far from the gateway's clock"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+				id, sealer := g.account()
+				c.say(p, id, sealer)
+				p.wantRefusal(c.want)
+				if err := g.lastEnd(); err == nil {
+					t.Error("Serve gives no reason")
+				}
+				if _, _, online, gone := g.counts(); online != 0 || gone != 0 {
+					t.Errorf("%d online, %d gone, want none", online, gone)
+				}
+				if got := g.server.Stats().Refused; got != 1 {
+					t.Errorf("%d refused, want 1", got)
+				}
+			})
+		})
+	}
+}
+
+// nodes.md §1.1: "10 s of silence allowed before each pre-authentication message"
+func TestSilenceBeforeAuthentication(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		for range 3 {
+			time.Sleep(silencePatience - time.Second)
+			p.send(protocol.AskProtocol{})
+			p.want(protocol.SupportedProtocol{Version: 6})
+		}
+		start := time.Now()
+		p.wantClosed()
+		if got := time.Since(start); got != silencePatience {
+			t.Errorf("closed after %v, want %v", got, silencePatience)
+		}
+	})
+}
+
+func TestQuestionsForEverKeepNoSocket(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		for range maxPreliminaries {
+			p.send(protocol.AskProtocol{})
+			p.want(protocol.SupportedProtocol{Version: 6})
+		}
+		p.wantRefusal("too many messages before authentication")
+	})
+}
+
+// nodes.md §1.9: "A Go gateway should answer pre-authentication pings with pongs and stay"
+func TestPingBeforeAuthentication(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		for range 3 {
+			if err := p.conn.Ping(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		id, sealer := g.account()
+		p.login(id, sealer, 6)
+	})
+}
+
+// nodes.md §1.4.1: "Each side waits at most 5 s for the next handshake message;
+// non-text frames and unparsable text are skipped, not fatal."
+func TestHandshakeSilence(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		reg, err := protocol.NewRegistration(keys.NewIdentityKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.send(protocol.HandshakePayload{ProtocolVersion: 6, Data: reg.Opening()})
+		p.next()
+		start := time.Now()
+		for range 4 {
+			time.Sleep(time.Second)
+			p.sendRaw(false, []byte("binary"))
+			p.sendRaw(true, []byte("no json"))
+		}
+		p.want(protocol.HandshakeError{Message: "handshake timed out"})
+		p.wantClosed()
+		if got := time.Since(start); got != handshakePatience {
+			t.Errorf("closed after %v, want %v", got, handshakePatience)
+		}
+	})
+}
+
+func TestHandshakeFailures(t *testing.T) {
+	begin := func(p *peer, data protocol.Octets) { p.send(protocol.HandshakePayload{ProtocolVersion: 6, Data: data}) }
+	opening := func(t *testing.T) protocol.Octets {
+		reg, err := protocol.NewRegistration(keys.NewIdentityKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reg.Opening()
+	}
+	t.Run("legacy opening", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			begin(p, opening(t)[:protocol.LegacyOpeningSize])
+			p.want(protocol.HandshakeError{Message: "legacy registration is not supported"})
+			p.wantClosed()
+		})
+	})
+	t.Run("81 bytes", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			begin(p, append(opening(t), 0))
+			p.want(protocol.HandshakeError{Message: "malformed registration"})
+			p.wantClosed()
+		})
+	})
+	t.Run("low-order ephemeral", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			o := opening(t)
+			clear(o[32:64])
+			begin(p, o)
+			p.want(protocol.HandshakeError{Message: "malformed registration"})
+			p.wantClosed()
+		})
+	})
+	t.Run("not admitted", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			g.admit = errors.New("a secret reason")
+			begin(p, opening(t))
+			p.wantRefusal("internal error")
+		})
+	})
+	t.Run("client gives up", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			begin(p, opening(t))
+			p.next()
+			p.send(protocol.HandshakeError{Message: "no"})
+			p.wantClosed()
+		})
+	})
+	t.Run("another message", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			begin(p, opening(t))
+			p.next()
+			p.send(protocol.AskProtocol{})
+			p.want(protocol.HandshakeError{Message: "unexpected message in the handshake"})
+			p.wantClosed()
+		})
+	})
+	// nodes.md §1.4.1: "The gateway must verify: … sigC under the identity from message 1"
+	t.Run("signature of another", func(t *testing.T) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			reg, err := protocol.NewRegistration(keys.NewIdentityKey())
+			if err != nil {
+				t.Fatal(err)
+			}
+			opening, other := reg.Opening(), keys.NewIdentityKey().Public()
+			copy(opening, other[:])
+			begin(p, opening)
+			answer := p.next().(protocol.HandshakePayload)
+			proof, _, err := reg.Finish(answer.Data, g.identity.Public(), protocol.NewNonce())
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin(p, proof)
+			p.want(protocol.HandshakePayload{ProtocolVersion: 6, Data: protocol.Octets{0}})
+			p.want(protocol.HandshakeError{Message: "invalid signature"})
+			p.wantClosed()
+			if len(g.accounts) != 0 {
+				t.Error("registered all the same")
+			}
+		})
+	})
+}
+
+// "An identity with a current key can never be registered anew by the legacy
+// opening."
+func TestH22LegacyOpeningChangesNothing(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := g.account()
+		x, err := ecdh.X25519().GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public := id.Public()
+		p.send(protocol.HandshakePayload{ProtocolVersion: 1, Data: append(protocol.Octets(public[:]), x.PublicKey().Bytes()...)})
+		p.want(protocol.HandshakeError{Message: "legacy registration is not supported"})
+		p.wantClosed()
+
+		again := clientPeer(t, g.connect(t.Context()))
+		again.login(id, sealer, 6)
+		again.conn.Close(session.CloseNormal, "")
+	})
+}
+
+// "Freshness of authentication is persisted before it is accepted; a clock that
+// went back does not open it again."
+func TestH22ReplayedAuthenticationIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, nil)
+		id, sealer := g.account()
+		request := protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now())
+		first := clientPeer(t, g.connect(t.Context()))
+		first.send(request)
+		if _, ok := first.next().(protocol.Authenticated); !ok {
+			t.Fatal("refused at first")
+		}
+		first.conn.Close(session.CloseNormal, "")
+		g.wg.Wait()
+
+		replay := clientPeer(t, g.connect(t.Context()))
+		replay.send(request)
+		replay.wantRefusal(string(ErrStale))
+
+		// A clock that went back: an older second, properly signed.
+		back := clientPeer(t, g.connect(t.Context()))
+		back.send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now().Add(-time.Second)))
+		back.wantRefusal(string(ErrStale))
+
+		time.Sleep(time.Second)
+		later := clientPeer(t, g.connect(t.Context()))
+		later.login(id, sealer, 6)
+		later.conn.Close(session.CloseNormal, "")
+		g.wg.Wait()
+	})
+}
+
+// nodes.md §1.9: the second connection of a client.
+func TestDuplicateConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, nil)
+		id, sealer := g.account()
+		first := clientPeer(t, g.connect(t.Context()))
+		first.login(id, sealer, 6)
+
+		// The older one lives: its reader answers the ping.
+		time.Sleep(time.Second)
+		second := clientPeer(t, g.connect(t.Context()))
+		second.send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now()))
+		reading, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); first.conn.Read(reading) }()
+		second.wantRefusal(string(ErrDuplicate))
+		stop()
+		<-done
+
+		// It is gone: nobody reads.
+		time.Sleep(time.Second)
+		old := g.session(id.Public())
+		third := clientPeer(t, g.connect(t.Context()))
+		third.login(id, sealer, 6)
+		if g.session(id.Public()) == old {
+			t.Error("the old session is still the live one")
+		}
+		if _, ok := old.Deliver(messageOf(0)); ok {
+			t.Error("delivered to an evicted session")
+		}
+		first.wantClosed()
+		third.conn.Close(session.CloseNormal, "")
+		g.wg.Wait()
+		if _, _, _, gone := g.counts(); gone != 2 {
+			t.Errorf("%d sessions gone, want 2", gone)
+		}
+	})
+}
+
+// nodes.md §1.9: "Clients … register on one socket, close it, and within the same
+// second open a second socket and send authenticateV2"
+func TestAuthenticationInTheSecondOfRegistration(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := shakeHands(t, g, p, 3)
+		second := clientPeer(t, g.connect(t.Context()))
+		second.login(id, sealer, 4)
+		second.conn.Close(session.CloseNormal, "")
+	})
+}
+
+// "Handshakes run in a bounded pool"
+func TestH23HandshakesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newFakeGateway(t, func(c *Config) { c.Handshakes = 2 })
+		id, sealer := g.account()
+		for range 2 {
+			if err := g.server.handshakes.Take(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := clientPeer(t, g.connect(t.Context()))
+		p.send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now()))
+		time.Sleep(2 * silencePatience) // it is not the client who is silent
+		if g.live[id.Public()] != nil {
+			t.Error("three handshakes at once, where two may be")
+		}
+		g.server.handshakes.Give()
+		p.want(protocol.Authenticated{ProtocolVersion: 6, Status: true, BandwidthRemaining: freeBandwidth})
+		p.conn.Close(session.CloseNormal, "")
+		g.wg.Wait()
+		if got := g.server.handshakes.Taken(); got != 1 {
+			t.Errorf("%d turns taken, want the 1 of the test", got)
+		}
+	})
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	for name, say := range map[string]func(*peer, *keys.IdentityKey, *protocol.Sealer){
+		"fresh": func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) {},
+		"live":  func(p *peer, id *keys.IdentityKey, s *protocol.Sealer) { p.login(id, s, 6) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newFakeGateway(t, nil)
+				id, sealer := g.account()
+				ctx, cancel := context.WithCancel(t.Context())
+				p := clientPeer(t, g.connect(ctx))
+				say(p, id, sealer)
+				synctest.Wait()
+				cancel()
+				p.wantClosed()
+				if err := g.lastEnd(); err != nil {
+					t.Errorf("Serve gives %v, want nil", err)
+				}
+			})
+		})
+	}
+}
+
+// No identity, key or text of a client is in what Serve returns or how a
+// Session prints.
+func TestH38ErrorsNameNobody(t *testing.T) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		id, sealer := g.account()
+		p.login(id, sealer, 6)
+		for range maxMalformed {
+			p.sendRaw(true, []byte(`{"type":"canary"}`))
+		}
+		p.wantRefusal("too many malformed messages")
+		err := g.lastEnd()
+		for _, canary := range []string{"canary", id.Public().String()} {
+			if err == nil || strings.Contains(err.Error(), canary) {
+				t.Errorf("Serve gives %v", err)
+			}
+		}
+	})
+}
+
+func TestNewServerChecksItsConfig(t *testing.T) {
+	g := newFakeGateway(t, nil)
+	for name, cfg := range map[string]Config{
+		"empty":       {},
+		"no traffic":  {Identity: g.identity, Accounts: g},
+		"small queue": {Identity: g.identity, Accounts: g, Handler: g, Queue: protocol.MaxMessage - 1},
+	} {
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
