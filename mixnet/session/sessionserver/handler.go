@@ -8,9 +8,9 @@ import (
 )
 
 // A Handler is what live sessions are connected to. Each session calls from its
-// own goroutine, and while one of the methods waits nothing is
-// read from that client, not even the answer to a ping. Admit and Claim may
-// wait, Packet for as long as the gateway takes nothing more from the client.
+// own goroutine, and while a method waits nothing is read from that client, not
+// even the answer to a ping. Admit and Claim may wait, and Packet as long as
+// the gateway takes nothing more from the client.
 type Handler interface {
 	// Admit is asked first when someone wants to register, before anything is
 	// computed: whether this client may, now. A client with a live session may
