@@ -54,6 +54,17 @@ func divUp(a, b int) int { return (a + b - 1) / b }
 // into fragments of size bytes: so many numbers [Split] wants.
 func Sets(length, size int) int { return layoutOf(size).sets(length + 1) }
 
+// Capacity is the length of the longest message that fits into count fragments
+// of size bytes.
+func Capacity(count, size int) int {
+	l := layoutOf(size)
+	links := max(0, 2*(divUp(count, PerSet)-1)) // where two sets meet, both fragments are linked
+	return max(0, count*l.plain-links*(l.plain-l.linked)-1)
+}
+
+// Count is how many fragments of size bytes a message of length bytes fills.
+func Count(length, size int) int { return layoutOf(size).fragments(length + 1) }
+
 // UseSecondary reports whether a message of length bytes should travel in
 // fragments of the secondary size rather than the primary: only if that takes
 // strictly fewer. The estimate counts one byte less room per fragment than

@@ -75,6 +75,21 @@ func TestCounts(t *testing.T) {
 	}
 }
 
+// The longest message for so many fragments fills so many, and one byte more does not fit.
+func TestCapacity(t *testing.T) {
+	for _, size := range plaintextRooms {
+		for _, n := range []int{1, 2, 10, 254, 255, 256, 257, 509, 510, 511, 512, 765, 766, 10_000} {
+			longest := Capacity(n, size)
+			if got, more := Count(longest, size), Count(longest+1, size); got != n || more != n+1 {
+				t.Errorf("%d fragments of %d bytes: %d bytes fill %d, and one more %d", n, size, longest, got, more)
+			}
+		}
+	}
+	if got := Capacity(0, 1611); got != 0 {
+		t.Errorf("no fragments hold %d bytes", got)
+	}
+}
+
 // sphinx.md §5.2: "The fragment always fills P exactly."
 func TestFragmentsAreFull(t *testing.T) {
 	for _, size := range plaintextRooms {

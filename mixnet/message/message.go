@@ -46,6 +46,20 @@ func (k Kind) underReply() bool { return k == Reply || k == SURBRequest }
 // hasBody reports whether messages of the kind have a Body.
 func (k Kind) hasBody() bool { return k == Plain || k == Data || k == Reply }
 
+// Overhead is how many bytes a message of the kind has besides its body, with
+// that many SURBs, of that many hops, in a list of either version.
+func (k Kind) Overhead(surbs, hops int, legacy bool) int {
+	switch {
+	case k.repliable():
+		return 1 + mixnet.SenderTagSize + 1 + listHeader + surbs*entrySize(legacy, hops)
+	case k == Reply:
+		return 2
+	case k == SURBRequest:
+		return 2 + mixnet.RecipientSize + 4
+	}
+	return 1
+}
+
 // A Message is what one client says to another.
 //
 //	0 ‖ body                                            Plain
@@ -85,8 +99,8 @@ const (
 )
 
 // AppendBinary implements [encoding.BinaryAppender]. It fails with
-// [mixnet.ErrTooLong] for a body that is too long, and for a message that could
-// not be parsed.
+// [mixnet.ErrTooLong] for a body that is too long, with [mixnet.ErrEmpty] for an
+// empty reply, and for a message that could not be parsed.
 func (m *Message) AppendBinary(b []byte) ([]byte, error) {
 	if len(m.Body) > mixnet.MaxMessage {
 		return b, mixnet.ErrTooLong
@@ -109,7 +123,7 @@ func (m *Message) AppendBinary(b []byte) ([]byte, error) {
 		}
 	case m.Kind == Reply:
 		if len(m.Body) == 0 {
-			return b, errors.New("message: empty reply")
+			return b, mixnet.ErrEmpty
 		}
 		b = append(b, typeReply, tagReply)
 	case m.Kind == SURBRequest:

@@ -64,6 +64,13 @@ func TestMessagesAndBack(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v, want %d", c.name, len(b)-1, err, c.size)
 			continue
 		}
+		hops := 0
+		if len(c.m.SURBs) > 0 {
+			hops = c.m.SURBs[0].SURB.Hops()
+		}
+		if got := c.m.Kind.Overhead(len(c.m.SURBs), hops, c.m.Legacy); got != c.size-len(c.m.Body) {
+			t.Errorf("%s: overhead of %d bytes, want %d", c.name, got, c.size-len(c.m.Body))
+		}
 		got, err := Parse(b[1:], c.m.Kind.underReply())
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
