@@ -78,7 +78,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Dial = new(net.Dialer).DialContext
 	}
 	c.Streams.Serve = c.Peers || c.Egress
-	c.Streams.Packet, c.Streams.Log = c.Traffic.Size, c.Log
+	c.Streams.Log = c.Log
 	c.Log = c.Log.With().Str("component", "endpoint").Logger()
 	return c, nil
 }

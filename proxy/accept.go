@@ -131,7 +131,14 @@ func (p *Proxy) connected(now time.Time, from mixnet.SenderTag, v protocol.Versi
 	o.streams++
 	p.remotes[from] = o
 	p.conns[k] = c
+	pin := !p.pinned[from] && !from.IsZero()
+	if pin {
+		p.pinned[from] = true
+	}
 	p.mu.Unlock()
+	if pin {
+		p.m.Pin(from, true)
+	}
 
 	for _, s := range sends {
 		c.receive(now, piece{seq: s.Seq, data: s.Data, closed: s.Closed})
@@ -179,7 +186,7 @@ func (p *Proxy) answer(to peer, r protocol.Response) {
 	}
 	ok := p.queue.add(func(ctx context.Context) {
 		lane := p.lane()
-		_ = to.send(ctx, body, lane, 0, nil) // the asker has gone, or will ask again
+		_ = to.send(ctx, body, lane, noSURBs, nil) // the asker has gone, or will ask again
 		p.closeLaneLater(lane)
 	})
 	if !ok {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"nym-socks5/mixnet"
 	"nym-socks5/proxy/protocol"
 )
 
@@ -34,13 +33,9 @@ type Config struct {
 	// TagLifetime is how long a sender tag is kept after its last use. If zero, it is 10 minutes.
 	TagLifetime time.Duration
 
-	// Packet is the size of packets the Messenger sends. If zero, it is mixnet.Regular.
-	Packet mixnet.PacketSize
 	// ChunkSize caps the data of one message in bytes. If zero, it is what fills
 	// whole packets and fits into 16 KiB, or four of the larger packets.
 	ChunkSize int
-	// MaxStock caps the reply SURBs a requester should hold under one tag. If zero, it is 800.
-	MaxStock int
 
 	// Streams caps the streams at a time. If zero, it is 4096.
 	Streams int
@@ -66,8 +61,6 @@ func (c Config) withDefaults() Config {
 	or(&c.HalfCloseQuiet, 20*time.Second)
 	or(&c.Coalesce, 3*time.Millisecond)
 	or(&c.TagLifetime, 10*time.Minute)
-	or(&c.Packet, mixnet.Regular)
-	or(&c.MaxStock, 800)
 	or(&c.Streams, 4096)
 	or(&c.StreamsPerTag, 256)
 	or(&c.Memory, 256<<20)

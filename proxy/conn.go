@@ -96,7 +96,7 @@ func (p *Proxy) newConn(now time.Time, k key, to peer, kind *peerKind) *Conn {
 		writable: make(chan struct{}, 1),
 		opened:   make(chan struct{}),
 		done:     make(chan struct{}),
-		out:      outbox{head: to.headerSize(), chunk: to.chunkSize(p.cfg.Packet, p.cfg.ChunkSize)},
+		out:      outbox{head: to.headerSize(), chunk: to.chunkSize(p.cfg.ChunkSize)},
 		idle:     idleTimer{limit: p.cfg.IdleLimit},
 		beat:     keepAlive{longest: p.cfg.KeepAlive},
 		end:      ending{dialing: to.dialing, quiet: p.cfg.HalfCloseQuiet, lastOut: now},

@@ -46,7 +46,7 @@ func (p *Proxy) Dial(ctx context.Context, requester mixnet.Recipient, target str
 		p.remove(c)
 		return nil, err
 	}
-	p.restock(c.ident, nil) // behind the Connect, whose SURBs count
+	p.updatePause(c.ident, nil)
 	p.hello(time.Now(), c.ident)
 	if !p.pump(c) {
 		c.fail(ErrClosed, false)
@@ -98,9 +98,9 @@ func (p *Proxy) open(requester mixnet.Recipient, o DialOptions) (*Conn, error) {
 // connect sends the Connect.
 func (p *Proxy) connect(ctx context.Context, c *Conn, target string) error {
 	msg := protocol.Connect{ID: c.key.id, Target: target}
-	surbs := c.ident.join(time.Now())
+	surbs := c.ident.join()
 	if p.cfg.RevealAddress {
-		msg.Return, surbs = p.m.Address(), -1
+		msg.Return = p.m.Address()
 	}
 	body, err := protocol.Request{Versions: c.peer.versions, Body: msg}.AppendBinary(nil)
 	if err != nil {
@@ -108,13 +108,10 @@ func (p *Proxy) connect(ctx context.Context, c *Conn, target string) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, p.cfg.DialTimeout)
 	defer cancel()
-	sent := time.Now()
 	err = c.peer.send(limited, body, c.lane, surbs, func(err error) {
 		if err != nil {
 			c.fail(&OpenError{ReasonNoAnswer}, false)
-			return
 		}
-		p.restock(c.ident, func() { c.ident.supply.measured(time.Since(sent)) })
 	})
 	switch {
 	case err == nil:

@@ -35,10 +35,6 @@ func (p *Proxy) response(now time.Time, m mixnet.Message) {
 		p.count.malformed.Add(1)
 		return
 	}
-	if ident != nil {
-		packets := p.packets(len(m.Body))
-		p.restock(ident, func() { ident.supply.arrived(now, packets) })
-	}
 	switch b := r.Body.(type) {
 	case protocol.Data:
 		if c := p.stream(key{m.To, true, b.ID}); c != nil {
@@ -53,12 +49,6 @@ func (p *Proxy) response(now time.Time, m mixnet.Message) {
 			p.controlAnswer(now, m.To, ident, b)
 		}
 	}
-}
-
-// packets estimates how many packets brought a reply.
-func (p *Proxy) packets(size int) int {
-	room := p.cfg.Packet.Fragment() - fragmentHeader
-	return (size + overheadReply + room - 1) / room
 }
 
 // stream finds a stream; nil, and counted, if there is none.

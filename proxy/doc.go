@@ -9,7 +9,7 @@
 //
 // Proxy.Run is the one reader of the Messenger. A stream has one goroutine, its
 // pump, which sends; what it decides is in plain structs that are told the time
-// (inbox, outbox, window, outcome, ending, idleTimer, keepAlive, supply). The
+// (inbox, outbox, window, outcome, ending, idleTimer, keepAlive). The
 // controlQueue sends the small messages that nobody may wait for.
 //
 // # Whom a message belongs to

@@ -29,12 +29,10 @@ type identity struct {
 	lastHello time.Time
 
 	mu      sync.Mutex // guards the following
-	supply  supply
-	active  int       // streams
-	left    time.Time // when the last stream ended
-	stalled int       // of them, those whose application does not read
-	stocked int       // what the Messenger was told last
-	asking  bool
+	active  int        // streams
+	stalled int        // of them, those whose application does not read
+	paused  bool       // what the Messenger was told last
+	telling bool       // it is being told
 }
 
 // isolation is the key of an identity.
@@ -66,7 +64,7 @@ func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
 		if len(p.identities) >= maxIdentities && !p.evictIdentity() {
 			return nil
 		}
-		id = &identity{key: k, to: k.to, home: home, kind: p.kindOf(now, k.to), supply: supply{most: p.cfg.MaxStock}}
+		id = &identity{key: k, to: k.to, home: home, kind: p.kindOf(now, k.to)}
 		if p.cfg.RevealAddress {
 			id.kind = &peerKind{}
 			id.kind.set(kindOther)
@@ -170,7 +168,7 @@ func (p *Proxy) sendHello(id *identity) {
 	}
 	surbs := querySURBs
 	if id.kind.get() == kindOurs {
-		surbs = 0 // a few from the stock will do
+		surbs = 0 // what it holds will do
 	}
 	to := peer{m: p.m, dialing: true, to: id.to, tag: id.tag}
 	p.queue.add(func(ctx context.Context) {
@@ -209,23 +207,27 @@ func (p *Proxy) wakeKind(k *peerKind) {
 	}
 }
 
+// Reply SURBs that messages of a stream carry, where the Messenger does not
+// know better.
+const (
+	furtherSURBs = 8  // with the Connect of a stream beside others of its tag: what it will be answered with
+	querySURBs   = 15 // with a lone control request (socks.md §5)
+	noSURBs      = -1 // with data, which fill their packets
+)
+
 // join counts a new stream and says how many SURBs its Connect carries.
-func (id *identity) join(now time.Time) int {
+func (id *identity) join() int {
 	id.mu.Lock()
 	defer id.mu.Unlock()
-	warm := !id.left.IsZero() && now.Sub(id.left) < warmFor
-	switch id.active++; {
-	case id.active > 1:
+	if id.active++; id.active > 1 {
 		return furtherSURBs
-	case warm:
-		return warmSURBs
 	}
-	return connectSURBs
+	return 0
 }
 
-// restock tells the Messenger how many reply SURBs the requester should hold,
-// if that has changed by enough. change is applied first.
-func (p *Proxy) restock(id *identity, change func()) {
+// updatePause tells the Messenger whether anybody reads what comes under a tag, if
+// that has changed by change, which is applied first.
+func (p *Proxy) updatePause(id *identity, change func()) {
 	if id == nil || id.tag.IsZero() {
 		return
 	}
@@ -234,31 +236,21 @@ func (p *Proxy) restock(id *identity, change func()) {
 	if change != nil {
 		change()
 	}
-	want := id.want(time.Now())
-	if d := want - id.stocked; id.asking || d == 0 || want > 0 && id.stocked > 0 && 8*max(d, -d) <= id.stocked {
+	if id.telling || id.unread() == id.paused {
 		return
 	}
-	id.asking = p.queue.add(func(context.Context) {
+	id.telling = p.queue.add(func(context.Context) {
 		id.mu.Lock()
-		want := id.want(time.Now())
-		id.stocked, id.asking = want, false
+		paused := id.unread()
+		id.paused, id.telling = paused, false
 		id.mu.Unlock()
-		p.m.Stock(id.tag, want)
+		p.m.Pause(id.tag, paused)
 	})
 }
 
-// want says how many SURBs the requester should hold. Where no application
-// reads, one of ours gets enough for its notes and keep-alives, since it keeps
-// to the window; others get none, so that they stop (socks.md §21.5).
-func (id *identity) want(now time.Time) int {
-	switch {
-	case id.active == 0:
-		return 0
-	case id.stalled < id.active:
-		idle := min(minStock+furtherSURBs*(id.active-1), id.supply.most/4)
-		return max(id.supply.want(now), idle)
-	case id.kind.get() == kindOurs:
-		return minStock
-	}
-	return 0
+// unread reports that nobody reads what comes: there is no stream, or none of
+// their applications does. A requester of ours keeps to the window, and needs
+// SURBs for notes and keep-alives; others are to stop (socks.md §21.5).
+func (id *identity) unread() bool {
+	return id.active == 0 || id.stalled == id.active && id.kind.get() != kindOurs
 }

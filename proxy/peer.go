@@ -18,7 +18,7 @@ type peer struct {
 	versions protocol.Versions
 }
 
-// send sends one message. SURBs counts for dialing only.
+// send sends one message, with that many reply SURBs if it is to be answered by some.
 func (p *peer) send(ctx context.Context, body []byte, lane mixnet.Lane, surbs int, done func(error)) error {
 	o := mixnet.SendOptions{Lane: lane, SURBs: surbs, Done: done}
 	switch {
@@ -26,7 +26,6 @@ func (p *peer) send(ctx context.Context, body []byte, lane mixnet.Lane, surbs in
 		o.As = p.tag
 		return p.m.Send(ctx, p.to, body, o)
 	case !p.to.IsZero():
-		o.SURBs = -1
 		return p.m.Send(ctx, p.to, body, o)
 	}
 	return p.m.Reply(ctx, p.tag, body, o)
@@ -63,28 +62,16 @@ func (p *peer) note(n protocol.Note) ([]byte, error) {
 	return protocol.Response{Versions: protocol.CurrentVersions, Body: protocol.ControlAnswer{Kind: protocol.ControlHealth, Extra: extra}}.AppendBinary(nil)
 }
 
-// What a message adds to the body before it is cut into fragments, and what a
-// fragment adds (sphinx.md §5.4 to §5.8), in bytes.
-const (
-	fragmentHeader    = 7
-	overheadPlain     = 1 + 1              // kind, padding
-	overheadReply     = 1 + 1 + 1          // kind, content, padding
-	overheadAnonymous = 1 + 16 + 1 + 4 + 1 // kind, tag, content, empty SURB list, padding
-)
-
 // chunkSize is how many data bytes make a message that fills whole packets:
 // as many packets as fit into what one read of the reference takes (socks.md §11.1).
-func (p *peer) chunkSize(size mixnet.PacketSize, most int) int {
+func (p *peer) chunkSize(most int) int {
 	const leastRead = 16 << 10
-	overhead := overheadReply
-	switch {
-	case p.dialing && !p.tag.IsZero():
-		overhead = overheadAnonymous
-	case p.dialing || !p.to.IsZero():
-		overhead = overheadPlain
+	o := mixnet.SendOptions{SURBs: noSURBs}
+	if p.dialing {
+		o.As = p.tag
 	}
-	room := size.Fragment() - fragmentHeader
-	chunk := max(max(leastRead, 4*size.Plaintext())/room, 1)*room - overhead - p.headerSize()
+	one := max(1, p.m.Room(o, 1))
+	chunk := p.m.Room(o, max(leastRead/one, 4)) - p.headerSize()
 	if most > 0 {
 		chunk = min(chunk, most)
 	}

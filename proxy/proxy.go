@@ -70,7 +70,8 @@ type Proxy struct {
 	closed     recent[key]
 	early      pending
 	remotes    map[mixnet.SenderTag]*remotePeer
-	knownPeers recent[mixnet.SenderTag] // strangers that are ours
+	pinned     map[mixnet.SenderTag]bool // strangers with streams, and for a while those who had some
+	knownPeers recent[mixnet.SenderTag]  // strangers that are ours
 	identities map[isolation]*identity
 	byTag      map[mixnet.SenderTag]*identity
 	requesters map[mixnet.Recipient]*requester
@@ -92,6 +93,7 @@ func New(m mixnet.Messenger, cfg Config) *Proxy {
 		conns:      make(map[key]*Conn),
 		closed:     recent[key]{ttl: recentAge, limit: recentStreams},
 		remotes:    make(map[mixnet.SenderTag]*remotePeer),
+		pinned:     make(map[mixnet.SenderTag]bool),
 		knownPeers: recent[mixnet.SenderTag]{ttl: kindAge, limit: knownPeerTags},
 		identities: make(map[isolation]*identity),
 		byTag:      make(map[mixnet.SenderTag]*identity),
@@ -155,8 +157,31 @@ func (p *Proxy) keepHouse(ctx context.Context) {
 		p.early.expire(now)
 		p.expireIdentities(now)
 		p.mu.Unlock()
+		p.unpin()
 		for _, c := range p.streams() {
 			c.age(now)
+		}
+	}
+}
+
+// unpin tells the Messenger which strangers have no stream any more.
+func (p *Proxy) unpin() {
+	var idle []mixnet.SenderTag
+	p.mu.Lock()
+	for tag := range p.pinned {
+		if p.remotes[tag] == nil {
+			delete(p.pinned, tag)
+			idle = append(idle, tag)
+		}
+	}
+	p.mu.Unlock()
+	for _, tag := range idle {
+		p.m.Pin(tag, false)
+		p.mu.RLock()
+		again := p.pinned[tag]
+		p.mu.RUnlock()
+		if again { // a stream has begun in between
+			p.m.Pin(tag, true)
 		}
 	}
 }

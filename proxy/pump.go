@@ -174,7 +174,7 @@ func (c *Conn) transmit(s step) {
 		}
 		done = c.onDone(s)
 	}
-	err := c.peer.send(c.ctx, s.body, c.lane, 0, done)
+	err := c.peer.send(c.ctx, s.body, c.lane, noSURBs, done)
 	if err == nil {
 		return
 	}
@@ -191,7 +191,6 @@ func (c *Conn) transmit(s step) {
 
 // onDone makes the callback that hears what became of a message.
 func (c *Conn) onDone(s step) func(error) {
-	sent := time.Now()
 	return func(err error) {
 		now := time.Now()
 		c.mu.Lock()
@@ -205,9 +204,6 @@ func (c *Conn) onDone(s step) func(error) {
 			c.failLocked(err, false) // the stream has a hole
 		}
 		c.unlock()
-		if err == nil && s.data && c.ident != nil {
-			c.p.restock(c.ident, func() { c.ident.supply.measured(now.Sub(sent)) })
-		}
 	}
 }
 
@@ -249,7 +245,7 @@ func (c *Conn) farewell() {
 	}
 	ctx, cancel := context.WithTimeout(c.p.base, farewellSend)
 	defer cancel()
-	if c.peer.send(ctx, s.body, c.lane, 0, c.onDone(s)) != nil {
+	if c.peer.send(ctx, s.body, c.lane, noSURBs, c.onDone(s)) != nil {
 		return
 	}
 	limit := time.NewTimer(farewellWait)

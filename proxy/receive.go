@@ -237,7 +237,7 @@ func (c *Conn) unlock() {
 		c.p.resetLargest()
 	}
 	if stall != 0 {
-		c.p.restock(c.ident, func() { c.ident.stalled += stall })
+		c.p.updatePause(c.ident, func() { c.ident.stalled += stall })
 	}
 	if grant {
 		c.grant()
@@ -259,9 +259,8 @@ func (c *Conn) leave() {
 	}
 	c.left = true
 	c.mu.Unlock()
-	c.p.restock(c.ident, func() {
+	c.p.updatePause(c.ident, func() {
 		c.ident.active--
-		c.ident.left = time.Now()
 		c.ident.stalled -= stalled
 	})
 }
@@ -321,7 +320,7 @@ func (c *Conn) note(op protocol.NoteOp) {
 func (p *Proxy) sendNote(ctx context.Context, to peer, n protocol.Note, lane mixnet.Lane) {
 	body, err := to.note(n)
 	if err == nil {
-		err = to.send(ctx, body, lane, 0, nil)
+		err = to.send(ctx, body, lane, noSURBs, nil)
 	}
 	if err != nil {
 		p.count.busy.Add(1)

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -44,8 +45,6 @@ type Client struct {
 	ended        chan struct{}  // closed when the loop has ended
 	lingers      sync.WaitGroup // of sessions; the goroutine that connects waits for it
 
-	mu    sync.Mutex
-	loads map[mixnet.Lane]int // packets in each lane, as of the loop's last turn
 }
 
 // An order is something a caller has the loop do.
@@ -89,7 +88,6 @@ func New(cfg Config) (*Client, error) {
 		changed:      make(chan struct{}, 1),
 		haveTopology: make(chan struct{}),
 		ended:        make(chan struct{}),
-		loads:        make(map[mixnet.Lane]int),
 	}
 	c.entry.Store(c.entries[0])
 	c.session.init()
@@ -148,19 +146,53 @@ func (c *Client) Receive(ctx context.Context) (mixnet.Message, error) { return c
 
 // Send implements [mixnet.Messenger].
 func (c *Client) Send(ctx context.Context, to mixnet.Recipient, body []byte, o mixnet.SendOptions) error {
+	if len(body) > mixnet.MaxMessage {
+		return mixnet.ErrTooLong
+	}
 	m := message.Message{Kind: message.Plain, Body: body}
-	out := &outgoing{lane: o.Lane, to: to, done: o.Done}
+	out := newOutgoing(o)
+	out.to = to
 	if !o.As.IsZero() {
 		m.Kind, m.From, m.Legacy = message.Data, o.As, c.legacyLists()
-		if o.SURBs > 0 {
-			var err error
-			if m.SURBs, out.entry, err = c.takeSURBs(o.SURBs); err != nil {
-				return err
-			}
+		if err := c.attach(ctx, out, o); err != nil {
+			return err
 		}
-		out.tag, out.surbs = o.As, m.SURBs
+		m.SURBs = out.surbs
 	}
 	return c.offer(ctx, out, &m)
+}
+
+// attach makes the reply SURBs that a message carries. It waits for the first
+// snapshot of the topology, through which they lead.
+func (c *Client) attach(ctx context.Context, out *outgoing, o mixnet.SendOptions) error {
+	out.tag = o.As
+	if o.SURBs < 0 {
+		return nil
+	}
+	select {
+	case <-c.haveTopology:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.ended:
+		return mixnet.ErrClosed
+	}
+	n := o.SURBs
+	if n == 0 {
+		c.order(func(l *loop) {
+			n = l.granted.attach(o.As, time.Now())
+			out.counted, out.entry = n, l.entry
+		})
+	}
+	if n == 0 {
+		return nil
+	}
+	counted := out.entry
+	var err error
+	if out.surbs, out.entry, err = c.takeSURBs(n); err != nil || counted != out.entry {
+		c.uncount(o.As, out.counted, counted)
+		out.counted = 0
+	}
+	return err
 }
 
 // legacyLists says that our SURBs go into lists of the first version: those
@@ -170,33 +202,48 @@ func (c *Client) legacyLists() bool { return c.traffic.Version == sphinx.Version
 // Reply implements [mixnet.Messenger].
 func (c *Client) Reply(ctx context.Context, tag mixnet.SenderTag, body []byte, o mixnet.SendOptions) error {
 	m := message.Message{Kind: message.Reply, Body: body}
-	return c.offer(ctx, &outgoing{lane: o.Lane, tag: tag, reply: true, done: o.Done}, &m)
+	out := newOutgoing(o)
+	out.tag, out.reply = tag, true
+	return c.offer(ctx, out, &m)
 }
 
 // offer cuts a message up and hands it to the loop. It waits until the lane
 // has room.
 func (c *Client) offer(ctx context.Context, out *outgoing, m *message.Message) error {
-	if err := c.cut(out, m); err != nil {
-		return err
+	err := c.cut(out, m)
+	if err == nil {
+		err = ctx.Err() // an ended one sends nothing
 	}
-	select {
-	case c.offers <- out:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-c.ended:
-		return mixnet.ErrClosed
+	if err == nil {
+		select {
+		case c.offers <- out:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-c.ended:
+			err = mixnet.ErrClosed
+		}
+	}
+	if err != nil {
+		c.uncount(out.tag, out.counted, out.entry)
+		return err
 	}
 	select {
 	case <-out.accepted:
 		return out.err
 	case <-ctx.Done():
-		if out.withdraw() {
-			return ctx.Err()
+		if !out.state.CompareAndSwap(stateOffered, stateWithdrawn) {
+			<-out.accepted // a lane has had room meanwhile
+			return out.err
 		}
-		<-out.accepted
-		return out.err
-	case <-c.ended:
-		return mixnet.ErrClosed
+		c.order(func(l *loop) { l.withdrawn(out) })
+		return ctx.Err()
+	}
+}
+
+// uncount has the loop count SURBs as under way no more.
+func (c *Client) uncount(tag mixnet.SenderTag, n int, to *entry) {
+	if n > 0 {
+		c.order(func(l *loop) { l.uncount(tag, n, to) })
 	}
 }
 
@@ -228,13 +275,26 @@ func (c *Client) CloseLane(id mixnet.Lane) {
 }
 
 // LaneLen implements [mixnet.Messenger].
-func (c *Client) LaneLen(id mixnet.Lane) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.loads[id]
+func (c *Client) LaneLen(id mixnet.Lane) (n int) {
+	c.order(func(l *loop) { n = l.lanes.load(id) })
+	return n
 }
 
-// Stock implements [mixnet.Messenger].
-func (c *Client) Stock(tag mixnet.SenderTag, want int) {
-	c.order(func(l *loop) { l.want(tag, want) })
+// Room implements [mixnet.Messenger].
+func (c *Client) Room(o mixnet.SendOptions, packets int) int {
+	overhead := message.Reply.Overhead(0, 0, false)
+	if !o.As.IsZero() {
+		overhead = message.Data.Overhead(max(0, o.SURBs), topology.Hops, c.legacyLists())
+	}
+	return max(0, min(fragment.Capacity(packets, c.traffic.Size.Fragment())-overhead, mixnet.MaxMessage))
+}
+
+// Pause implements [mixnet.Messenger].
+func (c *Client) Pause(tag mixnet.SenderTag, paused bool) {
+	c.order(func(l *loop) { l.pause(tag, paused) })
+}
+
+// Pin implements [mixnet.Messenger].
+func (c *Client) Pin(tag mixnet.SenderTag, pinned bool) {
+	c.order(func(l *loop) { l.held.pin(tag, pinned) })
 }

@@ -162,15 +162,15 @@ func TestH12H13Origins(t *testing.T) {
 		bob.want([]byte("one"))
 		alice.send(bob.Address(), []byte("two"), mixnet.SendOptions{As: second, SURBs: 12})
 		bob.want([]byte("two"))
-		alice.Stock(second, 0) // grants nothing more under the second tag
+		alice.Pause(second, true) // grants nothing more under the second tag
 		bob.reply(second, randomBody(20*1600), mixnet.SendOptions{Lane: 2})
-		bob.reply(first, []byte("to the first"), mixnet.SendOptions{Lane: 1})
-		if m := alice.want([]byte("to the first")); m.To != first {
-			t.Errorf("origin %v, want the first tag", m.To)
-		}
 		time.Sleep(time.Minute)
 		if got := alice.Stats().SURBsGranted; got != 24 {
 			t.Errorf("%d SURBs granted, want only the 24 of the messages", got)
+		}
+		bob.reply(first, []byte("to the first"), mixnet.SendOptions{Lane: 1})
+		if m := alice.want([]byte("to the first")); m.To != first {
+			t.Errorf("origin %v, want the first tag", m.To)
 		}
 	})
 }
@@ -602,28 +602,33 @@ func TestConversationOutlivesRotation(t *testing.T) {
 		cfg := Config{Traffic: Fast(), Refresh: time.Minute}
 		alice, bob := n.client(0, cfg), n.client(1, cfg)
 		tag := mixnet.NewSenderTag()
-		alice.Stock(tag, 40)
-		alice.send(bob.Address(), []byte("before"), mixnet.SendOptions{As: tag, SURBs: 20})
-		bob.want([]byte("before"))
-		bob.reply(tag, []byte("yes"), mixnet.SendOptions{})
-		alice.want([]byte("yes"))
+		exchange := func() {
+			t.Helper()
+			alice.send(bob.Address(), []byte("are you there?"), mixnet.SendOptions{As: tag})
+			bob.want([]byte("are you there?"))
+			bob.reply(tag, []byte("yes"), mixnet.SendOptions{})
+			alice.want([]byte("yes"))
+		}
+		exchange()
 		for _, resting := range []bool{true, false} {
-			if resting {
-				alice.Stock(tag, 0) // no stream is open
-			} else {
-				alice.Stock(tag, 40)
+			hour := func() {
+				for range 60 {
+					if !resting {
+						exchange()
+					}
+					time.Sleep(time.Minute)
+				}
 			}
-			time.Sleep(time.Hour)
+			alice.Pause(tag, resting) // no stream is open
+			hour()
 			n.rotate()
-			time.Sleep(time.Hour)
+			hour()
 			n.drop()
-			time.Sleep(time.Hour)
-			if resting {
-				alice.Stock(tag, 40)
-			}
+			hour()
+			alice.Pause(tag, false)
 			body := randomBody(20_000)
 			began := time.Now()
-			alice.send(bob.Address(), []byte("after"), mixnet.SendOptions{As: tag, SURBs: 3})
+			alice.send(bob.Address(), []byte("after"), mixnet.SendOptions{As: tag})
 			bob.want([]byte("after"))
 			bob.reply(tag, body, mixnet.SendOptions{})
 			alice.want(body)
@@ -642,7 +647,6 @@ func TestDownloadOverRotation(t *testing.T) {
 		cfg := Config{Traffic: Fast(), Refresh: time.Second}
 		alice, bob := n.client(0, cfg), n.client(1, cfg)
 		tag := mixnet.NewSenderTag()
-		alice.Stock(tag, 60)
 		alice.send(bob.Address(), []byte("go"), mixnet.SendOptions{As: tag, SURBs: 20})
 		bob.want([]byte("go"))
 		time.Sleep(time.Minute)

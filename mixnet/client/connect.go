@@ -13,14 +13,6 @@ import (
 	"nym-socks5/mixnet/topology"
 )
 
-// Pauses between attempts to reach the gateway or the directory.
-const (
-	firstPause = 500 * time.Millisecond
-	longPause  = 30 * time.Second
-	steadyTime = time.Minute // a session that lasted this long was a good one
-	dialTime   = 10 * time.Second
-)
-
 // A backoff gives growing pauses, each drawn between a half and one and a half
 // of its step, so that clients do not return in step (H05). If first and most
 // are zero, steps grow from firstPause to longPause.
@@ -89,10 +81,6 @@ type login struct {
 	sealer  *protocol.Sealer // of its key; nil: not registered
 	refused int              // since an authentication was accepted
 }
-
-// maxRefusals is how often a gateway may refuse an authentication before the
-// client registers anew.
-const maxRefusals = 3
 
 // logIn registers or authenticates.
 func (c *Client) logIn(ctx context.Context, conn session.MessageConn, h *entry) (*session.Client, error) {

@@ -188,9 +188,8 @@ func TestWithdrawnOfferIsSkipped(t *testing.T) {
 	for _, o := range []*outgoing{first, second, third} {
 		l.offer(o)
 	}
-	if first.withdraw() || !second.withdraw() {
-		t.Fatal("only what was not accepted can be withdrawn")
-	}
+	second.state.Store(stateWithdrawn)
+	l.withdrawn(second)
 	l.release(first, 2)
 	if isAccepted(second) || !isAccepted(third) {
 		t.Error("the withdrawn message is in the way")
@@ -204,7 +203,7 @@ func TestCloseLane(t *testing.T) {
 	queued.done = func(err error) { fate = append(fate, err) }
 	l.offer(queued)
 	l.offer(waits)
-	l.abandon(func(o *outgoing) bool { return o.lane == 1 }, mixnet.ErrLaneClosed)
+	l.abandon(func(o *outgoing) bool { return o.lane == 1 }, func(o *outgoing) { o.finish(mixnet.ErrLaneClosed) })
 	if len(fate) != 1 || !errors.Is(fate[0], mixnet.ErrLaneClosed) {
 		t.Errorf("fate of the queued message: %v", fate)
 	}
@@ -321,16 +320,16 @@ func someSURBs(n int) []surb.Reply {
 }
 
 // sphinx.md §6.6: "k = min(f, available − 10)", the request "consumes one SURB regardless of the minimum"
-func TestPoolKeepsItsReserve(t *testing.T) {
-	ps := newHeldSURBs()
+func TestHeldSURBsKeepTheirReserve(t *testing.T) {
+	h := newHeldSURBs()
 	tag := mixnet.NewSenderTag()
-	if ps.known(tag) || ps.can(tag, true) || ps.ask(tag, 5, t0) != 0 {
+	if h.known(tag) || h.can(tag, true) || h.ask(tag, 5, t0) != 0 {
 		t.Fatal("an unknown tag has SURBs")
 	}
-	ps.add(tag, someSURBs(15), false, t0)
+	h.add(tag, someSURBs(15), false, t0)
 	spent := 0
-	for ps.can(tag, false) {
-		if _, ok := ps.take(tag); !ok {
+	for h.can(tag, false) {
+		if _, ok := h.take(tag); !ok {
 			t.Fatal("nothing to take")
 		}
 		spent++
@@ -338,56 +337,39 @@ func TestPoolKeepsItsReserve(t *testing.T) {
 	if spent != 5 {
 		t.Errorf("%d of 15 SURBs spent on data, want 5", spent)
 	}
-	if !ps.can(tag, true) {
+	if !h.can(tag, true) {
 		t.Error("the reserve must serve a request")
 	}
-	if n := ps.ask(tag, 27, t0); n < 27 || n > maxRequest {
+	if n := h.ask(tag, 27, t0); n < 27 || n > maxRequest {
 		t.Errorf("asks for %d with 27 waiting", n)
 	}
-	if n := ps.ask(tag, 27, t0); n != 0 {
+	if n := h.ask(tag, 27, t0); n != 0 {
 		t.Errorf("asks for %d more at once", n)
 	}
-	if n := ps.ask(tag, 27, t0.Add(askAgainAfter+time.Second)); n < 27 {
+	if n := h.ask(tag, 27, t0.Add(askAgainAfter+time.Second)); n < 27 {
 		t.Errorf("asks for %d again after silence, want as many as wait", n)
 	}
 }
 
-func TestPoolBounds(t *testing.T) {
-	ps := newHeldSURBs()
-	tag := mixnet.NewSenderTag()
-	young := someSURBs(maxPerTag)
-	ps.add(tag, someSURBs(100), false, t0)
-	ps.add(tag, young, false, t0)
-	if s, _ := ps.take(tag); s.Key != young[0].Key {
-		t.Error("over the bound the oldest must go")
-	}
-	for range maxTags {
-		ps.add(mixnet.NewSenderTag(), someSURBs(1), false, t0.Add(time.Second))
-	}
-	if len(ps.byTag) != maxTags || ps.known(tag) {
-		t.Errorf("%d tags, the oldest known: %v", len(ps.byTag), ps.known(tag))
-	}
-}
-
 // sphinx.md §7.2: "parity contradicting the current rotation → drop; Unknown → keep"
-func TestPoolRetiresOldRotations(t *testing.T) {
-	ps := newHeldSURBs()
+func TestHeldSURBsRetireOldRotations(t *testing.T) {
+	h := newHeldSURBs()
 	tag := mixnet.NewSenderTag()
 	add := func(rotation uint32, byte mixnet.Rotation) {
-		ps.rotation = rotation
+		h.rotation = rotation
 		s := someSURBs(1)
 		s[0].Rotation = byte
-		ps.add(tag, s, false, t0)
+		h.add(tag, s, false, t0)
 	}
 	add(6, mixnet.RotationEven)    // parity of 8, but too old
 	add(7, mixnet.RotationOdd)     // the rotation before
 	add(7, mixnet.RotationUnknown) // made by an old client
 	add(8, mixnet.RotationEven)
 	add(8, mixnet.RotationOdd) // made just before the change
-	ps.retire(mixnet.RotationEven)
+	h.retire(mixnet.RotationEven)
 	var left []mixnet.Rotation
 	for {
-		s, ok := ps.take(tag)
+		s, ok := h.take(tag)
 		if !ok {
 			break
 		}
@@ -398,95 +380,134 @@ func TestPoolRetiresOldRotations(t *testing.T) {
 	}
 }
 
-func TestStockAfterRotation(t *testing.T) {
-	s := newGranted()
-	idle, busy := mixnet.NewSenderTag(), mixnet.NewSenderTag()
-	for _, tag := range []mixnet.SenderTag{idle, busy} {
-		s.open(tag, mixnet.Recipient{}, t0).there = 40
+func TestGrantedAfterRotation(t *testing.T) {
+	g := newGranted()
+	var to mixnet.Recipient
+	rand.Read(to.Identity[:])
+	paused, silent, busy, unheard := mixnet.NewSenderTag(), mixnet.NewSenderTag(), mixnet.NewSenderTag(), mixnet.NewSenderTag()
+	now := t0.Add(time.Hour)
+	for _, tag := range []mixnet.SenderTag{paused, silent, busy, unheard} {
+		at := now
+		if tag == silent {
+			at = t0
+		}
+		g.spoke(tag, to, 40, 40, at)
+		g.byTag[tag].there = 40
+		if tag != unheard {
+			g.byTag[tag].arrived(at)
+		}
 	}
-	s.byTag[idle].want, s.byTag[busy].want = -1, 30
-	if short := s.outdated(false); !slices.Equal(short, []mixnet.SenderTag{busy}) {
-		t.Errorf("%d tags are given new SURBs, want that with streams", len(short))
+	g.pause(paused, true, now)
+	short := g.outdated(false, now)
+	if len(short) != 2 || short[busy] != 40 || short[unheard] != startSURBs {
+		t.Errorf("new SURBs: %v, want 40 for the busy tag and %d for the one that has not answered yet", short, startSURBs)
 	}
-	s.byTag[idle].want = 20
-	if got := s.short(idle); got != 20 {
-		t.Errorf("used again, the other is short of %d, want 20", got)
+	g.pause(paused, false, now)
+	if got := g.short(paused, now); got != 40 {
+		t.Errorf("read again, it is short of %d, want 40", got)
 	}
 }
 
 // sphinx.md §6.6: "if nothing for > 5 min … drop the tag's waiting data"
-func TestPoolGivesUp(t *testing.T) {
-	ps := newHeldSURBs()
+func TestHeldSURBsGiveUp(t *testing.T) {
+	h := newHeldSURBs()
 	tag := mixnet.NewSenderTag()
-	ps.add(tag, someSURBs(3), false, t0)
+	h.add(tag, someSURBs(3), false, t0)
 	waits := func(mixnet.SenderTag) int { return 1 }
-	if gone := ps.expire(t0.Add(4*time.Minute), waits); len(gone) != 0 {
+	if gone := h.expire(t0.Add(4*time.Minute), waits); len(gone) != 0 {
 		t.Fatal("gave up too early")
 	}
-	if gone := ps.expire(t0.Add(6*time.Minute), waits); len(gone) != 1 || gone[0] != tag {
+	if gone := h.expire(t0.Add(6*time.Minute), waits); len(gone) != 1 || gone[0] != tag {
 		t.Fatalf("gave up on %d tags, want 1", len(gone))
 	}
-	if ps.expire(t0.Add(25*time.Hour), func(mixnet.SenderTag) int { return 0 }); ps.known(tag) {
+	if h.expire(t0.Add(25*time.Hour), func(mixnet.SenderTag) int { return 0 }); h.known(tag) {
 		t.Error("a tag unheard of for a day is remembered")
 	}
 }
 
 // socks.md §21.5: "count SURBs as delivered only when the packets that carried them are acknowledged"
-func TestStockCountsWhatArrived(t *testing.T) {
-	s := newGranted()
+func TestGrantedCountsWhatArrived(t *testing.T) {
+	g := newGranted()
 	tag := mixnet.NewSenderTag()
 	var to mixnet.Recipient
 	rand.Read(to.Identity[:])
-	st := s.open(tag, to, t0)
-	st.want = 50
-	if got := s.short(tag); got != 50 {
+	g.spoke(tag, to, 0, 0, t0)
+	gt := g.byTag[tag]
+	wants := func(n int) { gt.burst, gt.shrunk, gt.heard, gt.rate, gt.count = n, t0, t0, 0, 0 }
+	wants(50)
+	if got := g.short(tag, t0); got != 50 {
 		t.Fatalf("short of %d, want 50", got)
 	}
 	out := someSURBs(20)
-	s.remember(tag, out, t0)
-	s.sent(tag, len(out))
-	if got := s.short(tag); got != 30 {
+	g.remember(tag, out, t0)
+	g.sent(tag, len(out))
+	if got := g.short(tag, t0); got != 30 {
 		t.Errorf("short of %d with 20 under way, want 30", got)
 	}
-	s.delivered(tag, 20, true)
+	g.delivered(tag, 20, true)
 	for _, r := range out[:15] {
-		k, ok := s.use(surb.DigestOf(r.Key), t0)
+		k, ok := g.use(surb.DigestOf(r.Key), t0)
 		if !ok || k.tag != tag || k.key != r.Key {
 			t.Fatal("a reply key is not found by its digest")
 		}
-		if _, again := s.use(surb.DigestOf(r.Key), t0); again {
+		if _, again := g.use(surb.DigestOf(r.Key), t0); again {
 			t.Fatal("a reply key works twice") // sphinx.md §5.9: "entries are removed on use (single use)"
 		}
 	}
-	if got := s.short(tag); got != 45 {
+	wants(50)
+	if got := g.short(tag, t0); got != 45 {
 		t.Errorf("short of %d with 5 left, want 45", got)
 	}
-	s.delivered(tag, 0, true)
-	s.sent(tag, 30)
-	s.delivered(tag, 30, false)
-	if got := s.short(tag); got != 45 {
+	g.delivered(tag, 0, true)
+	g.sent(tag, 30)
+	g.delivered(tag, 30, false)
+	if got := g.short(tag, t0); got != 45 {
 		t.Errorf("SURBs that never arrived count: short of %d, want 45", got)
 	}
 	// "treat a top-up request as 'stock is at or below the reserve'"
-	st.there = 40
-	if n, got := s.requested(tag, 1000); n != maxGrant || got != to {
+	gt.there = 40
+	if n, got := g.requested(tag, 1000); n != maxGrant || got != to {
 		t.Errorf("a request for 1000 is honoured with %d", n)
 	}
-	if got := s.short(tag); got != 40 {
+	if got := g.short(tag, t0); got != 40 {
 		t.Errorf("short of %d after a request, want 40", got)
 	}
 	// "decay the estimate with time"
-	st.there, st.used = 50, t0.Add(2*time.Minute)
-	if low := s.fade(t0.Add(2 * time.Minute)); len(low) != 1 || st.there >= 25 {
-		t.Errorf("after two minutes %.0f of 50 are believed there", st.there)
+	wants(200)
+	gt.there, gt.heard = 50, t0.Add(2*time.Minute)
+	if low := g.fade(t0.Add(2 * time.Minute)); len(low) != 1 || gt.there >= 25 {
+		t.Errorf("after two minutes %.0f of 50 are believed there", gt.there)
 	}
-	// hardening: "A client whose app does not read SHOULD stop granting SURBs"
-	st.want = -1
-	if n, _ := s.requested(tag, 10); n != 0 {
-		t.Errorf("grants %d though told to grant none", n)
+	// "A client whose app does not read SHOULD stop granting SURBs"
+	g.pause(tag, true, t0)
+	if n, _ := g.requested(tag, 10); n != 0 {
+		t.Errorf("grants %d while paused", n)
 	}
-	if n, _ := s.requested(mixnet.NewSenderTag(), 10); n != 0 {
+	if n := g.short(tag, t0); n != 0 {
+		t.Errorf("short of %d while paused", n)
+	}
+	if n, _ := g.requested(mixnet.NewSenderTag(), 10); n != 0 {
 		t.Error("grants for a tag that is none of ours")
+	}
+}
+
+// A message whose sender leaves it to us carries what begins a conversation;
+// those behind it a few, until the far end has half as many again.
+func TestAttach(t *testing.T) {
+	g := newGranted()
+	tag := mixnet.NewSenderTag()
+	got := make([]int, 6)
+	for i := range got {
+		got[i] = g.attach(tag, t0)
+		g.spoke(tag, mixnet.Recipient{}, got[i], got[i], t0)
+	}
+	if want := []int{startSURBs, spareSURBs, spareSURBs, spareSURBs, 1, 0}; !slices.Equal(got, want) {
+		t.Errorf("messages carry %v, want %v", got, want)
+	}
+	g.delivered(tag, 30, true)
+	g.fade(t0.Add(time.Hour)) // nobody knows what is still there
+	if n := g.attach(tag, t0.Add(time.Hour)); n != startSURBs {
+		t.Errorf("after an hour %d, want %d", n, startSURBs)
 	}
 }
 

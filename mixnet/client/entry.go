@@ -64,15 +64,6 @@ func newEntries(entries []Entry, enc keys.Encryption) (all []*entry) {
 	return all
 }
 
-// Habits of a client with several entries.
-const (
-	moveAfter  = 10 * time.Second // without a session; half to one and a half of it (H05)
-	moveSlow   = 5 * time.Minute  // what that grows to while no entry can be reached
-	tryFirst   = 10 * time.Second // between attempts to go back to the first, likewise
-	trySlow    = 10 * time.Minute // what that grows to while the first does not last
-	lingerTime = time.Minute      // what an entry that was left may still push
-)
-
 // connect keeps a session with one of the gateways up. It never gives up.
 func (c *Client) connect(ctx context.Context) error {
 	select {
@@ -257,7 +248,5 @@ func (l *loop) entryChanged() {
 		return
 	}
 	l.replaceCover()
-	for _, tag := range l.granted.outdated(true) {
-		l.topUp(tag, l.granted.byTag[tag])
-	}
+	l.replaceSURBs(true)
 }

@@ -36,7 +36,6 @@ func TestH26FailoverAndBack(t *testing.T) {
 		first, second := cfg.Entries[0].Identity.Public(), cfg.Entries[1].Identity.Public()
 		gateways := n.nw.Gateways()
 		tag := mixnet.NewSenderTag()
-		alice.Stock(tag, 60)
 		exchange := func(what string) {
 			t.Helper()
 			body := randomBody(60_000)
@@ -93,7 +92,6 @@ func TestHomeLivesAgainAtOnce(t *testing.T) {
 		alice, bob := n.client(0, cfg), n.client(1, Config{Traffic: Fast()})
 		first, gateway := cfg.Entries[0].Identity.Public(), n.nw.Gateways()[0].Identity
 		tag := mixnet.NewSenderTag()
-		alice.Stock(tag, 200)
 		for i := range 10 {
 			alice.send(bob.Address(), []byte("question"), mixnet.SendOptions{As: tag, SURBs: 5})
 			bob.want([]byte("question"))

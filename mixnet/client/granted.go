@@ -8,16 +8,6 @@ import (
 	"nym-socks5/mixnet/surb"
 )
 
-// Bounds of one who is answered through reply SURBs (sphinx.md §6.7).
-const (
-	maxGrant     = 500 // honoured of one request
-	perGrant     = 24  // SURBs in one message: 7 regular packets
-	maxOurTags   = 4096
-	keyLifetime  = 24 * time.Hour
-	maxReplyKeys = 1 << 18 // outstanding in all: 24 hours of what one client may grant
-	decayEvery   = 10 * time.Second
-)
-
 // granted knows which reply SURBs of ours are out: the keys by which their
 // answers are recognised, and an estimate of what each far end still holds.
 // The loop owns it.
@@ -33,17 +23,17 @@ type replyKey struct {
 	at  time.Time
 }
 
-// A grantedTag is an estimate of what the far end of one tag holds. It is corrected
-// by facts: SURBs count as delivered once the packets that carry them are
-// acknowledged, a request means that hardly any are left, and what is believed
-// fades with time, as SURBs on dead routes vanish unseen (socks.md §21.5).
+// A grantedTag is an estimate of what the far end of one tag holds, beside what
+// it should hold. The estimate is corrected by facts: SURBs count as delivered
+// once the packets that carry them are acknowledged, a request means that hardly
+// any are left, and what is believed fades with time, as SURBs on dead routes
+// vanish unseen (socks.md §21.5).
 type grantedTag struct {
+	supply
 	to      mixnet.Recipient
-	there   float64 // believed to be there
-	sending int     // under way and not yet acknowledged
-	want    int     // by order of the caller; 0: no order, below 0: grant nothing
-	used    time.Time
-	decayed time.Time
+	there   float64   // believed to be there
+	sending int       // under way and not yet acknowledged
+	decayed time.Time // when what is believed faded last
 	filled  time.Time // when it was found low last while nothing came
 }
 
@@ -51,112 +41,153 @@ func newGranted() *granted {
 	return &granted{keys: make(map[surb.Digest]replyKey), byTag: make(map[mixnet.SenderTag]*grantedTag)}
 }
 
-// open makes sure that a tag of ours is known, with the recipient it is used
-// towards. Of too many tags the one unused for longest is forgotten.
-func (s *granted) open(tag mixnet.SenderTag, to mixnet.Recipient, now time.Time) *grantedTag {
-	st := s.byTag[tag]
-	if st == nil {
-		if len(s.byTag) >= maxOurTags {
-			s.evict()
+// open makes sure that a tag of ours is known. Of too many tags the one unused
+// for longest is forgotten.
+func (g *granted) open(tag mixnet.SenderTag, now time.Time) *grantedTag {
+	t := g.byTag[tag]
+	if t == nil {
+		if len(g.byTag) >= maxOurTags {
+			g.evict()
 		}
-		st = &grantedTag{decayed: now}
-		s.byTag[tag] = st
+		t = &grantedTag{decayed: now, supply: supply{spoken: now}}
+		g.byTag[tag] = t
 	}
-	st.to, st.used = to, now
-	return st
+	return t
 }
 
-func (s *granted) evict() {
+func (g *granted) evict() {
 	var oldest mixnet.SenderTag
 	var at time.Time
-	for tag, st := range s.byTag {
-		if at.IsZero() || st.used.Before(at) {
-			oldest, at = tag, st.used
+	for tag, t := range g.byTag {
+		if used := later(t.heard, t.spoken); at.IsZero() || used.Before(at) {
+			oldest, at = tag, used
 		}
 	}
-	delete(s.byTag, oldest)
+	delete(g.byTag, oldest)
+}
+
+// attach says how many SURBs a message under a tag carries whose sender leaves
+// that to us: what the far end lacks of what begins a conversation. If it should
+// lack few, it gets few: with them it can ask for more, if it has lost what it
+// held. They count as under way.
+func (g *granted) attach(tag mixnet.SenderTag, now time.Time) int {
+	t := g.open(tag, now)
+	lack := startSURBs - t.sending - int(t.there)
+	if lack < startSURBs/2 {
+		lack = min(spareSURBs, max(0, lack+startSURBs/2))
+	}
+	t.sending += lack
+	return lack
+}
+
+// spoke notes that a message of ours carries n SURBs of a tag, of which counted
+// are counted as under way already.
+func (g *granted) spoke(tag mixnet.SenderTag, to mixnet.Recipient, n, counted int, now time.Time) {
+	t := g.open(tag, now)
+	t.to = to
+	t.attached(now, n)
+	t.sending += n - counted
+}
+
+// measured notes how long a message under a tag took to be acknowledged.
+func (g *granted) measured(tag mixnet.SenderTag, d time.Duration) {
+	if t := g.byTag[tag]; t != nil {
+		t.measured(d)
+	}
+}
+
+// pause notes whether what comes under a tag is read.
+func (g *granted) pause(tag mixnet.SenderTag, paused bool, now time.Time) {
+	if t := g.byTag[tag]; t != nil || paused {
+		g.open(tag, now).refused = paused
+	}
 }
 
 // sent notes that n SURBs for a tag are being made or under way.
-func (s *granted) sent(tag mixnet.SenderTag, n int) {
-	if st := s.byTag[tag]; st != nil {
-		st.sending += n
+func (g *granted) sent(tag mixnet.SenderTag, n int) {
+	if t := g.byTag[tag]; t != nil {
+		t.sending += n
 	}
 }
 
-// granted keeps the keys of SURBs before the message with them leaves, so that
+// remember keeps the keys of SURBs before the message with them leaves, so that
 // an answer always finds its key.
-func (s *granted) remember(tag mixnet.SenderTag, surbs []surb.Reply, now time.Time) {
+func (g *granted) remember(tag mixnet.SenderTag, surbs []surb.Reply, now time.Time) {
 	for _, r := range surbs {
-		if len(s.keys) >= maxReplyKeys {
-			s.forgetOldest()
+		if len(g.keys) >= maxReplyKeys {
+			g.forgetOldest()
 		}
 		d := surb.DigestOf(r.Key)
-		s.keys[d] = replyKey{key: r.Key, tag: tag, at: now}
-		s.order = append(s.order, d)
+		g.keys[d] = replyKey{key: r.Key, tag: tag, at: now}
+		g.order = append(g.order, d)
 	}
-	s.compact()
+	g.compact()
 }
 
 // delivered notes that n SURBs under way arrived, or are lost for good.
-func (s *granted) delivered(tag mixnet.SenderTag, n int, arrived bool) {
-	st := s.byTag[tag]
-	if st == nil {
+func (g *granted) delivered(tag mixnet.SenderTag, n int, arrived bool) {
+	t := g.byTag[tag]
+	if t == nil {
 		return
 	}
-	st.sending = max(0, st.sending-n)
+	t.sending = max(0, t.sending-n)
 	if arrived {
-		st.there += float64(n)
+		t.there += float64(n)
 	}
 }
 
 // use takes the key out that an answer came under.
-func (s *granted) use(d surb.Digest, now time.Time) (replyKey, bool) {
-	k, ok := s.keys[d]
+func (g *granted) use(d surb.Digest, now time.Time) (replyKey, bool) {
+	k, ok := g.keys[d]
 	if !ok {
 		return replyKey{}, false
 	}
-	delete(s.keys, d)
-	if st := s.byTag[k.tag]; st != nil {
-		st.there = max(0, st.there-1)
-		st.used = now
+	delete(g.keys, d)
+	if t := g.byTag[k.tag]; t != nil {
+		t.there = max(0, t.there-1)
+		t.arrived(now)
 	}
 	return k, true
 }
 
 // requested notes that the far end of a tag asked for more, and says how many
 // to send and to whom; zero: the tag is none of ours, or is not to be granted.
-func (s *granted) requested(tag mixnet.SenderTag, amount uint32) (n int, to mixnet.Recipient) {
-	st := s.byTag[tag]
-	if st == nil || st.want < 0 {
+func (g *granted) requested(tag mixnet.SenderTag, amount uint32) (n int, to mixnet.Recipient) {
+	t := g.byTag[tag]
+	if t == nil || t.refused {
 		return 0, mixnet.Recipient{}
 	}
-	st.there = min(st.there, reserve)
-	return int(min(amount, maxGrant)), st.to
+	t.there = min(t.there, reserve)
+	return int(min(amount, maxGrant)), t.to
 }
 
-// short says how many SURBs a tag's far end lacks of what it should hold.
-func (s *granted) short(tag mixnet.SenderTag) int {
-	st := s.byTag[tag]
-	if st == nil || st.want <= 0 {
+// short says how many SURBs a tag's far end lacks of what it should hold; zero,
+// while that is not worth a packet.
+func (g *granted) short(tag mixnet.SenderTag, now time.Time) int {
+	t := g.byTag[tag]
+	if t == nil || t.to.IsZero() {
 		return 0
 	}
-	return max(0, st.want-st.sending-int(st.there))
+	want := t.want(now)
+	if n := want - t.sending - int(t.there); n >= max(1, min(want/4, perGrant)) {
+		return n
+	}
+	return 0
 }
 
 // fade lets what is believed decay and returns the tags that fell below half
 // of what they should hold: while answers come at once, and of a tag that has
 // been silent after times that grow with its silence. So a far end that lost
 // all it had is not left without for good, and one that is idle gets little.
-func (s *granted) fade(now time.Time) (low []mixnet.SenderTag) {
-	for tag, st := range s.byTag {
-		for now.Sub(st.decayed) >= decayEvery {
-			st.decayed = st.decayed.Add(decayEvery)
-			st.there *= 0.9
+func (g *granted) fade(now time.Time) (low []mixnet.SenderTag) {
+	for tag, t := range g.byTag {
+		for now.Sub(t.decayed) >= decayEvery {
+			t.decayed = t.decayed.Add(decayEvery)
+			t.there *= 0.9
 		}
-		silent := now.Sub(st.used)
-		if 2*s.short(tag) > st.want && (silent < time.Minute || now.Sub(st.filled) > silent/2) {
-			st.filled = now
+		silent := now.Sub(t.heard)
+		if 2*g.short(tag, now) > t.want(now) && (silent < time.Minute || now.Sub(t.filled) > silent/2) {
+			t.filled = now
 			low = append(low, tag)
 		}
 	}
@@ -164,56 +195,57 @@ func (s *granted) fade(now time.Time) (low []mixnet.SenderTag) {
 }
 
 // outdated notes that the SURBs out there are of no use soon, or already, and
-// perhaps those under way too. It returns the tags whose far ends are to be
-// given new ones.
-func (s *granted) outdated(underWayToo bool) (short []mixnet.SenderTag) {
-	for tag, st := range s.byTag {
-		st.there = 0
+// perhaps those under way too. It returns how many new ones the far ends of the
+// conversations that go on are to be given.
+func (g *granted) outdated(underWayToo bool, now time.Time) map[mixnet.SenderTag]int {
+	short := make(map[mixnet.SenderTag]int)
+	for tag, t := range g.byTag {
+		t.there = 0
 		if underWayToo {
-			st.sending = 0
+			t.sending = 0
 		}
-		if st.want > 0 {
-			short = append(short, tag)
+		if n := max(t.want(now), startSURBs) - t.sending; t.live(now) && !t.to.IsZero() && n > 0 {
+			short[tag] = n
 		}
 	}
 	return short
 }
 
 // expire forgets keys that are too old to be answered.
-func (s *granted) expire(now time.Time) {
-	for len(s.order) > 0 {
-		k, ok := s.keys[s.order[0]]
+func (g *granted) expire(now time.Time) {
+	for len(g.order) > 0 {
+		k, ok := g.keys[g.order[0]]
 		if ok && now.Sub(k.at) <= keyLifetime {
 			break
 		}
-		delete(s.keys, s.order[0])
-		s.order = s.order[1:]
+		delete(g.keys, g.order[0])
+		g.order = g.order[1:]
 	}
-	s.compact()
+	g.compact()
 }
 
-func (s *granted) forgetOldest() {
-	for len(s.order) > 0 {
-		d := s.order[0]
-		s.order = s.order[1:]
-		if _, ok := s.keys[d]; ok {
-			delete(s.keys, d)
+func (g *granted) forgetOldest() {
+	for len(g.order) > 0 {
+		d := g.order[0]
+		g.order = g.order[1:]
+		if _, ok := g.keys[d]; ok {
+			delete(g.keys, d)
 			break
 		}
 	}
-	s.compact()
+	g.compact()
 }
 
 // compact drops the keys already used from the order when they are the most of it.
-func (s *granted) compact() {
-	if len(s.order) < 1024+2*len(s.keys) {
+func (g *granted) compact() {
+	if len(g.order) < 1024+2*len(g.keys) {
 		return
 	}
-	kept := make([]surb.Digest, 0, len(s.keys))
-	for _, d := range s.order {
-		if _, ok := s.keys[d]; ok {
+	kept := make([]surb.Digest, 0, len(g.keys))
+	for _, d := range g.order {
+		if _, ok := g.keys[d]; ok {
 			kept = append(kept, d)
 		}
 	}
-	s.order = kept
+	g.order = kept
 }

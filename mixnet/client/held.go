@@ -7,23 +7,16 @@ import (
 	"nym-socks5/mixnet/surb"
 )
 
-// Bounds and habits of one who answers with reply SURBs (sphinx.md §6.6).
-const (
-	reserve        = 10  // SURBs kept back for asking for more
-	maxRequest     = 100 // asked for at once; what one message carries
-	maxPerTag      = 500 // kept for one tag (H14)
-	maxTags        = 4096
-	askAgainAfter  = 4 * time.Second // without any SURB while something waits
-	giveUpAfter    = 5 * time.Minute
-	surbLifetime   = 24 * time.Hour
-	tagIdle        = 24 * time.Hour
-	maxPendingAsks = 2 // unanswered requests under way for one tag
-)
-
 // heldSURBs holds the reply SURBs of strangers, by their tags. The loop owns it.
 // They live in memory only, so none is ever spent twice (H14).
+//
+// A tag is known while SURBs came under it; one that brings none takes no place.
+// When there is no place for a further tag, those that are pinned stay; of the
+// others one without SURBs goes, else the one with most.
 type heldSURBs struct {
 	byTag    map[mixnet.SenderTag]*heldTag
+	pins     map[mixnet.SenderTag]struct{}
+	count    int    // SURBs in all
 	rotation uint32 // the network's now
 }
 
@@ -48,89 +41,143 @@ type heldSURB struct {
 	rotation uint32 // the network's when it came
 }
 
-func newHeldSURBs() *heldSURBs { return &heldSURBs{byTag: make(map[mixnet.SenderTag]*heldTag)} }
+func newHeldSURBs() *heldSURBs {
+	return &heldSURBs{byTag: make(map[mixnet.SenderTag]*heldTag), pins: make(map[mixnet.SenderTag]struct{})}
+}
 
-// add stores SURBs that came under a tag. Beyond the bound the oldest go. When
-// there are too many tags the one unheard of for longest is forgotten.
-func (ps *heldSURBs) add(tag mixnet.SenderTag, surbs []surb.Reply, answer bool, now time.Time) {
-	p := ps.byTag[tag]
-	if p == nil {
-		if len(ps.byTag) >= maxTags {
-			ps.evict()
+// add stores SURBs that came under a tag. Beyond the bound of a tag its oldest
+// go; beyond that of all tags the oldest of the one with most. It returns a tag
+// that was forgotten for the new one, if any was.
+func (h *heldSURBs) add(tag mixnet.SenderTag, surbs []surb.Reply, answer bool, now time.Time) (forgotten mixnet.SenderTag) {
+	t := h.byTag[tag]
+	if t == nil {
+		if len(surbs) == 0 {
+			return forgotten
 		}
-		p = &heldTag{tag: tag}
-		ps.byTag[tag] = p
+		if len(h.byTag) >= maxTags {
+			victim := h.largest(false)
+			if victim == nil {
+				return forgotten // all are pinned
+			}
+			forgotten = victim.tag
+			h.forget(victim)
+		}
+		t = &heldTag{tag: tag}
+		h.byTag[tag] = t
 	}
 	for _, s := range surbs {
-		p.surbs = append(p.surbs, heldSURB{s, now, ps.rotation})
+		t.surbs = append(t.surbs, heldSURB{s, now, h.rotation})
 	}
-	if over := len(p.surbs) - maxPerTag; over > 0 {
-		p.surbs = append(p.surbs[:0], p.surbs[over:]...)
+	h.count += len(surbs)
+	h.drop(t, len(t.surbs)-maxPerTag)
+	for h.count > maxHeld {
+		victim := h.largest(true)
+		h.drop(victim, min(h.count-maxHeld, len(victim.surbs)))
 	}
-	p.heard = now
+	t.heard = now
 	if len(surbs) > 0 {
-		p.asks = 0
+		t.asks = 0
 	}
 	if answer {
-		p.pending = max(0, p.pending-len(surbs))
+		t.pending = max(0, t.pending-len(surbs))
+	}
+	return forgotten
+}
+
+// drop throws the n oldest SURBs of a tag away.
+func (h *heldSURBs) drop(t *heldTag, n int) {
+	if n > 0 {
+		t.surbs = append(t.surbs[:0], t.surbs[n:]...)
+		h.count -= n
 	}
 }
 
-func (ps *heldSURBs) evict() {
-	var oldest *heldTag
-	for _, p := range ps.byTag {
-		if oldest == nil || p.heard.Before(oldest.heard) {
-			oldest = p
+func (h *heldSURBs) forget(t *heldTag) {
+	h.count -= len(t.surbs)
+	delete(h.byTag, t.tag)
+}
+
+// largest finds the tag that can best be done without: not pinned, and without
+// SURBs or else with most of them; of equals the one unheard of for longest. If
+// none will do it is nil; with most set, it is a tag with SURBs, pinned or not.
+func (h *heldSURBs) largest(most bool) (victim *heldTag) {
+	worse := func(a, b *heldTag) bool { // than b
+		switch n, m := len(a.surbs), len(b.surbs); {
+		case n == m:
+			return a.heard.Before(b.heard)
+		case !most && (n == 0 || m == 0):
+			return n == 0
+		default:
+			return n > m
 		}
 	}
-	delete(ps.byTag, oldest.tag)
+	pinned := true
+	for tag, t := range h.byTag {
+		_, pin := h.pins[tag]
+		switch {
+		case most && len(t.surbs) == 0, pin && !most, pin && !pinned:
+		case victim == nil, pinned && !pin, worse(t, victim):
+			victim, pinned = t, pin
+		}
+	}
+	return victim
 }
 
-// known reports whether anything was ever received under the tag.
-func (ps *heldSURBs) known(tag mixnet.SenderTag) bool { return ps.byTag[tag] != nil }
+// pin keeps the place of a tag, or gives it free.
+func (h *heldSURBs) pin(tag mixnet.SenderTag, pinned bool) {
+	if pinned {
+		h.pins[tag] = struct{}{}
+	} else {
+		delete(h.pins, tag)
+	}
+}
+
+// known reports whether SURBs were received under the tag.
+func (h *heldSURBs) known(tag mixnet.SenderTag) bool { return h.byTag[tag] != nil }
 
 // can reports whether a SURB may be spent: on a request even from the reserve.
-func (ps *heldSURBs) can(tag mixnet.SenderTag, request bool) bool {
-	p := ps.byTag[tag]
-	if p == nil {
+func (h *heldSURBs) can(tag mixnet.SenderTag, request bool) bool {
+	t := h.byTag[tag]
+	if t == nil {
 		return false
 	}
 	if request {
-		return len(p.surbs) > 0
+		return len(t.surbs) > 0
 	}
-	return len(p.surbs) > reserve
+	return len(t.surbs) > reserve
 }
 
 // take spends a SURB, the oldest first: the youngest outlive a key rotation.
-func (ps *heldSURBs) take(tag mixnet.SenderTag) (surb.Reply, bool) {
-	p := ps.byTag[tag]
-	if p == nil || len(p.surbs) == 0 {
+func (h *heldSURBs) take(tag mixnet.SenderTag) (surb.Reply, bool) {
+	t := h.byTag[tag]
+	if t == nil || len(t.surbs) == 0 {
 		return surb.Reply{}, false
 	}
-	s := p.surbs[0]
-	p.surbs[0] = heldSURB{}
-	p.surbs = p.surbs[1:]
+	s := t.surbs[0]
+	t.surbs[0] = heldSURB{}
+	t.surbs = t.surbs[1:]
+	h.count--
 	return s.Reply, true
 }
 
 // ask says how many SURBs to ask a stranger for, given how many fragments wait
 // for one; zero: none now. What it says counts as asked for.
-func (ps *heldSURBs) ask(tag mixnet.SenderTag, waiting int, now time.Time) int {
-	p := ps.byTag[tag]
-	if p == nil || len(p.surbs) == 0 {
+func (h *heldSURBs) ask(tag mixnet.SenderTag, waiting int, now time.Time) int {
+	t := h.byTag[tag]
+	if t == nil || len(t.surbs) == 0 {
 		return 0
 	}
-	if p.pending > 0 && now.Sub(later(p.heard, p.asked)) > askAgainAfter && waiting > 0 {
-		p.pending = 0 // the answer is lost: count on nothing
+	if t.pending > 0 && now.Sub(later(t.heard, t.asked)) > askAgainAfter && waiting > 0 {
+		t.pending = 0 // the answer is lost: count on nothing
 	}
-	short := waiting + reserve - len(p.surbs) - p.pending
-	if short <= 0 || p.asks >= maxPendingAsks && now.Sub(p.asked) <= askAgainAfter {
+	short := waiting + reserve - len(t.surbs) - t.pending
+	if short <= 0 || t.asks >= maxPendingAsks && now.Sub(t.asked) <= askAgainAfter {
 		return 0
 	}
 	n := min(max(short+reserve, reserve), maxRequest)
-	p.pending += n
-	p.asks++
-	p.asked = now
+	t.pending += n
+	t.asks++
+	t.asked = now
 	return n
 }
 
@@ -144,34 +191,35 @@ func later(a, b time.Time) time.Time {
 // retire drops the SURBs that lead through Sphinx keys which the nodes no longer
 // have (sphinx.md §7.2): those of another rotation than the network's now, and
 // those that came before the one before it.
-func (ps *heldSURBs) retire(now mixnet.Rotation) {
-	for _, p := range ps.byTag {
-		kept := p.surbs[:0]
-		for _, s := range p.surbs {
+func (h *heldSURBs) retire(now mixnet.Rotation) {
+	for _, t := range h.byTag {
+		kept := t.surbs[:0]
+		for _, s := range t.surbs {
 			other := s.Rotation != mixnet.RotationUnknown && now != mixnet.RotationUnknown && s.Rotation != now
-			if !other && s.rotation+1 >= ps.rotation {
+			if !other && s.rotation+1 >= h.rotation {
 				kept = append(kept, s)
 			}
 		}
-		clear(p.surbs[len(kept):])
-		p.surbs = kept
+		h.count -= len(t.surbs) - len(kept)
+		clear(t.surbs[len(kept):])
+		t.surbs = kept
 	}
 }
 
 // expire forgets SURBs and tags that are too old and returns the tags whose
 // waiting replies are to be given up.
-func (ps *heldSURBs) expire(now time.Time, waiting func(mixnet.SenderTag) int) (gone []mixnet.SenderTag) {
-	for tag, p := range ps.byTag {
+func (h *heldSURBs) expire(now time.Time, waiting func(mixnet.SenderTag) int) (gone []mixnet.SenderTag) {
+	for tag, t := range h.byTag {
 		n := 0
-		for n < len(p.surbs) && now.Sub(p.surbs[n].at) > surbLifetime {
+		for n < len(t.surbs) && now.Sub(t.surbs[n].at) > surbLifetime {
 			n++
 		}
-		p.surbs = p.surbs[n:]
-		switch silence := now.Sub(p.heard); {
-		case silence > giveUpAfter && waiting(tag) > 0 && len(p.surbs) <= reserve:
+		h.drop(t, n)
+		switch silence := now.Sub(t.heard); {
+		case silence > giveUpAfter && waiting(tag) > 0 && len(t.surbs) <= reserve:
 			gone = append(gone, tag)
 		case silence > tagIdle:
-			delete(ps.byTag, tag)
+			h.forget(t)
 			gone = append(gone, tag)
 		}
 	}

@@ -7,10 +7,6 @@ import (
 	"nym-socks5/mixnet"
 )
 
-// maxInbox is how many bytes of messages wait for Receive at most. Beyond it
-// nothing is taken from the gateway any more, which then keeps it for us.
-const maxInbox = 64 << 20
-
 // An inbox holds complete messages until Receive takes them.
 type inbox struct {
 	mu     sync.Mutex

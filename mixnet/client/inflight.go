@@ -31,17 +31,6 @@ type flight struct {
 
 func newInflight() *inflight { return &inflight{byID: make(map[fragment.ID]*flight)} }
 
-// ackSlack and ackFactor make the timer of a fragment: 1.5 times what its
-// packet and the SURB-ACK wait at their hops, and 1.5 seconds (sphinx.md §6.5),
-// beyond what the network usually takes: a slow one shall not be loaded with
-// what was not lost. Who is unlucky many times waits longer and longer.
-const (
-	ackSlack   = 1500 * time.Millisecond
-	ackFactor  = 1.5
-	eagerTries = 16 // sent so often, each time on a new route, before the slack doubles
-	maxSlack   = 30 * time.Second
-)
-
 func slack(tries int) time.Duration {
 	return min(ackSlack<<min(max(0, tries-eagerTries), 8), maxSlack)
 }

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"slices"
+
 	"nym-socks5/mixnet"
 )
 
@@ -212,25 +214,33 @@ func (l *lanes) eachWaiting(do func(o *outgoing, fragments int)) {
 	}
 }
 
-// abandon ends every message in the lanes for which is says yes, and frees its
-// room. Those of which every fragment was sent are the caller's to find.
-func (l *lanes) abandon(is func(*outgoing) bool, err error) {
+// abandon ends every message in the lanes for which is says yes, by end, and frees
+// its room. Those of which every fragment was sent are the caller's to find.
+func (l *lanes) abandon(is func(*outgoing) bool, end func(*outgoing)) {
 	for _, ln := range l.lanes {
-		kept := ln.offers[:0]
-		for _, o := range ln.offers {
+		ln.offers = slices.DeleteFunc(ln.offers, func(o *outgoing) bool {
 			if is(o) {
-				o.finish(err)
-			} else {
-				kept = append(kept, o)
+				end(o)
+				return true
 			}
-		}
-		ln.offers = kept
-		for _, o := range ln.queued {
+			return false
+		})
+		ln.queued = slices.DeleteFunc(ln.queued, func(o *outgoing) bool {
 			if is(o) && !o.over {
 				ln.load -= o.left
-				o.finish(err)
+				end(o)
 			}
-		}
+			return o.over
+		})
+		l.admit(ln)
+		l.forget(ln)
+	}
+}
+
+// withdrawn takes out a message that its sender has taken back.
+func (l *lanes) withdrawn(o *outgoing) {
+	if ln := l.lanes[o.lane]; ln != nil {
+		ln.offers = slices.DeleteFunc(ln.offers, func(p *outgoing) bool { return p == o })
 		l.admit(ln)
 		l.forget(ln)
 	}

@@ -41,11 +41,7 @@ type loop struct {
 	frag   []byte
 	low    []mixnet.SenderTag // strangers whose replies wait for SURBs
 	chores time.Time          // when to look after what is old
-	laned  map[mixnet.Lane]bool
 }
-
-// choresEvery is how often old things are looked for.
-const choresEvery = time.Second
 
 func newLoop(c *Client) *loop {
 	l := &loop{
@@ -60,7 +56,6 @@ func newLoop(c *Client) *loop {
 		rng:      newRand(),
 		acks:     surb.NewAcks(c.ack),
 		frag:     make([]byte, 0, c.traffic.Size.Fragment()),
-		laned:    make(map[mixnet.Lane]bool),
 	}
 	l.useEntry()
 	l.main = newSender(pacer{mean: c.traffic.SendEvery, rng: newRand()})
@@ -89,7 +84,6 @@ func (l *loop) run(ctx context.Context) {
 		if l.fill(now) {
 			more = busy
 		}
-		l.publish()
 		timer.Reset(time.Until(l.wake()))
 		pushed := l.c.pushed
 		if l.c.inbox.full() {
@@ -129,50 +123,72 @@ func (l *loop) wake() time.Time {
 
 // offer takes a message in.
 func (l *loop) offer(o *outgoing, now time.Time) {
-	switch {
-	case o.reply && !l.held.known(o.tag):
-		o.finish(mixnet.ErrUnknownTag)
+	if err := l.objection(o); err != nil {
+		l.uncount(o.tag, o.counted, o.entry)
+		o.finish(err)
 		return
-	case !o.reply && l.network != nil:
-		if _, ok := l.network.Gateway(o.to.Gateway); !ok {
-			o.finish(topology.ErrUnknownGateway)
-			return
-		}
 	}
+	o.offered = now
 	if !o.reply && !o.tag.IsZero() {
-		l.granted.open(o.tag, o.to, now)
 		l.granted.remember(o.tag, o.surbs, now)
+		n := 0
 		if o.entry == l.entry {
-			l.granted.sent(o.tag, len(o.surbs)-o.counted)
+			n = len(o.surbs)
 		}
+		l.granted.spoke(o.tag, o.to, n, o.counted, now)
 		l.c.count.surbsGranted.Add(uint64(len(o.surbs)))
 	}
+	if o.life != nil {
+		o.unwatch = context.AfterFunc(o.life, func() {
+			l.c.order(func(l *loop) { l.abandon(func(p *outgoing) bool { return p == o }, mixnet.ErrCanceled) })
+		})
+	}
 	l.lanes.offer(o)
-	l.touched(o)
 }
 
-// touched notes that the load of a message's lane may have changed.
-func (l *loop) touched(o *outgoing) {
-	if o.purpose == purposeData {
-		l.laned[o.lane] = true
-	}
-}
-
-// publish shows the loads of the lanes that changed to LaneLen.
-func (l *loop) publish() {
-	if len(l.laned) == 0 {
-		return
-	}
-	l.c.mu.Lock()
-	for id := range l.laned {
-		if n := l.lanes.load(id); n > 0 {
-			l.c.loads[id] = n
-		} else {
-			delete(l.c.loads, id)
+// objection says why a message is refused; nil: it is not.
+func (l *loop) objection(o *outgoing) error {
+	switch {
+	case o.life != nil && o.life.Err() != nil:
+		return mixnet.ErrCanceled
+	case o.reply && !l.held.known(o.tag):
+		return mixnet.ErrUnknownTag
+	case !o.reply && l.network != nil:
+		if _, ok := l.network.Gateway(o.to.Gateway); !ok {
+			return topology.ErrUnknownGateway
 		}
 	}
-	l.c.mu.Unlock()
-	clear(l.laned)
+	return nil
+}
+
+// withdrawn drops a message that its sender has taken back before there was room.
+func (l *loop) withdrawn(o *outgoing) {
+	l.lanes.withdrawn(o)
+	l.finish(o, mixnet.ErrCanceled) // nobody hears it
+}
+
+// uncount notes that SURBs which counted as under way are not, unless they led
+// to another entry than the client's now.
+func (l *loop) uncount(tag mixnet.SenderTag, n int, to *entry) {
+	if n > 0 && to == l.entry {
+		l.granted.delivered(tag, n, false)
+	}
+}
+
+// finish ends a message, whose SURBs are then at the far end or lost.
+func (l *loop) finish(o *outgoing, err error) {
+	if o.over {
+		return
+	}
+	if !o.reply && !o.tag.IsZero() {
+		if len(o.surbs) > 0 && o.entry == l.entry {
+			l.granted.delivered(o.tag, len(o.surbs), err == nil)
+		}
+		if err == nil {
+			l.granted.measured(o.tag, time.Since(o.offered))
+		}
+	}
+	o.finish(err)
 }
 
 func (l *loop) closeLane(id mixnet.Lane) {
@@ -181,35 +197,35 @@ func (l *loop) closeLane(id mixnet.Lane) {
 
 // abandon ends every message for which is says yes, wherever it is.
 func (l *loop) abandon(is func(*outgoing) bool, err error) {
-	l.lanes.abandon(is, err)
+	l.lanes.abandon(is, func(o *outgoing) { l.finish(o, err) })
 	for _, f := range l.inflight.byID {
 		if is(f.out) && !f.out.over {
 			l.lanes.release(f.out, f.out.left)
-			f.out.finish(err)
+			l.finish(f.out, err)
 		}
-		l.touched(f.out)
 	}
 	l.inflight.drop(is)
 }
 
-// want notes how many SURBs the far end of a tag should hold.
-func (l *loop) want(tag mixnet.SenderTag, n int) {
-	st := l.granted.byTag[tag]
-	if st == nil { // not spoken under yet
-		st = l.granted.open(tag, mixnet.Recipient{}, time.Now())
-	}
-	st.want = n
-	if n <= 0 {
-		st.want = -1
-	}
-	st.used = time.Now()
-	l.topUp(tag, st)
+// pause notes whether what comes under a tag is read.
+func (l *loop) pause(tag mixnet.SenderTag, paused bool) {
+	now := time.Now()
+	l.granted.pause(tag, paused, now)
+	l.topUp(tag, now)
 }
 
 // topUp grants what the far end of a tag lacks, once that is worth a packet.
-func (l *loop) topUp(tag mixnet.SenderTag, st *grantedTag) {
-	if n := l.granted.short(tag); !st.to.IsZero() && n >= max(1, min(st.want/4, perGrant)) {
-		l.grant(tag, st.to, n)
+func (l *loop) topUp(tag mixnet.SenderTag, now time.Time) {
+	if n := l.granted.short(tag, now); n > 0 {
+		l.grant(tag, l.granted.byTag[tag].to, n)
+	}
+}
+
+// replaceSURBs gives the far ends new SURBs, as what they hold is of no use soon,
+// or already, and perhaps what is under way to them too.
+func (l *loop) replaceSURBs(underWayToo bool) {
+	for tag, n := range l.granted.outdated(underWayToo, time.Now()) {
+		l.grant(tag, l.granted.byTag[tag].to, n)
 	}
 }
 
@@ -260,9 +276,7 @@ func (l *loop) rotate(nw *topology.Network) {
 	case l.network == nil:
 	case nw.RotationID() != l.network.RotationID():
 		l.rotated, l.retired = nw.Epoch(), false
-		for _, tag := range l.granted.outdated(false) {
-			l.topUp(tag, l.granted.byTag[tag])
-		}
+		l.replaceSURBs(false)
 	case !l.retired && nw.Epoch() > l.rotated:
 		l.retired = true
 		l.held.retire(nw.Rotation())
@@ -276,7 +290,7 @@ func (l *loop) due(now time.Time) {
 		if !ok {
 			break
 		}
-		if p.out.purpose == purposeRequest && tries >= maxRequestTries {
+		if p.out.once || p.out.purpose == purposeRequest && tries >= maxRequestTries {
 			l.abandon(func(o *outgoing) bool { return o == p.out }, mixnet.ErrGivenUp)
 			continue
 		}
@@ -292,18 +306,20 @@ func (l *loop) due(now time.Time) {
 	l.assembly.Expire(now)
 	l.granted.expire(now)
 	for _, tag := range l.granted.fade(now) {
-		l.topUp(tag, l.granted.byTag[tag])
+		l.topUp(tag, now)
 	}
 	for _, tag := range l.held.expire(now, l.lanes.waiting) {
-		l.abandon(func(o *outgoing) bool { return o.reply && o.tag == tag }, mixnet.ErrGivenUp)
+		l.giveUp(tag, mixnet.ErrNoSURBs)
 	}
 	for tag, n := range l.lanes.allWaiting() {
 		l.ask(tag, n, now)
 	}
 }
 
-// maxRequestTries is how often a request for SURBs is sent at most (sphinx.md §6.5).
-const maxRequestTries = 10
+// giveUp ends all replies to a stranger.
+func (l *loop) giveUp(tag mixnet.SenderTag, err error) {
+	l.abandon(func(o *outgoing) bool { return o.reply && o.tag == tag }, err)
+}
 
 // ask queues a request for SURBs to a stranger, if the fragments that wait need
 // more than we hold. It reports whether it did.

@@ -10,16 +10,6 @@ import (
 	"nym-socks5/mixnet/sphinx"
 )
 
-// Habits of a client that watches over its own cover (H39).
-const (
-	loopPatience = 30 * time.Second // beyond its delays, then a loop is lost
-	monitorSpan  = time.Minute      // what is counted together
-	monitorSpans = 5
-	fewLoops     = 100  // fewer say nothing
-	warnBelow    = 0.75 // of the loops come home: somebody drops packets
-	stopBelow    = 0.05 // hardly any do: somebody may want to see what still arrives
-)
-
 // A loopMonitor counts which loops come home: cover is sent to ourselves, and its
 // SURB-ACK goes round again, so that each tells of six mixes and of our gateway.
 // Who drops the packets of others to see where those of one client come out

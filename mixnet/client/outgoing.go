@@ -1,7 +1,9 @@
 package client
 
 import (
+	"context"
 	"sync/atomic"
+	"time"
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
@@ -43,6 +45,12 @@ type outgoing struct {
 	left int  // fragments not yet acknowledged
 	over bool // nothing more is done for it
 
+	once    bool      // its packets are not sent again
+	offered time.Time // when it was offered, to measure round trips
+
+	life    context.Context // how long it is wanted; nil: for ever
+	unwatch func() bool     // ends the wait for the end of its life; may be nil
+
 	state    atomic.Uint32 // offered, queued or withdrawn
 	accepted chan struct{} // closed when queued or over
 	err      error         // set before accepted is closed
@@ -54,10 +62,9 @@ const (
 	stateWithdrawn
 )
 
-// withdraw takes back a message that no lane has had room for. It fails if one
-// has meanwhile.
-func (o *outgoing) withdraw() bool {
-	return o.state.CompareAndSwap(stateOffered, stateWithdrawn)
+// newOutgoing makes a message of a caller.
+func newOutgoing(o mixnet.SendOptions) *outgoing {
+	return &outgoing{lane: o.Lane, done: o.Done, life: o.Life, once: o.Once}
 }
 
 // finish reports the fate of the message, once.
@@ -66,12 +73,15 @@ func (o *outgoing) finish(err error) {
 		return
 	}
 	o.over = true
+	if o.unwatch != nil {
+		o.unwatch()
+	}
 	if o.state.CompareAndSwap(stateOffered, stateQueued) {
 		o.err = err
 		close(o.accepted)
 		return // Send returns the error itself
 	}
-	if o.done != nil {
+	if o.done != nil && o.state.Load() == stateQueued {
 		o.done(err)
 	}
 }

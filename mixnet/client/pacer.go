@@ -15,10 +15,6 @@ type pacer struct {
 	next time.Time
 }
 
-// lateness is how late a tick may be served: what the scheduler needs to wake
-// somebody up, not what a stall takes.
-const lateness = 5 * time.Millisecond
-
 // start draws the first tick.
 func (p *pacer) start(now time.Time) {
 	p.next = now

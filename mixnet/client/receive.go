@@ -33,8 +33,8 @@ func (l *loop) receive(b []byte, now time.Time) {
 		l.c.count.bad.Add(1)
 		return
 	}
-	if st := l.granted.byTag[o.To]; st != nil && st.want > 0 {
-		l.topUp(o.To, st)
+	if !o.To.IsZero() {
+		l.topUp(o.To, now)
 	}
 	msg, whole, err := l.assembly.Insert(fragment.Origin(o.To), now, o.Fragment)
 	if err != nil {
@@ -42,7 +42,7 @@ func (l *loop) receive(b []byte, now time.Time) {
 		return
 	}
 	if whole {
-		l.message(msg, o, now)
+		l.message(msg, fragment.Count(len(msg), len(o.Fragment)), o, now)
 	}
 }
 
@@ -64,20 +64,14 @@ func (l *loop) acked(b []byte, now time.Time) {
 	}
 	o := p.out
 	l.lanes.release(o, 1)
-	l.touched(o)
-	o.left--
-	if o.left > 0 {
-		return
+	if o.left--; o.left == 0 {
+		l.finish(o, nil)
 	}
-	if len(o.surbs) > 0 && o.entry == l.entry {
-		l.granted.delivered(o.tag, len(o.surbs), true)
-	}
-	o.finish(nil)
 }
 
-// message takes in a complete message. SURBs are stored before the body is
+// message takes in a complete message, which so many packets brought. SURBs are stored before the body is
 // handed over, so that an immediate answer finds them (sphinx.md §5.12).
-func (l *loop) message(b []byte, o message.Opened, now time.Time) {
+func (l *loop) message(b []byte, packets int, o message.Opened, now time.Time) {
 	m, err := message.Parse(b, o.UnderReply)
 	if err != nil {
 		l.c.count.bad.Add(1)
@@ -86,14 +80,16 @@ func (l *loop) message(b []byte, o message.Opened, now time.Time) {
 	l.c.count.messages.Add(1)
 	switch m.Kind {
 	case message.Plain:
-		l.c.inbox.put(mixnet.Message{Body: m.Body})
+		l.c.inbox.put(mixnet.Message{Body: m.Body, Packets: packets})
 	case message.Reply:
-		l.c.inbox.put(mixnet.Message{Body: m.Body, To: o.To})
+		l.c.inbox.put(mixnet.Message{Body: m.Body, To: o.To, Packets: packets})
 	case message.Data, message.MoreSURBs, message.Heartbeat:
-		l.held.add(m.From, m.SURBs, m.Kind == message.MoreSURBs, now)
+		if forgotten := l.held.add(m.From, m.SURBs, m.Kind == message.MoreSURBs, now); !forgotten.IsZero() {
+			l.giveUp(forgotten, mixnet.ErrUnknownTag)
+		}
 		l.c.count.surbsReceived.Add(uint64(len(m.SURBs)))
 		if m.Kind == message.Data {
-			l.c.inbox.put(mixnet.Message{Body: m.Body, From: m.From})
+			l.c.inbox.put(mixnet.Message{Body: m.Body, From: m.From, Packets: packets})
 		}
 	case message.SURBRequest:
 		// The tag is that of the reply key; the address in the body is not looked at (H12).

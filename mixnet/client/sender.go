@@ -33,10 +33,6 @@ type sender struct {
 	cover  bool // the last packet given was cover
 }
 
-// unpacedCredits is how many packets a sender without pacing has ready, so that
-// building and writing overlap.
-const unpacedCredits = 16
-
 func newSender(p pacer) *sender {
 	n := 1
 	if p.mean == 0 {

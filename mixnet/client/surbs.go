@@ -73,14 +73,6 @@ func (c *Client) grant(ctx context.Context) error {
 	}
 }
 
-// preparedSURBs is how many are made ahead: what the first message under a tag
-// usually carries.
-const madeAhead = 20
-
-// prepareAfter is how long after the last were taken new ones are made: what
-// they were taken for comes first.
-const makeAheadAfter = 100 * time.Millisecond
-
 // A surbCache keeps reply SURBs that were made ahead, so that a message that
 // begins a conversation need not wait for them. They are good for one snapshot
 // of the topology, and lead to one entry.

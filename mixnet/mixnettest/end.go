@@ -2,6 +2,7 @@ package mixnettest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ type End struct {
 
 	mine  map[mixnet.SenderTag]*grant // tags we speak under
 	pools map[mixnet.SenderTag]*pool  // tags of strangers
+	pins  map[mixnet.SenderTag]struct{}
 }
 
 // A lane holds messages that are queued or not yet acknowledged.
@@ -38,6 +40,9 @@ type lane struct {
 	flying map[*flight]struct{}
 }
 
+// errNoRoom means that a lane is full.
+var errNoRoom = errors.New("mixnettest: lane full")
+
 // A flight is one accepted message until its Done was called.
 type flight struct {
 	lane    *lane
@@ -46,7 +51,9 @@ type flight struct {
 	done    func(error)
 	gone    bool // has left: closing the lane no longer stops it
 	dropped bool
-	send    func() // makes it leave
+	once    bool
+	unwatch func() bool // ends the wait for the end of its life; may be nil
+	send    func()      // makes it leave
 }
 
 func newEnd(p *Pair, n uint64) *End {
@@ -57,6 +64,7 @@ func newEnd(p *Pair, n uint64) *End {
 		lanes:   make(map[mixnet.Lane]*lane),
 		mine:    make(map[mixnet.SenderTag]*grant),
 		pools:   make(map[mixnet.SenderTag]*pool),
+		pins:    make(map[mixnet.SenderTag]struct{}),
 	}
 }
 
@@ -81,120 +89,157 @@ func (e *End) Move() {
 // Send implements [mixnet.Messenger]. What is sent to a stranger to the Pair
 // is never acknowledged.
 func (e *End) Send(ctx context.Context, to mixnet.Recipient, body []byte, o mixnet.SendOptions) error {
-	body = slices.Clone(body)
-	surbs, overhead := max(o.SURBs, 0), anonymousOverhead
-	if o.As.IsZero() {
-		surbs, overhead = 0, plainOverhead
-	}
-	n := e.pair.packets(len(body) + overhead + surbs*surbSize)
-	f, err := e.admit(ctx, body, n, o)
-	if err != nil {
-		return err
-	}
 	p := e.pair
+	body = slices.Clone(body)
 	p.mu.Lock()
-	if !o.As.IsZero() {
-		e.grantOf(o.As).out += surbs
-	}
+	surbs := e.attach(o)
 	known := to == e.far.addr
 	p.mu.Unlock()
-	f.send = func() {
-		if known {
-			e.fly(f, mixnet.Message{Body: body, From: o.As}, surbs)
+	n := p.packets(len(body) + surbs*surbSize)
+	f, err := e.admit(ctx, len(body), n, o)
+	if err != nil {
+		if surbs > 0 {
+			p.mu.Lock()
+			e.grantOf(o.As).out -= surbs
+			p.mu.Unlock()
 		}
+		return err
 	}
-	e.depart(f)
+	e.depart(f, func() {
+		if known {
+			e.fly(f, mixnet.Message{Body: body, From: o.As, Packets: n}, surbs)
+		}
+	})
 	return nil
+}
+
+// Room implements [mixnet.Messenger].
+func (e *End) Room(o mixnet.SendOptions, packets int) int {
+	surbs := 0
+	if !o.As.IsZero() {
+		surbs = max(0, o.SURBs)
+	}
+	return max(0, min(packets*packetRoom-surbs*surbSize, mixnet.MaxMessage))
 }
 
 // Reply implements [mixnet.Messenger].
 func (e *End) Reply(ctx context.Context, tag mixnet.SenderTag, body []byte, o mixnet.SendOptions) error {
 	p := e.pair
+	if len(body) == 0 {
+		return mixnet.ErrEmpty
+	}
 	p.mu.Lock()
 	pl := e.pools[tag]
 	p.mu.Unlock()
-	if pl == nil || len(body) == 0 {
+	if pl == nil && len(body) <= mixnet.MaxMessage {
 		return mixnet.ErrUnknownTag
 	}
 	body = slices.Clone(body)
-	n := p.packets(len(body) + replyOverhead)
-	f, err := e.admit(ctx, body, n, o)
+	n := p.packets(len(body))
+	f, err := e.admit(ctx, len(body), n, o)
 	if err != nil {
 		return err
 	}
-	f.send = func() { e.fly(f, mixnet.Message{Body: body, To: tag}, 0) }
+	fly := func() { e.fly(f, mixnet.Message{Body: body, To: tag, Packets: n}, 0) }
 	if !p.o.CountSURBs {
-		e.depart(f)
+		e.depart(f, fly)
 		return nil
 	}
 	p.mu.Lock()
-	f.left = n
+	f.left, f.send = n, fly
 	pl.waiting = append(pl.waiting, f)
-	ready, spent := pl.serve()
 	p.mu.Unlock()
-	e.spend(tag, spent)
-	e.depart(ready...)
+	e.serve(tag)
 	return nil
 }
 
 // admit waits until the lane has room and books the message on it.
-func (e *End) admit(ctx context.Context, body []byte, n int, o mixnet.SendOptions) (*flight, error) {
-	if len(body) > mixnet.MaxMessage {
+func (e *End) admit(ctx context.Context, size, n int, o mixnet.SendOptions) (*flight, error) {
+	if size > mixnet.MaxMessage {
 		return nil, mixnet.ErrTooLong
 	}
-	p := e.pair
-	for {
-		p.mu.Lock()
-		l := e.lane(o.Lane)
-		switch {
-		case e.closed:
-			p.mu.Unlock()
-			return nil, mixnet.ErrClosed
-		case l.closed:
-			p.mu.Unlock()
-			return nil, mixnet.ErrLaneClosed
-		case l.used == 0 || l.used+n <= p.o.LaneSize:
-			f := &flight{lane: l, packets: n, done: o.Done}
-			l.used += n
-			l.flying[f] = struct{}{}
-			p.mu.Unlock()
-			return f, nil
+	var ended <-chan struct{} // the message's life
+	if o.Life != nil {
+		ended = o.Life.Done()
+	}
+	for l := (*lane)(nil); ; {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
+		f, err := e.book(&l, n, o)
+		if err != errNoRoom {
+			return f, err
+		}
+		e.pair.mu.Lock()
 		changed := e.changed
-		p.mu.Unlock()
+		e.pair.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+		case <-ended:
 		}
 	}
 }
 
-// depart lets messages leave, as fast as the pacer allows.
-func (e *End) depart(flights ...*flight) {
-	p := e.pair
-	for _, f := range flights {
-		p.mu.Lock()
-		var wait time.Duration
-		if p.o.Rate > 0 {
-			now := time.Now()
-			if e.free.Before(now) {
-				e.free = now
-			}
-			e.free = e.free.Add(time.Duration(f.packets) * time.Second / time.Duration(p.o.Rate))
-			wait = e.free.Sub(now)
-		}
-		p.mu.Unlock()
-		after(wait, func() {
-			p.mu.Lock()
-			f.gone = !f.dropped
-			gone := f.gone
-			p.mu.Unlock()
-			if gone {
-				f.send()
-			}
-		})
+// book puts a message on a lane that has room: on the one it has waited for, or
+// that there is now.
+func (e *End) book(waited **lane, n int, o mixnet.SendOptions) (*flight, error) {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	if *waited == nil {
+		*waited = e.lane(o.Lane)
 	}
+	l := *waited
+	switch {
+	case e.closed:
+		return nil, mixnet.ErrClosed
+	case o.Life != nil && o.Life.Err() != nil:
+		return nil, mixnet.ErrCanceled
+	case l.closed:
+		return nil, mixnet.ErrLaneClosed
+	case l.used > 0 && l.used+n > e.pair.o.LaneSize:
+		return nil, errNoRoom
+	}
+	f := &flight{lane: l, packets: n, done: o.Done, once: o.Once}
+	l.used += n
+	l.flying[f] = struct{}{}
+	if o.Life != nil {
+		f.unwatch = context.AfterFunc(o.Life, func() { e.end(f, mixnet.ErrCanceled) })
+	}
+	return f, nil
+}
+
+// end fails a flight, wherever it is.
+func (e *End) end(f *flight, err error) {
+	e.pair.mu.Lock()
+	f.dropped = !f.gone
+	e.pair.mu.Unlock()
+	e.finish(f, err)
+}
+
+// depart lets a message leave, as fast as the pacer allows.
+func (e *End) depart(f *flight, send func()) {
+	p := e.pair
+	p.mu.Lock()
+	var wait time.Duration
+	if p.o.Rate > 0 {
+		now := time.Now()
+		if e.free.Before(now) {
+			e.free = now
+		}
+		e.free = e.free.Add(time.Duration(f.packets) * time.Second / time.Duration(p.o.Rate))
+		wait = e.free.Sub(now)
+	}
+	p.mu.Unlock()
+	after(wait, func() {
+		p.mu.Lock()
+		f.gone = !f.dropped
+		gone := f.gone
+		p.mu.Unlock()
+		if gone {
+			send()
+		}
+	})
 }
 
 // fly carries a message that has left to the other end, and the
@@ -202,15 +247,16 @@ func (e *End) depart(flights ...*flight) {
 func (e *End) fly(f *flight, m mixnet.Message, surbs int) {
 	p := e.pair
 	p.mu.Lock()
-	there := e.far.inOrder(p.travel(f.packets))
+	there := e.far.inOrder(p.journey(f.packets, !f.once))
 	back := p.travel(1)
 	vanish := p.chance(p.o.Vanish)
+	lost := f.once && p.lost(f.packets)
 	again := time.Duration(-1)
 	if p.chance(p.o.Duplicate) {
 		again = there + p.travel(1)
 	}
 	p.mu.Unlock()
-	if vanish {
+	if vanish || lost {
 		after(p.o.GiveUp, func() { e.finish(f, mixnet.ErrGivenUp) })
 		return
 	}
@@ -245,17 +291,15 @@ func (e *End) arrive(m mixnet.Message, surbs int) {
 		p.mu.Unlock()
 		return
 	}
-	var ready []*flight
-	var spent int
+	p.mu.Unlock()
 	if !m.From.IsZero() {
-		ready, spent = e.stockUp(m.From, surbs)
+		e.stockUp(m.From, surbs)
 	}
 	m.Body = slices.Clone(m.Body)
+	p.mu.Lock()
 	e.inbox = append(e.inbox, m)
 	e.wake()
 	p.mu.Unlock()
-	e.spend(m.From, spent)
-	e.depart(ready...)
 }
 
 // acknowledge ends a flight well, unless acknowledgements are held back.
@@ -307,8 +351,15 @@ func (e *End) finish(f *flight, err error) {
 		f.lane.used -= f.packets
 		e.wake()
 	}
+	unwatch := f.unwatch
 	p.mu.Unlock()
-	if flying && f.done != nil {
+	if !flying {
+		return
+	}
+	if unwatch != nil {
+		unwatch()
+	}
+	if f.done != nil {
 		f.done(err)
 	}
 }
@@ -343,16 +394,27 @@ func (e *End) Receive(ctx context.Context) (mixnet.Message, error) {
 func (e *End) CloseLane(n mixnet.Lane) {
 	p := e.pair
 	p.mu.Lock()
-	l := e.lane(n)
+	l := e.lanes[n]
+	delete(e.lanes, n)
+	p.mu.Unlock()
+	if l != nil {
+		e.clear(l, mixnet.ErrLaneClosed)
+	}
+}
+
+// clear fails all that is on a lane.
+func (e *End) clear(l *lane, err error) {
+	p := e.pair
+	p.mu.Lock()
 	l.closed = true
 	flights := make([]*flight, 0, len(l.flying))
 	for f := range l.flying {
-		f.dropped = !f.gone
 		flights = append(flights, f)
 	}
+	e.wake()
 	p.mu.Unlock()
 	for _, f := range flights {
-		e.finish(f, mixnet.ErrLaneClosed)
+		e.end(f, err)
 	}
 }
 
@@ -377,24 +439,27 @@ func (e *End) Tags() []mixnet.SenderTag {
 	return tags
 }
 
-// Lanes counts the lanes that were used and not closed.
-func (e *End) Lanes() (n int) {
+// Lanes counts the lanes that were used and not closed since.
+func (e *End) Lanes() int {
 	e.pair.mu.Lock()
 	defer e.pair.mu.Unlock()
-	for _, l := range e.lanes {
-		if !l.closed {
-			n++
-		}
-	}
-	return n
+	return len(e.lanes)
 }
 
-// Close ends this end: from now on everything fails with [mixnet.ErrClosed].
+// Close ends this end: what is not yet acknowledged fails, and from now on
+// everything does, with [mixnet.ErrClosed].
 func (e *End) Close() {
 	e.pair.mu.Lock()
-	defer e.pair.mu.Unlock()
 	e.closed = true
+	lanes := make([]*lane, 0, len(e.lanes))
+	for _, l := range e.lanes {
+		lanes = append(lanes, l)
+	}
 	e.wake()
+	e.pair.mu.Unlock()
+	for _, l := range lanes {
+		e.clear(l, mixnet.ErrClosed)
+	}
 }
 
 func (e *End) wake() {

@@ -33,17 +33,19 @@ type Options struct {
 	LaneSize int
 	// Rate is how many packets a second leave an end, over all lanes. If zero, there is no limit.
 	Rate int
-	// CountSURBs makes replies wait for reply SURBs, which are granted as Stock says.
+	// CountSURBs makes replies wait for reply SURBs. Who is answered keeps Supply of
+	// them at the far end, unless it has paused.
 	CountSURBs bool
-	// Packet is the size of packets. If zero, it is mixnet.Regular.
-	Packet mixnet.PacketSize
 	// Seed makes the faults repeatable.
 	Seed uint64
 }
 
-// Reserve is how many reply SURBs of a tag a replier never spends on replies
-// (socks.md §12).
-const Reserve = 10
+// How many reply SURBs there are.
+const (
+	Reserve = 10  // of a tag, which a replier never spends on replies (socks.md §12)
+	Start   = 20  // that a far end holds behind a message which carries as many as the Messenger thinks best
+	Supply  = 200 // that a far end holds while it answers
+)
 
 // A Pair is two joined Messengers.
 type Pair struct {
@@ -65,9 +67,6 @@ func NewPair(o Options) *Pair {
 	if o.GiveUp == 0 {
 		o.GiveUp = 30 * time.Second
 	}
-	if o.Packet == 0 {
-		o.Packet = mixnet.Regular
-	}
 	p := &Pair{o: o, rnd: rand.New(rand.NewPCG(o.Seed, 1))}
 	p.A, p.B = newEnd(p, 1), newEnd(p, 2)
 	p.A.far, p.B.far = p.B, p.A
@@ -85,36 +84,41 @@ func address(n uint64) (r mixnet.Recipient) {
 	return r
 }
 
-// What the kinds of message add to their body, with the byte that ends it,
-// and what a reply SURB takes, in bytes (sphinx.md §5.5 to §5.8).
+// What a packet holds and a reply SURB takes, in bytes: about what they do in a
+// mixnet with regular packets.
 const (
-	plainOverhead     = 2
-	replyOverhead     = 3
-	anonymousOverhead = 23
-	surbSize          = 460
+	packetRoom = 1600
+	surbSize   = 500
 )
 
 // packets counts the packets that size bytes fill.
-func (p *Pair) packets(size int) int {
-	const fragmentHeader = 7
-	room := p.o.Packet.Fragment() - fragmentHeader
-	return (size + room - 1) / room
-}
+func (p *Pair) packets(size int) int { return max(1, (size+packetRoom-1)/packetRoom) }
 
-// travel draws how long n packets take until the last has arrived.
-func (p *Pair) travel(n int) time.Duration {
+// travel draws how long n packets take until the last has arrived, each sent
+// again until it does.
+func (p *Pair) travel(n int) time.Duration { return p.journey(n, true) }
+
+func (p *Pair) journey(n int, again bool) time.Duration {
 	var worst time.Duration
 	for range n {
 		d := p.o.Latency
 		if p.o.Jitter > 0 {
 			d += time.Duration(p.rnd.ExpFloat64() * float64(p.o.Jitter))
 		}
-		for p.chance(p.o.Loss) {
+		for again && p.chance(p.o.Loss) {
 			d += p.o.Retry
 		}
 		worst = max(worst, d)
 	}
 	return worst
+}
+
+// lost draws whether one of n packets that are not sent again is lost.
+func (p *Pair) lost(n int) (lost bool) {
+	for range n {
+		lost = p.chance(p.o.Loss) || lost
+	}
+	return lost
 }
 
 func (p *Pair) chance(probability float64) bool {

@@ -3,31 +3,54 @@ package mixnettest
 import "nym-socks5/mixnet"
 
 // A grant is what we know of the SURBs we gave away under one of our tags.
-type grant struct{ want, out int }
+type grant struct {
+	out    int  // at the far end, or on their way there
+	paused bool // the far end gets none
+	heard  bool // it has answered
+}
 
 // A pool is the SURBs of a stranger, and the replies that wait for them.
 type pool struct {
 	surbs   int
 	waiting []*flight
+	asked   bool // for more, and none came yet
 }
 
-// Stock implements [mixnet.Messenger].
-func (e *End) Stock(tag mixnet.SenderTag, want int) {
+// Pause implements [mixnet.Messenger].
+func (e *End) Pause(tag mixnet.SenderTag, paused bool) {
 	e.pair.mu.Lock()
-	e.grantOf(tag).want = want
+	e.grantOf(tag).paused = paused
 	e.pair.mu.Unlock()
-	e.topUp(tag)
+	e.topUp(tag, 0)
 }
 
-// Stocked says what Stock was last told about one of our tags, and how many
-// SURBs the far end is believed to hold.
-func (e *End) Stocked(tag mixnet.SenderTag) (want, out int) {
+// Paused reports whether what comes under one of our tags is paused, and how
+// many SURBs the far end holds.
+func (e *End) Paused(tag mixnet.SenderTag) (paused bool, surbs int) {
 	e.pair.mu.Lock()
 	defer e.pair.mu.Unlock()
 	if g := e.mine[tag]; g != nil {
-		return g.want, g.out
+		return g.paused, g.out
 	}
-	return 0, 0
+	return false, 0
+}
+
+// Pin implements [mixnet.Messenger]: nothing is ever forgotten here.
+func (e *End) Pin(tag mixnet.SenderTag, pinned bool) {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	if pinned {
+		e.pins[tag] = struct{}{}
+	} else {
+		delete(e.pins, tag)
+	}
+}
+
+// Pinned counts the tags that are pinned.
+func (e *End) Pinned() int {
+	e.pair.mu.Lock()
+	defer e.pair.mu.Unlock()
+	return len(e.pins)
 }
 
 // Pool says how many SURBs of a stranger this end holds, and how many replies
@@ -50,76 +73,109 @@ func (e *End) grantOf(tag mixnet.SenderTag) *grant {
 	return g
 }
 
-// spend lets the owner of a tag know, when the packets arrive, that SURBs are gone.
-func (e *End) spend(tag mixnet.SenderTag, n int) {
+// attach says how many SURBs a message under a tag of ours carries, and counts
+// them as out. The lock is held.
+func (e *End) attach(o mixnet.SendOptions) int {
+	if o.As.IsZero() || o.SURBs < 0 {
+		return 0
+	}
+	g, n := e.grantOf(o.As), o.SURBs
 	if n == 0 {
+		n = max(0, Start-g.out)
+	}
+	g.out += n
+	return n
+}
+
+// spend lets the owner of a tag know, when the packets arrive, that n SURBs are
+// gone, and that short more are wanted.
+func (e *End) spend(tag mixnet.SenderTag, n, short int) {
+	if n == 0 && short == 0 {
 		return
 	}
 	p := e.pair
 	p.mu.Lock()
-	d := p.travel(n)
+	d := p.travel(max(n, 1))
 	p.mu.Unlock()
 	after(d, func() {
 		p.mu.Lock()
 		g := e.far.grantOf(tag)
-		g.out = max(g.out-n, 0)
+		g.out, g.heard = max(g.out-n, 0), true
 		p.mu.Unlock()
-		e.far.topUp(tag)
+		e.far.topUp(tag, short)
 	})
 }
 
-// stockUp adds SURBs to a stranger's pool and returns the replies that can
-// leave now, and how many SURBs were spent on them and others.
-func (e *End) stockUp(tag mixnet.SenderTag, surbs int) (ready []*flight, spent int) {
+// stockUp adds SURBs to a stranger's pool, and sends the replies that can leave
+// now.
+func (e *End) stockUp(tag mixnet.SenderTag, surbs int) {
+	p := e.pair
+	p.mu.Lock()
 	pl := e.pools[tag]
 	if pl == nil {
+		if surbs == 0 {
+			p.mu.Unlock()
+			return
+		}
 		pl = &pool{}
 		e.pools[tag] = pl
 	}
 	pl.surbs += surbs
-	return pl.serve()
+	pl.asked = pl.asked && surbs == 0
+	p.mu.Unlock()
+	e.serve(tag)
 }
 
-// serve spends SURBs on waiting replies, oldest first.
-func (pl *pool) serve() (ready []*flight, spent int) {
-	for len(pl.waiting) > 0 {
+// serve spends SURBs on waiting replies, oldest first, and asks for more if they
+// do not suffice.
+func (e *End) serve(tag mixnet.SenderTag) {
+	p := e.pair
+	p.mu.Lock()
+	pl := e.pools[tag]
+	var ready []*flight
+	spent, short := 0, 0
+	for len(pl.waiting) > 0 && short == 0 {
 		f := pl.waiting[0]
-		n := min(f.left, pl.surbs-Reserve)
-		if f.dropped {
-			n, f.left = 0, 0
-		}
-		if n > 0 {
+		if !f.dropped {
+			n := max(0, min(f.left, pl.surbs-Reserve))
 			pl.surbs -= n
 			f.left -= n
 			spent += n
-		}
-		if f.left > 0 {
-			return ready, spent
+			if short = f.left; short > 0 {
+				break
+			}
+			ready = append(ready, f)
 		}
 		pl.waiting = pl.waiting[1:]
-		ready = append(ready, f)
 	}
-	return ready, spent
+	if pl.asked {
+		short = 0
+	}
+	pl.asked = pl.asked || short > 0
+	p.mu.Unlock()
+	e.spend(tag, spent, short)
+	for _, f := range ready {
+		e.depart(f, f.send)
+	}
 }
 
-// topUp grants SURBs until the far end holds as many as Stock wants.
-func (e *End) topUp(tag mixnet.SenderTag) {
+// topUp grants SURBs to the far end of a tag that has answered, until it holds
+// Supply of them or short more than it does.
+func (e *End) topUp(tag mixnet.SenderTag, short int) {
 	p := e.pair
 	p.mu.Lock()
 	g := e.mine[tag]
-	if g == nil || !p.o.CountSURBs || g.out >= g.want || e.closed {
+	if g == nil || !p.o.CountSURBs || g.paused || !g.heard || e.closed {
 		p.mu.Unlock()
 		return
 	}
-	n := g.want - g.out
-	g.out = g.want
-	d := p.travel(p.packets(anonymousOverhead + n*surbSize))
-	p.mu.Unlock()
-	after(d, func() {
-		p.mu.Lock()
-		ready, spent := e.far.stockUp(tag, n)
+	n := max(Supply-g.out, short)
+	if n <= 0 {
 		p.mu.Unlock()
-		e.far.spend(tag, spent)
-		e.far.depart(ready...)
-	})
+		return
+	}
+	g.out += n
+	d := p.travel(p.packets(n * surbSize))
+	p.mu.Unlock()
+	after(d, func() { e.far.stockUp(tag, n) })
 }

@@ -1,0 +1,107 @@
+package client
+
+import "time"
+
+// Time-outs and bounds of a client, each with its reason. Times that an outsider
+// could count on are drawn between a half and one and a half of what is said
+// here (H05).
+
+// Connecting.
+const (
+	firstPause = 500 * time.Millisecond // between two attempts; a gateway restarts faster than most people notice
+	longPause  = 30 * time.Second       // what that grows to: a gateway that is back is found within half a minute
+	dialTime   = 10 * time.Second       // for TCP, TLS and the upgrade; three lost SYNs take 7 s
+	steadyTime = time.Minute            // a session that lasted this long was a good one: pauses begin anew
+
+	// maxRefusals is how often a gateway may refuse an authentication before the
+	// client registers anew: once may be a clock that was set, or a login that crossed another.
+	maxRefusals = 3
+)
+
+// Several entries (H26).
+const (
+	moveAfter  = 10 * time.Second // without a session, then another entry is tried: a restart is shorter
+	moveSlow   = 5 * time.Minute  // what that grows to while no entry can be reached
+	tryFirst   = 10 * time.Second // between attempts to go back to the first
+	trySlow    = 10 * time.Minute // what that grows to while the first does not last
+	lingerTime = time.Minute      // what an entry that was left may still push: more than a round trip takes
+)
+
+// Sending.
+const (
+	// lateness is how late a tick may be served: what the scheduler needs to wake
+	// somebody up, not what a stall takes.
+	lateness = 5 * time.Millisecond
+
+	// unpacedCredits is how many packets a sender without pacing has ready, so that
+	// building and writing overlap.
+	unpacedCredits = 16
+
+	// ackSlack and ackFactor make the timer of a fragment: 1.5 times what its
+	// packet and the SURB-ACK wait at their hops, and 1.5 seconds (sphinx.md §6.5),
+	// beyond what the network usually takes: a slow one shall not be loaded with
+	// what was not lost. Who is unlucky many times waits longer and longer.
+	ackSlack   = 1500 * time.Millisecond
+	ackFactor  = 1.5
+	eagerTries = 16 // sent so often, each time on a new route, before the slack doubles
+	maxSlack   = 30 * time.Second
+
+	choresEvery = time.Second // how often old things are looked for
+)
+
+// Receiving.
+const (
+	// maxInbox is how many bytes of messages wait for Receive at most. Beyond it
+	// nothing is taken from the gateway any more, which then keeps it for us.
+	maxInbox = 64 << 20
+)
+
+// Reply SURBs of strangers, which we spend (sphinx.md §6.6).
+const (
+	reserve         = 10              // kept back for asking for more, as the reference does
+	maxRequest      = 100             // asked for at once; what one message carries
+	maxRequestTries = 10              // of sending one request (sphinx.md §6.5)
+	maxPendingAsks  = 2               // unanswered requests under way for one tag: one may be lost
+	askAgainAfter   = 4 * time.Second // without any SURB while something waits: more than a round trip takes
+	giveUpAfter     = 5 * time.Minute // without any SURB, then what waits for one has failed
+	maxPerTag       = 500             // kept for one tag (H14): what the reference grants at most at once
+	maxTags         = 4096            // tags with SURBs (H14)
+	maxHeld         = 1 << 17         // SURBs in all (H14): 60 MB
+	surbLifetime    = 24 * time.Hour  // that of their nodes' keys
+	tagIdle         = 24 * time.Hour  // likewise
+)
+
+// Reply SURBs of ours, which others spend (sphinx.md §6.7, socks.md §21.5).
+const (
+	startSURBs    = 20  // what begins a conversation, as in the reference
+	spareSURBs    = 3   // with later messages: what fits into a packet beside a short one
+	maxSupply     = 800 // held by one far end at most, those under way among them
+	maxIdleSupply = 200 // kept there between bursts at most
+	maxGrant      = 500 // honoured of one request, as by the reference
+	perGrant      = 24  // in one message: 7 regular packets, so the first can be used before the last are made
+	maxOurTags    = 4096
+	keyLifetime   = 24 * time.Hour // of reply keys: that of the nodes' keys
+	maxReplyKeys  = 1 << 18        // outstanding in all: 24 hours of what one client may grant
+
+	minRoundTrip     = 100 * time.Millisecond // shorter ones are taken for so long: a burst of answers comes in one
+	maxRoundTrip     = 5 * time.Second        // longer ones are taken for so long: they are queues
+	burstHalves      = time.Minute            // in which the memory of a burst falls by half
+	conversationIdle = 10 * time.Minute       // without a word either way, then nothing more is granted unasked
+	decayEvery       = 10 * time.Second       // in which a tenth of what is believed to be there is given up
+
+	// madeAhead is how many SURBs are made before anybody wants them: what the first
+	// message under a tag carries. makeAheadAfter is how long after the last were
+	// taken new ones are made: what they were taken for comes first.
+	madeAhead      = startSURBs
+	makeAheadAfter = 100 * time.Millisecond
+)
+
+// Watching over our own cover (H39).
+const (
+	loopPatience = 30 * time.Second // beyond its delays, then a loop is lost
+	monitorSpan  = time.Minute      // what is counted together
+	monitorSpans = 5
+	fewLoops     = 100  // fewer say nothing
+	warnBelow    = 0.75 // of the loops come home: somebody drops packets
+	stopBelow    = 0.05 // hardly any do: somebody may want to see what still arrives
+)
