@@ -5,95 +5,62 @@ import (
 	"testing"
 )
 
-func BenchmarkX25519(b *testing.B) {
-	for _, n := range []int{1, 2, 8} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var u Unit
-			var k, p, out [Lanes][32]byte
-			newSource("benchmark").Read(k[0][:])
-			for l := range p {
-				p[l] = [32]byte{9}
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				u.X25519(n, &out, &k, &p)
-			}
-			perLane(b, n)
-		})
-	}
+// A cost is a call whose cost matters, on so many lanes.
+type cost struct {
+	name  string
+	lanes int
+	run   func()
 }
 
-func perLane(b *testing.B, n int) {
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/lane")
-}
-
-func BenchmarkBLAKE2b(b *testing.B) {
-	for _, n := range []int{1, 2, 4, 8} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var u Unit
-			var key [Lanes][blakeKey]byte
-			var out [Lanes][32]byte
-			msg := newSource("benchmark").lanes(n, 2033)
-			b.ReportAllocs()
-			for b.Loop() {
-				u.BLAKE2b(n, &out, &key, &msg)
-			}
-			perLane(b, n)
-		})
-	}
-}
-
-func BenchmarkChaCha20(b *testing.B) {
-	for _, size := range []int{6, 128, 256, 320, 512, 1024, 2033} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			var u Unit
-			var key [Lanes][32]byte
-			msg := newSource("benchmark").lanes(8, size)
-			for b.Loop() {
-				u.ChaCha20(8, &key, &msg)
-			}
-			perLane(b, 8)
-		})
-	}
-}
-
-func BenchmarkHKDF(b *testing.B) {
-	h := NewHKDF("", string(make([]byte, 97)), 288)
+// costs are the calls of a hop, of one packet and of eight, and those that say
+// from how many lanes on kernels pay.
+func costs() (all []cost) {
+	u := new(Unit)
+	r := newSource("costs")
 	for _, n := range []int{1, 2, 3, 4, 8} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var u Unit
-			secret, out := newSource("benchmark").lanes(n, 32), newSource("benchmark").lanes(n, 288)
-			b.ReportAllocs()
-			for b.Loop() {
-				u.HKDF(h, n, &out, &secret)
+		add := func(name string, run func()) {
+			all = append(all, cost{fmt.Sprintf("%s/%d", name, n), n, run})
+		}
+		var scalar, point, out [Lanes][32]byte
+		var key64 [Lanes][64]byte
+		var key16 [Lanes][16]byte
+		for i := range n {
+			r.Read(scalar[i][:])
+			r.Read(point[i][:])
+			r.Read(key64[i][:])
+			r.Read(key16[i][:])
+		}
+		add("X25519", func() { u.X25519(n, &out, &scalar, &point) })
+		add("X25519Base", func() { u.X25519Base(n, &out, &scalar) })
+		for _, size := range []int{6, 128, 320, 2033, 32 * 1024} {
+			if size > 2033 && n < Lanes {
+				continue
 			}
-			perLane(b, n)
-		})
+			payload := r.lanes(n, size)
+			add(fmt.Sprintf("BLAKE2b-%d", size), func() { u.BLAKE2b(n, &out, &key64, &payload) })
+			add(fmt.Sprintf("ChaCha20-%d", size), func() { u.ChaCha20(n, &scalar, &payload) })
+		}
+		header := r.lanes(n, 300)
+		add("HMAC-300", func() { u.HMAC(n, &out, &key16, &header) })
+		for _, size := range []int{192, 288} {
+			h := NewHKDF("salt", string(make([]byte, size/3)), size)
+			secret, keys := r.lanes(n, 32), r.lanes(n, size)
+			add(fmt.Sprintf("HKDF-%d", size), func() { u.HKDF(h, n, &keys, &secret) })
+		}
+		stream := new([Lanes][StreamSize]byte)
+		add("AESStream", func() { u.AESStream(n, stream, &key16) })
 	}
+	return all
 }
 
-func BenchmarkHMAC(b *testing.B) {
-	for _, n := range []int{1, 2, 3, 4, 8} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var u Unit
-			var key [Lanes][16]byte
-			var out [Lanes][32]byte
-			msg := newSource("benchmark").lanes(n, 300)
+func Benchmark(b *testing.B) {
+	for _, c := range costs() {
+		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				u.HMAC(n, &out, &key, &msg)
+				c.run()
 			}
-			perLane(b, n)
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(c.lanes), "ns/lane")
 		})
-	}
-}
-
-func BenchmarkAESStream(b *testing.B) {
-	var u Unit
-	var key [Lanes][16]byte
-	var out [Lanes][StreamSize]byte
-	b.ReportAllocs()
-	for b.Loop() {
-		u.AESStream(1, &out, &key)
 	}
 }

@@ -24,3 +24,10 @@ func paths(t *testing.T, f func(t *testing.T)) {
 		t.Run(path.name, f)
 	}
 }
+
+// withoutKernels runs f on what CPUs without AVX-512 have.
+func withoutKernels(f func()) {
+	defer func(a bool) { haveAVX512 = a }(haveAVX512)
+	haveAVX512 = false
+	f()
+}

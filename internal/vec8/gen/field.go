@@ -1,7 +1,5 @@
 package main
 
-import "fmt"
-
 // The field of 2^255-19 in the lanes of AVX-512 registers, with the 52-bit
 // multiply-add of AVX-512 IFMA.
 //
@@ -105,34 +103,38 @@ func (w *writer) mul(dst, a, b element, as form) {
 	w.mulRegs(dst, b, as)
 }
 
-// mulRegs multiplies the element in Z0 to Z4.
+// mulRegs multiplies the element in Z0 to Z4. High halves count twice, since the
+// radix is 2^51, so they are added up first.
 func (w *writer) mulRegs(dst, b element, as form) {
 	w.load(b, 5)
-	low := func(k int) int { return 10 + k }  // of column k, 0 to 8
-	high := func(k int) int { return 18 + k } // of column k, 1 to 9: half of it
-	seen := map[int]bool{}
-	add := func(op string, x, y, to int) {
-		if !seen[to] {
-			w.op("VPXORQ Z%d, Z%d, Z%d", to, to, to)
-			seen[to] = true
-		}
-		w.op("%s Z%d, Z%d, Z%d", op, x, y, to)
-	}
-	for i := range 5 {
+	z := w.zeros(10)
+	products := func(op string, up int) {
 		for j := range 5 {
-			add("VPMADD52LUQ", 5+j, i, low(i+j))
-			add("VPMADD52HUQ", 5+j, i, high(i+j+1))
+			for i := range 5 {
+				w.op("%s Z%d, Z%d, Z%d", op, 5+j, i, z[i+j+up])
+			}
 		}
 	}
-	for k := 1; k < 10; k++ {
-		w.op("VPADDQ Z%d, Z%d, Z%d", high(k), high(k), high(k))
-	}
-	z := [10]int{0: low(0), 9: high(9)}
-	for k := 1; k < 9; k++ {
-		z[k] = low(k)
-		w.op("VPADDQ Z%d, Z%d, Z%d", high(k), low(k), low(k))
-	}
+	products("VPMADD52HUQ", 1)
+	w.double(z[1:])
+	products("VPMADD52LUQ", 0)
 	w.fold(dst, z, as)
+}
+
+// zeros clears the ten columns of a product, from a register on.
+func (w *writer) zeros(from int) (z [10]int) {
+	for k := range z {
+		z[k] = from + k
+		w.op("VPXORQ Z%d, Z%d, Z%d", z[k], z[k], z[k])
+	}
+	return z
+}
+
+// double doubles columns.
+func (w *writer) double(columns []int) {
+	for _, z := range columns {
+		w.op("VPADDQ Z%d, Z%d, Z%d", z, z, z)
+	}
 }
 
 func (w *writer) square(dst, a element, as form) {
@@ -140,55 +142,56 @@ func (w *writer) square(dst, a element, as form) {
 	w.squareRegs(dst, as)
 }
 
-// squareRegs squares the element in Z0 to Z4. Each column has up to three sums,
-// which count once, twice and four times: a square's low half; its high half and
-// low halves of products that occur twice; high halves of those.
+// squareRegs squares the element in Z0 to Z4. Each column has sums that count
+// four times, twice and once: high halves of products that occur twice; their low
+// halves, and the high halves of squares; low halves of squares.
 func (w *writer) squareRegs(dst element, as form) {
-	next := 5
-	regs := map[string]int{}
-	add := func(op, sum string, column, x, y int) {
-		key := fmt.Sprint(sum, column)
-		r, ok := regs[key]
-		if !ok {
-			r = next
-			next++
-			regs[key] = r
-			w.op("VPXORQ Z%d, Z%d, Z%d", r, r, r)
-		}
-		w.op("%s Z%d, Z%d, Z%d", op, x, y, r)
-	}
-	for i := range 5 {
-		for j := i; j < 5; j++ {
-			if i == j {
-				add("VPMADD52LUQ", "once", 2*i, i, i)
-				add("VPMADD52HUQ", "twice", 2*i+1, i, i)
-			} else {
-				add("VPMADD52LUQ", "twice", i+j, j, i)
-				add("VPMADD52HUQ", "four", i+j+1, j, i)
+	w.fold(dst, w.squareColumns(), as)
+}
+
+func (w *writer) squareColumns() (z [10]int) {
+	z = w.zeros(5)
+	products := func(op string, up int) {
+		for apart := 1; apart < 5; apart++ {
+			for i := range 5 - apart {
+				w.op("%s Z%d, Z%d, Z%d", op, i+apart, i, z[i+i+apart+up])
 			}
 		}
 	}
-	if next > zMask {
-		panic("gen: out of registers")
-	}
-	var z [10]int
-	for k := range z {
-		sum := -1
-		for _, name := range []string{"four", "twice", "once"} {
-			r, ok := regs[fmt.Sprint(name, k)]
-			if ok {
-				if sum >= 0 {
-					w.op("VPADDQ Z%d, Z%d, Z%d", sum, r, r)
-				}
-				sum = r
-			}
-			if sum >= 0 && name != "once" {
-				w.op("VPADDQ Z%d, Z%d, Z%d", sum, sum, sum)
-			}
+	squares := func(op string, up int) {
+		for i := range 5 {
+			w.op("%s Z%d, Z%d, Z%d", op, i, i, z[i+i+up])
 		}
-		z[k] = sum
 	}
-	w.fold(dst, z, as)
+	products("VPMADD52HUQ", 1)
+	w.double(z[2:9])
+	squares("VPMADD52HUQ", 1)
+	products("VPMADD52LUQ", 0)
+	w.double(z[1:])
+	squares("VPMADD52LUQ", 0)
+	return z
+}
+
+// squareSoon is squareRegs with the result, tight, in Z0 to Z4. It takes more
+// instructions and less time from first to last, which is what counts where each
+// square waits for the one before it.
+func (w *writer) squareSoon() {
+	z := w.squareColumns()
+	for k := range 5 { // 19 = 16 + 2 + 1
+		w.op("VPSLLQ $4, Z%d, Z%d", z[k+5], 20+k)
+		w.op("VPADDQ Z%d, Z%d, Z%d", z[k+5], z[k], z[k])
+		w.op("VPADDQ Z%d, Z%d, Z%d", z[k+5], z[k+5], z[k+5])
+		w.op("VPADDQ Z%d, Z%d, Z%d", z[k+5], z[k], z[k])
+		w.op("VPADDQ Z%d, Z%d, Z%d", 20+k, z[k], z[k])
+	}
+	for k := range 5 {
+		w.op("VPSRLQ $51, Z%d, Z%d", z[k], z[k+5])
+		w.op("VPANDQ Z%d, Z%d, Z%d", zMask, z[k], k)
+	}
+	w.op("VPMADD52LUQ Z%d, Z%d, Z0", z19, z[9])
+	for k := 1; k < 5; k++ {
+		w.op("VPADDQ Z%d, Z%d, Z%d", z[k+4], k, k)
+	}
 }
 
 // bias adds to the limbs in r what keeps a difference positive.
@@ -226,11 +229,12 @@ func field(w *writer) {
 	w.op("MOVQ a+8(FP), SI")
 	w.op("MOVQ n+16(FP), CX")
 	w.constants()
+	w.load(element{"SI", 0}, 0)
 	w.label("square")
-	w.square(element{"DI", 0}, element{"SI", 0}, tight)
-	w.op("MOVQ DI, SI")
+	w.squareSoon()
 	w.op("DECQ CX")
 	w.op("JNZ square")
+	w.store(element{"DI", 0}, 0)
 	w.ret512()
 
 	w.ladder()
@@ -250,7 +254,7 @@ func (w *writer) ladder() {
 	w.op("MOVQ steps+16(FP), CX")
 	w.constants()
 	x1, x2, z2, x3, z3 := place(0), place(1), place(2), place(3), place(4)
-	A, B, C, D, AA, BB, DA, CB, T, E := place(5), place(6), place(7), place(8), place(9), place(10), place(11), place(12), place(13), place(14)
+	A, B, C, D, AA, BB, DA, CB, T, E, V := place(5), place(6), place(7), place(8), place(9), place(10), place(11), place(12), place(13), place(14), place(15)
 	w.label("step")
 	w.op("KMOVB (SI), K1")
 	w.sumAndDifference(x2, z2, 0, 5, 20)
@@ -271,13 +275,6 @@ func (w *writer) ladder() {
 	w.mul(DA, D, A, loose)
 	w.mul(CB, C, B, loose)
 
-	w.sumAndDifference(DA, CB, 0, 5, 20)
-	w.store(T, 5)
-	w.squareRegs(x3, loose)
-	w.square(T, T, tight)
-	w.mul(z3, T, x1, loose)
-
-	w.mul(x2, AA, BB, loose)
 	w.load(AA, 0)
 	w.bias(0)
 	for k := range 5 {
@@ -291,16 +288,22 @@ func (w *writer) ladder() {
 		w.op("VPMADD52LUQ Z10, Z%d, Z%d", k, 5+k)
 		w.op("VPMADD52HUQ Z10, Z%d, Z%d", k, 15+k)
 	}
-	for k := range 5 {
-		w.op("VPADDQ Z%d, Z%d, Z%d", 15+k, 15+k, 15+k)
-	}
+	w.double([]int{15, 16, 17, 18, 19})
 	for k := 1; k < 5; k++ {
 		w.op("VPADDQ Z%d, Z%d, Z%d", 15+k-1, 5+k, 5+k)
 	}
 	w.op("VPMADD52LUQ Z%d, Z19, Z5", z19)
-	w.carry(run(5), run(20))
+	w.carry(run(5), run(20)) // V = AA + a24·E
+	w.store(E, 0)
+	w.store(V, 5)
+
+	w.sumAndDifference(DA, CB, 0, 5, 20)
 	w.store(T, 5)
-	w.mulRegs(z2, T, loose)
+	w.squareRegs(x3, loose)
+	w.square(T, T, tight)
+	w.mul(x2, AA, BB, loose)
+	w.mul(z2, E, V, loose)
+	w.mul(z3, T, x1, loose)
 	w.op("INCQ SI")
 	w.op("DECQ CX")
 	w.op("JNZ step")
