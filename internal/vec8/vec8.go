@@ -14,6 +14,7 @@ type Unit struct {
 	blake  blakeScratch // the block being filled
 	stream [chachaRun]byte
 
+	comb   *combScratch
 	ladder *ladderScratch // the rest is for lanes in vector registers: see aligned
 	sha    *shaScratch
 	wide   *wideScratch

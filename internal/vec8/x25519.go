@@ -3,6 +3,7 @@ package vec8
 import (
 	"crypto/subtle"
 	"encoding/binary"
+	"sync"
 
 	"filippo.io/edwards25519"
 	"github.com/cloudflare/circl/dh/x25519"
@@ -27,19 +28,19 @@ func (u *Unit) X25519(n int, out, scalar, point *[Lanes][32]byte) (ok uint8) {
 	return nonzero(n, out)
 }
 
-// baseMin is the number of lanes from which ladders on the base point side by
-// side take less time than tables for it, one after the other.
-const baseMin = 4
+// baseMin is the number of lanes from which a table of our own takes less time
+// than that of a library, one lane after the other.
+const baseMin = 2
+
+// baseTable is made when it is first needed.
+var baseTable = sync.OnceValue(func() *Table { return NewTable(&[32]byte{9}) })
 
 // X25519Base sets each out to the product of a scalar and the base point: the
 // public key of a private one. The arrays may be the same.
 func (u *Unit) X25519Base(n int, out, scalar *[Lanes][32]byte) {
 	if haveAVX512 && n >= baseMin {
-		var base [Lanes][32]byte
-		for i := range base {
-			base[i][0] = 9
-		}
-		u.ladders(n, out, scalar, &base)
+		base := baseTable()
+		u.X25519Table(n, out, scalar, &[Lanes]*Table{base, base, base, base, base, base, base, base})
 		return
 	}
 	for i := range n {

@@ -15,6 +15,7 @@ var files = map[string]func(*writer){
 	"sha256_amd64.s": sha256,
 	"chacha_amd64.s": chacha,
 	"aes_amd64.s":    aes,
+	"comb_amd64.s":   comb,
 }
 
 func main() {
