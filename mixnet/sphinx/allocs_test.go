@@ -57,12 +57,17 @@ func TestUnwrapDoesNotAllocate(t *testing.T) {
 func TestBuildDoesNotAllocate(t *testing.T) {
 	for _, n := range []int{1, 2, BatchSize} {
 		nw := newNetwork(4)
-		b := new(Builder)
+		b := &Builder{Tables: NewTables()}
 		jobs := make([]Job, n)
 		for i := range jobs {
 			jobs[i] = nw.job(Version259, mixnet.Regular, randomBytes(100))
 			if i%3 == 1 {
 				jobs[i].Packet, jobs[i].SURB = nil, make([]byte, SURBSize(Version259, 4))
+			}
+		}
+		for range tableAfter {
+			if err := b.Build(jobs); err != nil {
+				t.Fatal(err)
 			}
 		}
 		wantNone(t, "building", 4*n, func() {

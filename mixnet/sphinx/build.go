@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"nym-socks5/internal/vec8"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 )
@@ -74,6 +75,9 @@ func checkRoom(packet, message []byte) error {
 // A Builder holds the scratch space for building. The zero Builder is ready;
 // one goroutine may use it at a time.
 type Builder struct {
+	// Tables speed up building for nodes whose keys come again. They may be nil.
+	Tables *Tables
+
 	lanes  lanes
 	drafts [BatchSize]draft
 	covers [BatchSize]cover
@@ -81,6 +85,7 @@ type Builder struct {
 
 // A draft is what a Builder knows of one header.
 type draft struct {
+	tables [MaxHops]*vec8.Table // of the nodes' keys; nil where there is none
 	keys   [MaxHops]schedule
 	stream [MaxHops][streamSize]byte
 	run    blinded
@@ -151,35 +156,55 @@ func (b *Builder) secrets(jobs []Job) error {
 	for i := range jobs {
 		b.drafts[i].alpha = l.product[i]
 	}
+	for i := range jobs {
+		for h := range jobs[i].Route {
+			b.drafts[i].tables[h] = b.Tables.find(jobs[i].Route[h].Key)
+		}
+	}
 	for h := range MaxHops {
-		l.start()
-		for i := range jobs {
-			if j := &jobs[i]; h < len(j.Route) {
-				lane := l.add(i)
-				b.drafts[i].run.lift(&l.scalar[lane])
-				l.point[lane] = j.Route[h].Key
+		for _, known := range [...]bool{true, false} {
+			l.start()
+			for i := range jobs {
+				if j, d := &jobs[i], &b.drafts[i]; h < len(j.Route) && (d.tables[h] != nil) == known {
+					lane := l.add(i)
+					d.run.lift(&l.scalar[lane])
+					l.point[lane], l.tables[lane] = j.Route[h].Key, d.tables[h]
+				}
+			}
+			if err := b.hop(jobs, h, known); err != nil {
+				return err
 			}
 		}
-		if l.n == 0 {
-			break
-		}
-		if ok := l.multiply(); ok != 1<<l.n-1 {
-			return fmt.Errorf("%w: key of hop %d", ErrLowOrder, h)
-		}
-		for lane, i := range l.at[:l.n] {
-			l.out[lane] = b.drafts[i].keys[h][:]
-		}
-		l.schedules()
-		for lane, i := range l.at[:l.n] {
-			l.key[lane] = *b.drafts[i].keys[h].rho()
-		}
-		l.headerStreams()
-		for lane, i := range l.at[:l.n] {
-			d := &b.drafts[i]
-			copy(d.stream[h][:], l.stream[lane][:])
-			if h+1 < len(jobs[i].Route) {
-				d.run.by(d.keys[h].blinding())
-			}
+	}
+	return nil
+}
+
+// hop derives the keys of hop h of the jobs in the lanes.
+func (b *Builder) hop(jobs []Job, h int, known bool) error {
+	l := &b.lanes
+	if l.n == 0 {
+		return nil
+	}
+	multiply := l.multiply
+	if known {
+		multiply = l.multiplyKnown
+	}
+	if ok := multiply(); ok != 1<<l.n-1 {
+		return fmt.Errorf("%w: key of hop %d", ErrLowOrder, h)
+	}
+	for lane, i := range l.at[:l.n] {
+		l.out[lane] = b.drafts[i].keys[h][:]
+	}
+	l.schedules()
+	for lane, i := range l.at[:l.n] {
+		l.key[lane] = *b.drafts[i].keys[h].rho()
+	}
+	l.headerStreams()
+	for lane, i := range l.at[:l.n] {
+		d := &b.drafts[i]
+		copy(d.stream[h][:], l.stream[lane][:])
+		if h+1 < len(jobs[i].Route) {
+			d.run.by(d.keys[h].blinding())
 		}
 	}
 	return nil

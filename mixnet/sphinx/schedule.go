@@ -50,6 +50,7 @@ type lanes struct {
 	members [BatchSize]int // see bySize
 
 	scalar, point, product [BatchSize][32]byte
+	tables                 [BatchSize]*vec8.Table // of the points, for multiplyKnown
 	key                    [BatchSize][16]byte
 	stream                 [BatchSize][vec8.StreamSize]byte
 	sum                    [BatchSize][32]byte
@@ -74,6 +75,14 @@ func (l *lanes) add(i int) (lane int) {
 func (l *lanes) multiply() (ok uint8) {
 	ok = l.unit.X25519(l.n, &l.product, &l.scalar, &l.point)
 	clear(l.scalar[:])
+	return ok
+}
+
+// multiplyKnown is multiply for points that have tables.
+func (l *lanes) multiplyKnown() (ok uint8) {
+	ok = l.unit.X25519Table(l.n, &l.product, &l.scalar, &l.tables)
+	clear(l.scalar[:])
+	clear(l.tables[:])
 	return ok
 }
 
