@@ -9,7 +9,7 @@ mixnet:            mixnet/keys
 mixnet/sphinx:     mixnet mixnet/keys internal/vec8
 mixnet/surb:       mixnet mixnet/keys mixnet/sphinx mixnet/fragment
 mixnet/fragment:
-mixnet/message:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment
+mixnet/message:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment internal/vec8
 mixnet/wire:       mixnet mixnet/sphinx
 mixnet/topology:   mixnet mixnet/keys mixnet/sphinx
 mixnet/link:       mixnet mixnet/keys mixnet/wire internal/admit

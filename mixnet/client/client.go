@@ -31,6 +31,7 @@ type Client struct {
 	session    sessionSlot
 	inbox      *inbox
 	buffers    *buffers
+	tables     *sphinx.Tables
 	surbMakers sync.Pool // of *surbMaker
 	surbCache  surbCache // reply SURBs made ahead
 	count      counters
@@ -93,7 +94,10 @@ func New(cfg Config) (*Client, error) {
 	c.session.init()
 	c.surbCache.wake = make(chan struct{}, 1)
 	c.buffers = newBuffers(c.traffic.Size, 2*unpacedCredits)
-	c.surbMakers.New = func() any { return &surbMaker{rng: newRand()} }
+	c.tables = sphinx.NewTables()
+	c.surbMakers.New = func() any {
+		return &surbMaker{rng: newRand(), builder: sphinx.Builder{Tables: c.tables}}
+	}
 	return c, nil
 }
 

@@ -9,10 +9,8 @@ import (
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/message"
-	"nym-socks5/mixnet/sphinx"
 	"nym-socks5/mixnet/surb"
 	"nym-socks5/mixnet/topology"
-	"nym-socks5/mixnet/wire"
 )
 
 // A loop owns everything that a client decides. One goroutine runs it.
@@ -35,10 +33,8 @@ type loop struct {
 	rng    *rand.Rand
 	entry  *entry
 	sealer *message.Sealer // of its address
+	group  group
 	acks   *surb.Acks
-	out    []sphinx.Hop
-	back   []sphinx.Hop
-	frag   []byte
 	low    []mixnet.SenderTag // strangers whose replies wait for SURBs
 	chores time.Time          // when to look after what is old
 }
@@ -55,7 +51,6 @@ func newLoop(c *Client) *loop {
 		retired:  true,
 		rng:      newRand(),
 		acks:     surb.NewAcks(c.ack),
-		frag:     make([]byte, 0, c.traffic.Size.Fragment()),
 	}
 	l.useEntry()
 	l.main = newSender(pacer{mean: c.traffic.SendEvery, rng: newRand()})
@@ -252,19 +247,17 @@ func (l *loop) adopt(nw *topology.Network) {
 // useEntry takes over the client's address.
 func (l *loop) useEntry() {
 	l.entry = l.c.entry.Load()
-	l.sealer = message.NewSealer(l.entry.self, l.c.ack, l.c.traffic.Version)
+	l.sealer = message.NewSealer(l.entry.self, l.c.ack, l.c.traffic.Version, l.c.tables)
 }
 
 // replaceCover builds cover anew that waits for its tick.
 func (l *loop) replaceCover() {
 	for _, s := range []*sender{l.main, l.cover} {
-		if s == nil || s.credit > 0 || !s.cover {
-			continue
-		}
-		if f := l.buildCover(); f != nil {
-			s.give(f) // and so owes a credit until the old one is thrown away or sent
+		if s != nil && s.credit <= 0 && s.cover {
+			l.draftCover(s) // and so s owes a credit until the old one is thrown away or sent
 		}
 	}
+	l.seal()
 }
 
 // rotate follows the network's Sphinx keys. When they change, the far ends get
@@ -338,47 +331,6 @@ func (l *loop) ask(tag mixnet.SenderTag, waiting int, now time.Time) bool {
 	return true
 }
 
-// fill builds at most one packet and reports whether there may be more to do.
-func (l *loop) fill(now time.Time) bool {
-	if l.network == nil {
-		return false
-	}
-	if l.cover != nil && l.cover.credit > 0 {
-		if f := l.buildCover(); f != nil {
-			l.cover.give(f)
-			return true
-		}
-	}
-	if l.main.credit <= 0 {
-		return false
-	}
-	var f *builtPacket
-	if l.monitor.verdict != verdictBlocked || l.c.cfg.NeverStop {
-		f = l.buildData(now)
-	}
-	if f == nil && l.main.paced() {
-		f = l.buildCover()
-	}
-	if f == nil {
-		return false
-	}
-	l.main.give(f)
-	return true
-}
-
-// buildData makes a packet of the next fragment; nil: nothing can be sent.
-func (l *loop) buildData(now time.Time) *builtPacket {
-	for {
-		p, ok := l.next(now)
-		if !ok {
-			return nil
-		}
-		if f := l.build(p, now); f != nil {
-			return f
-		}
-	}
-}
-
 // next takes the next fragment that can be sent. For replies that cannot it asks
 // for SURBs; that request is then what can be sent. A fragment that was
 // acknowledged while it waited to be sent again is skipped.
@@ -409,61 +361,4 @@ func (l *loop) can(o *outgoing) bool {
 		l.low = append(l.low, o.tag)
 	}
 	return false
-}
-
-// build makes the packet of a fragment. If it cannot be built now, it counts as
-// sent and lost.
-func (l *loop) build(p piece, now time.Time) *builtPacket {
-	nw, delay := l.network, l.c.traffic.HopDelay
-	var err error
-	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
-		l.inflight.sent(p, now, 0)
-		return nil
-	}
-	total := topology.TotalDelay(l.back)
-	buf := l.c.buffers.get()
-	l.frag = p.out.frags.Append(l.frag[:0], p.index)
-	f := &builtPacket{piece: p}
-	if p.out.reply {
-		var r surb.Reply
-		if r, _ = l.held.take(p.out.tag); r.SURB.Hops() == 0 {
-			return nil // next saw one: cannot be
-		}
-		total += topology.Layers * delay // of the SURB's own delays only the owner knows
-		f.packet = wire.MixPacket{Next: r.SURB.First(), Rotation: r.Rotation, Packet: buf}
-		err = l.sealer.SealReply(buf, &r, l.back, p.id(), l.frag)
-	} else if l.out, err = nw.AppendRoute(l.out[:0], l.rng, p.out.to.Gateway, delay); err == nil {
-		total += topology.TotalDelay(l.out)
-		f.packet = wire.MixPacket{Next: l.out[0].Addr, Rotation: nw.Rotation(), Packet: buf}
-		err = l.sealer.Seal(buf, p.out.to, message.Path{Out: l.out, Back: l.back}, p.id(), l.frag)
-	}
-	l.inflight.sent(p, now, total)
-	if err != nil {
-		l.c.buffers.put(buf)
-		return nil
-	}
-	l.c.count.sentData.Add(1)
-	if p.again {
-		l.c.count.sentAgain.Add(1)
-	}
-	return f
-}
-
-// buildCover makes a loop to ourselves; nil: our gateway is not in the topology.
-func (l *loop) buildCover() *builtPacket {
-	var err error
-	nw, delay := l.network, l.c.traffic.HopDelay
-	if l.back, err = nw.AppendRoute(l.back[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
-		return nil
-	}
-	if l.out, err = nw.AppendRoute(l.out[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
-		return nil
-	}
-	buf := l.c.buffers.get()
-	if err := l.sealer.SealCover(buf, message.Path{Out: l.out, Back: l.back}, l.monitor.next()); err != nil {
-		panic("client: " + err.Error()) // our own keys and routes
-	}
-	l.monitor.sent(l.out, l.back, topology.TotalDelay(l.out)+topology.TotalDelay(l.back), time.Now())
-	l.c.count.sentCover.Add(1)
-	return &builtPacket{cover: true, packet: wire.MixPacket{Next: l.out[0].Addr, Rotation: nw.Rotation(), Packet: buf}}
 }

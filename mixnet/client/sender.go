@@ -47,9 +47,8 @@ func newSender(p pacer) *sender {
 
 func (s *sender) paced() bool { return s.pacer.mean > 0 }
 
-// give hands over a packet. Only the loop calls it.
+// give hands over a packet, for which the loop took a credit. Only the loop calls it.
 func (s *sender) give(f *builtPacket) {
-	s.credit--
 	s.cover = f.cover
 	s.ready <- f
 }

@@ -113,14 +113,14 @@ func (l *surbCache) put(nw *topology.Network, h *entry, s []surb.Reply) bool {
 	return len(l.surbs) < madeAhead
 }
 
-// makeAhead makes a SURB ahead, if there is room, and reports whether there is
+// makeAhead makes a group of SURBs ahead, if there is room, and reports whether there is
 // room for more: what is asked for meanwhile comes first.
 func (c *Client) makeAhead() (more bool) {
 	nw, h := c.network.Load(), c.entry.Load()
 	if nw == nil || !c.surbCache.put(nw, h, nil) {
 		return false
 	}
-	surbs, err := c.makeSURBs(nw, h, 1)
+	surbs, err := c.makeSURBs(nw, h, sphinx.BatchSize)
 	return err == nil && c.surbCache.put(nw, h, surbs)
 }
 

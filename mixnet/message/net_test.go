@@ -31,7 +31,7 @@ func newParty() party {
 	return p
 }
 
-func (p party) sealer() *Sealer { return NewSealer(p.addr, p.ack, sphinx.Version259) }
+func (p party) sealer() *Sealer { return NewSealer(p.addr, p.ack, sphinx.Version259, nil) }
 
 // none is a look-up that finds no reply key.
 func none(surb.Digest) (keys.Reply, mixnet.SenderTag, bool) {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 
+	"nym-socks5/internal/vec8"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/keys"
@@ -21,9 +22,24 @@ const (
 // its first bit is set.
 const coverText = "The cake is a lie!"
 
-// A Path is the way of a packet to the recipient's gateway, and that of its
-// receipt to our own.
-type Path struct{ Out, Back []sphinx.Hop }
+// Group is how many packets are made together: with their receipts they fill the
+// lanes of package sphinx.
+const Group = sphinx.BatchSize / 2
+
+// A Sealing is one packet to be made, in one of three ways: of a fragment for To;
+// of a fragment for the owner of Reply, which must never be used again; or, with
+// neither Fragment nor Reply, of cover: a loop to ourselves that says nothing.
+type Sealing struct {
+	Packet   []byte       // to be filled; its length is that of a packet size
+	ID       fragment.ID  // what the receipt brings home, unreadable to others; for cover one of cover
+	Fragment []byte       // what fits, and outside Packet
+	Back     []sphinx.Hop // the way of the receipt to our own gateway
+	Out      []sphinx.Hop // the way of the packet to the recipient's gateway, unless a reply
+	To       mixnet.Recipient
+	Reply    *surb.Reply // the packet goes to Reply.SURB.First, with Reply.Rotation
+
+	Err error // set by SealAll
+}
 
 // A Sealer makes the packets of one client: seals the fragment, puts the
 // SURB-ACK in front and wraps all in layers. One goroutine may use it at a
@@ -33,12 +49,18 @@ type Sealer struct {
 	version sphinx.Version
 	acks    *surb.Acks
 	builder sphinx.Builder
+	unit    vec8.Unit
 
 	// Scratch space, so that hardly anything is allocated per packet.
-	jobs  [2]sphinx.Job // the receipt and the packet around it
-	plain [mixnet.MaxPlaintext]byte
-	kdf   kdf
-	drawn drawn
+	plain   [Group][]byte         // the plaintexts, where they lie in their packets
+	jobs    [2 * Group]sphinx.Job // receipts, and the packets around them
+	replies [Group]sphinx.Sealing
+	kdf     kdf
+	drawn   [Group]drawn
+	lanes   struct {
+		at                                   [Group]int // of the plaintext in each lane
+		ephemeral, recipient, public, shared [vec8.Lanes][32]byte
+	}
 }
 
 // drawn is what one packet needs that must be fresh, besides its receipt.
@@ -49,127 +71,155 @@ func (d *drawn) secret() *[32]byte    { return (*[32]byte)(d[32:64]) }
 func (d *drawn) padding() []byte      { return d[64:] }
 
 // NewSealer makes a Sealer for the client that is reached at self. Receipts are
-// sealed with ack. All packets, cover too, are of version v.
-func NewSealer(self mixnet.Recipient, ack *keys.Ack, v sphinx.Version) *Sealer {
-	return &Sealer{self: self, version: v, acks: surb.NewAcks(ack)}
+// sealed with ack. All packets, cover too, are of version v. Tables, which may be
+// nil, are those of all who make packets for this client.
+func NewSealer(self mixnet.Recipient, ack *keys.Ack, v sphinx.Version, tables *sphinx.Tables) *Sealer {
+	return &Sealer{self: self, version: v, acks: surb.NewAcks(ack), builder: sphinx.Builder{Tables: tables}}
 }
 
-// Seal makes packet out of the fragment named id, for to. The packet's length
-// is that of a packet size, the fragment's what fits.
-func (s *Sealer) Seal(packet []byte, to mixnet.Recipient, p Path, id fragment.ID, frag []byte) error {
-	plain, err := s.lay(packet, frag)
-	if err != nil {
-		return err
+// SealAll makes packets, [Group] of them at a time, and sets Err of those that
+// cannot be made. Cover takes the same steps as what it stands for (H01, H03).
+func (s *Sealer) SealAll(all []Sealing) {
+	for len(all) > 0 {
+		n := min(len(all), Group)
+		s.draw(n)
+		if err := s.group(all[:n]); err != nil {
+			s.single(all[:n])
+		}
+		all = all[n:]
 	}
-	return s.forward(packet, plain, to, p, id)
 }
 
-// SealCover makes packet a loop to ourselves that says nothing. It takes the
-// same steps as [Sealer.Seal] (H01, H03). Its receipt carries id, which nobody
-// else can read; it must be one of cover.
-func (s *Sealer) SealCover(packet []byte, p Path, id fragment.ID) error {
-	plain, err := s.layCover(packet)
-	if err != nil {
-		return err
+// single makes packets one by one, to find out which of them it is that cannot
+// be made.
+func (s *Sealer) single(all []Sealing) {
+	for i := range all {
+		s.draw(1)
+		if err := s.group(all[i : i+1]); err != nil {
+			all[i].Err = err
+		}
 	}
-	return s.forward(packet, plain, s.self, p, id)
 }
 
-// SealReply makes packet out of the fragment named id, for the owner of r,
-// which must never be used again. Back is the way of the receipt. The packet
-// goes to r.SURB.First with r.Rotation.
-func (s *Sealer) SealReply(packet []byte, r *surb.Reply, back []sphinx.Hop, id fragment.ID, frag []byte) error {
-	plain, err := s.lay(packet, frag)
-	if err != nil {
-		return err
+// draw draws what n packets need.
+func (s *Sealer) draw(n int) {
+	for i := range n {
+		rand.Read(s.drawn[i][:])
 	}
-	if err := s.receipt(plain, back, id); err != nil {
-		return err
-	}
-	if err := s.build(s.jobs[:1]); err != nil {
-		return err
-	}
-	return s.reply(packet, plain, r)
 }
 
-// lay puts the fragment where it belongs in the plaintext of packet.
-func (s *Sealer) lay(packet, frag []byte) (plain []byte, err error) {
-	size, ok := mixnet.PacketSizeOf(len(packet))
-	if !ok || size.Fragment() <= 0 || len(frag) != size.Fragment() {
-		return nil, fmt.Errorf("message: seal %d bytes in a packet of %d", len(frag), len(packet))
+// group makes up to [Group] packets with what was drawn. It returns what may be
+// an error of any of them.
+func (s *Sealer) group(all []Sealing) error {
+	n := 0 // jobs
+	for i := range all {
+		p := &all[i]
+		s.plain[i], p.Err = lay(p)
+		if p.Err == nil {
+			p.Err = s.receipt(&s.jobs[n], s.plain[i], p)
+		}
+		if p.Err == nil {
+			n++
+		}
 	}
-	plain = s.plain[:size.Plaintext()]
-	copy(plain[fragmentAt:], frag)
-	return plain, nil
-}
-
-// layCover is lay for the content of cover.
-func (s *Sealer) layCover(packet []byte) (plain []byte, err error) {
-	size, ok := mixnet.PacketSizeOf(len(packet))
-	if !ok || size.Fragment() <= 0 {
-		return nil, fmt.Errorf("message: seal cover in a packet of %d", len(packet))
+	s.agree(all)
+	replies := 0
+	for i := range all {
+		switch p := &all[i]; {
+		case p.Err != nil:
+		case p.Reply != nil:
+			s.replies[replies] = s.reply(p, s.plain[i])
+			replies++
+		default:
+			s.packet(&s.jobs[n], p, i)
+			n++
+		}
 	}
-	plain = s.plain[:size.Plaintext()]
-	n := copy(plain[fragmentAt:], coverText+"\x01")
-	clear(plain[fragmentAt+n:])
-	return plain, nil
-}
-
-// forward seals the plaintext for to and builds the packet and its receipt.
-func (s *Sealer) forward(packet, plain []byte, to mixnet.Recipient, p Path, id fragment.ID) error {
-	if err := s.receipt(plain, p.Back, id); err != nil {
-		return err
-	}
-	rand.Read(s.drawn[:])
-	if err := s.message(packet, plain, to, p.Out); err != nil {
-		return err
-	}
-	return s.build(s.jobs[:])
-}
-
-// receipt prepares the first job: the SURB-ACK in front of the plaintext.
-func (s *Sealer) receipt(plain []byte, back []sphinx.Hop, id fragment.ID) error {
-	job := &s.jobs[0]
-	job.Version, job.Route, job.Dest = s.version, back, s.self.Identity
-	return s.acks.Prepare(job, id, plain[:keyAt])
-}
-
-// message seals the plaintext's fragment for to with what was drawn, and
-// prepares the second job: the packet.
-func (s *Sealer) message(packet, plain []byte, to mixnet.Recipient, out []sphinx.Hop) error {
-	ephemeral := keys.EncryptionKeyFromBytes(*s.drawn.ephemeral())
-	shared, err := ephemeral.Shared(to.Encryption)
-	if err != nil {
-		return fmt.Errorf("message: seal: recipient's key: %w", err)
-	}
-	key := s.kdf.derive(&shared)
-	crypt(&key, plain[fragmentAt:])
-	pub := ephemeral.Public()
-	copy(plain[keyAt:], pub[:])
-
-	job := &s.jobs[1]
-	job.Version, job.Route, job.Dest = s.version, out, to.Identity
-	job.Secret = *s.drawn.secret()
-	copy(job.Padding[:], s.drawn.padding())
-	job.Message, job.Packet = plain, packet
-	return nil
-}
-
-// reply seals the plaintext's fragment with the key of r and spends its SURB.
-// The receipt is already in place.
-func (s *Sealer) reply(packet, plain []byte, r *surb.Reply) error {
-	key, digest := messageKey(r.Key), surb.DigestOf(r.Key)
-	crypt(&key, plain[fragmentAt:])
-	copy(plain[keyAt:], digest[:])
-	if err := s.builder.Seal(&r.SURB, plain, packet); err != nil {
-		return fmt.Errorf("message: seal a reply: %w", err)
-	}
-	return nil
-}
-
-func (s *Sealer) build(jobs []sphinx.Job) error {
-	if err := s.builder.Build(jobs); err != nil {
+	defer clear(s.plain[:])
+	defer clear(s.replies[:])
+	if err := s.builder.Build(s.jobs[:n]); err != nil {
 		return fmt.Errorf("message: seal: %w", err)
 	}
+	if err := s.builder.SealAll(s.replies[:replies]); err != nil {
+		return fmt.Errorf("message: seal replies: %w", err)
+	}
 	return nil
+}
+
+// lay puts the content of a packet where it belongs in its plaintext, which is
+// where it will be in the packet.
+func lay(p *Sealing) (plain []byte, err error) {
+	size, ok := mixnet.PacketSizeOf(len(p.Packet))
+	cover := p.Fragment == nil && p.Reply == nil
+	if !ok || size.Fragment() <= 0 || !cover && len(p.Fragment) != size.Fragment() {
+		return nil, fmt.Errorf("message: seal %d bytes in a packet of %d", len(p.Fragment), len(p.Packet))
+	}
+	plain = p.Packet[len(p.Packet)-1-size.Plaintext():][:size.Plaintext()]
+	if cover {
+		n := copy(plain[fragmentAt:], coverText+"\x01")
+		clear(plain[fragmentAt+n:])
+	} else {
+		copy(plain[fragmentAt:], p.Fragment)
+	}
+	return plain, nil
+}
+
+// receipt prepares the building of the SURB-ACK in front of a plaintext.
+func (s *Sealer) receipt(job *sphinx.Job, plain []byte, p *Sealing) error {
+	*job = sphinx.Job{Version: s.version, Route: p.Back, Dest: s.self.Identity}
+	return s.acks.Prepare(job, p.ID, plain[:keyAt])
+}
+
+// to is who opens a packet that is no reply.
+func (s *Sealer) to(p *Sealing) *mixnet.Recipient {
+	if p.Fragment == nil {
+		return &s.self
+	}
+	return &p.To
+}
+
+// agree agrees on a key with each recipient, by the ephemeral keys that were
+// drawn, and encrypts the plaintexts with these.
+func (s *Sealer) agree(all []Sealing) {
+	l, n := &s.lanes, 0
+	for i := range all {
+		if p := &all[i]; p.Err == nil && p.Reply == nil {
+			l.at[n] = i
+			l.ephemeral[n], l.recipient[n] = *s.drawn[i].ephemeral(), s.to(p).Encryption
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	s.unit.X25519Base(n, &l.public, &l.ephemeral)
+	ok := s.unit.X25519(n, &l.shared, &l.ephemeral, &l.recipient)
+	for lane, i := range l.at[:n] {
+		if ok>>lane&1 == 0 {
+			all[i].Err = fmt.Errorf("message: seal: recipient's key: %w", keys.ErrLowOrder)
+			continue
+		}
+		key := s.kdf.derive(&l.shared[lane])
+		crypt(&key, s.plain[i][fragmentAt:])
+		copy(s.plain[i][keyAt:], l.public[lane][:])
+	}
+	clear(l.ephemeral[:])
+	clear(l.shared[:])
+}
+
+// packet prepares the building of the packet around plaintext i.
+func (s *Sealer) packet(job *sphinx.Job, p *Sealing, i int) {
+	*job = sphinx.Job{
+		Version: s.version, Route: p.Out, Dest: s.to(p).Identity, Secret: *s.drawn[i].secret(),
+		Message: s.plain[i], Packet: p.Packet,
+	}
+	copy(job.Padding[:], s.drawn[i].padding())
+}
+
+// reply encrypts a plaintext with the key of a SURB, and prepares spending that.
+func (s *Sealer) reply(p *Sealing, plain []byte) sphinx.Sealing {
+	key, digest := messageKey(p.Reply.Key), surb.DigestOf(p.Reply.Key)
+	crypt(&key, plain[fragmentAt:])
+	copy(plain[keyAt:], digest[:])
+	return sphinx.Sealing{SURB: &p.Reply.SURB, Message: plain, Packet: p.Packet}
 }

@@ -10,6 +10,7 @@ import (
 	"lukechampine.com/blake3"
 
 	"nym-socks5/internal/routetest"
+	"nym-socks5/internal/vec8"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/keys"
@@ -48,6 +49,86 @@ func testFragment(t testing.TB, size mixnet.PacketSize) (fragment.ID, []byte) {
 	return f.ID(0), f.Append(nil, 0)
 }
 
+// A path is the way of a packet and that of its receipt.
+type path struct{ Out, Back []sphinx.Hop }
+
+func seal(s *Sealer, packet []byte, to mixnet.Recipient, p path, id fragment.ID, frag []byte) error {
+	if frag == nil {
+		frag = []byte{}
+	}
+	return sealOne(s, Sealing{Packet: packet, ID: id, Fragment: frag, Back: p.Back, Out: p.Out, To: to})
+}
+
+func sealCover(s *Sealer, packet []byte, p path, id fragment.ID) error {
+	return sealOne(s, Sealing{Packet: packet, ID: id, Back: p.Back, Out: p.Out})
+}
+
+func sealReply(s *Sealer, packet []byte, r *surb.Reply, back []sphinx.Hop, id fragment.ID, frag []byte) error {
+	return sealOne(s, Sealing{Packet: packet, ID: id, Fragment: frag, Back: back, Reply: r})
+}
+
+func sealOne(s *Sealer, one Sealing) error {
+	all := []Sealing{one}
+	s.SealAll(all)
+	return all[0].Err
+}
+
+// All ways in one call of several groups, with one that cannot be made.
+func TestSealAll(t *testing.T) {
+	nodes, route := routetest.New()
+	alice, bob := newParty(), newParty()
+	s := alice.sealer()
+	var b sphinx.Builder
+	replies, err := surb.Mint(&b, sphinx.Version259, mixnet.RotationOdd, bob.addr.Identity, [][]sphinx.Hop{route, route, route, route})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := bob.addr
+	nobody.Encryption = keys.Encryption{} // of low order
+	noWay := append([]sphinx.Hop{}, route...)
+	noWay[1].Key = keys.Sphinx{} // likewise: found out by building
+	var all []Sealing
+	for i := range 3*Group + 1 {
+		id, frag := testFragment(t, mixnet.Regular)
+		p := Sealing{Packet: make([]byte, mixnet.Regular.Total()), ID: id, Fragment: frag, Back: route, Out: route, To: bob.addr}
+		switch i % 4 {
+		case 1:
+			p.Out, p.To, p.Reply = nil, mixnet.Recipient{}, &replies[i/4]
+		case 2:
+			p.Fragment, p.ID, p.To = nil, fragment.ID{Set: 7}, mixnet.Recipient{}
+		}
+		all = append(all, p)
+	}
+	all[3].To = nobody
+	all[7].Out = noWay
+	s.SealAll(all)
+	for i := range all {
+		p := &all[i]
+		if i == 3 || i == 7 {
+			if !errors.Is(p.Err, keys.ErrLowOrder) && !errors.Is(p.Err, sphinx.ErrLowOrder) {
+				t.Errorf("packet %d: %v, want a refusal", i, p.Err)
+			}
+			continue
+		}
+		if p.Err != nil {
+			t.Fatalf("packet %d: %v", i, p.Err)
+		}
+		out := routetest.Walk(t, nodes, route[0].Addr, p.Packet)
+		pushed, acked := exit(t, nodes, out, alice)
+		if acked != p.ID {
+			t.Errorf("packet %d: %+v is acknowledged, want %+v", i, acked, p.ID)
+		}
+		enc := bob.enc
+		if p.Fragment == nil {
+			enc = alice.enc
+		}
+		o, err := Open(pushed, enc, only(mixnet.SenderTag{9}, replies...))
+		if err != nil || o.UnderReply != (p.Reply != nil) || !bytes.Equal(o.Fragment, p.Fragment) {
+			t.Errorf("packet %d: opened %d bytes, under a reply key: %v, %v", i, len(o.Fragment), o.UnderReply, err)
+		}
+	}
+}
+
 func TestSeal(t *testing.T) {
 	nodes, route := routetest.New()
 	alice, bob := newParty(), newParty()
@@ -55,7 +136,7 @@ func TestSeal(t *testing.T) {
 	for _, size := range sizes {
 		id, frag := testFragment(t, size)
 		packet := make([]byte, size.Total())
-		if err := s.Seal(packet, bob.addr, Path{Out: route, Back: route}, id, frag); err != nil {
+		if err := seal(s, packet, bob.addr, path{Out: route, Back: route}, id, frag); err != nil {
 			t.Fatal(err)
 		}
 		p := routetest.Walk(t, nodes, route[0].Addr, packet)
@@ -86,7 +167,7 @@ func TestSealReply(t *testing.T) {
 		for i, size := range sizes {
 			id, frag := testFragment(t, size)
 			packet := make([]byte, size.Total())
-			if err := bob.sealer().SealReply(packet, &replies[i], route, id, frag); err != nil {
+			if err := sealReply(bob.sealer(), packet, &replies[i], route, id, frag); err != nil {
 				t.Fatal(err)
 			}
 			p := routetest.Walk(t, nodes, replies[i].SURB.First(), packet)
@@ -117,7 +198,7 @@ func TestSealCover(t *testing.T) {
 	for _, size := range sizes {
 		packet := make([]byte, size.Total())
 		loop := fragment.ID{Set: 7}
-		if err := s.SealCover(packet, Path{Out: route, Back: route}, loop); err != nil {
+		if err := sealCover(s, packet, path{Out: route, Back: route}, loop); err != nil {
 			t.Fatal(err)
 		}
 		p := routetest.Walk(t, nodes, route[0].Addr, packet)
@@ -154,12 +235,12 @@ func TestH03CoverAndDataAreAlike(t *testing.T) {
 	alice, bob := newParty(), newParty()
 	id, frag := testFragment(t, mixnet.Regular)
 	for _, v := range []sphinx.Version{sphinx.Version258, sphinx.Version259} {
-		s := NewSealer(alice.addr, alice.ack, v)
+		s := NewSealer(alice.addr, alice.ack, v, nil)
 		data, cover := make([]byte, mixnet.Regular.Total()), make([]byte, mixnet.Regular.Total())
-		if err := s.Seal(data, bob.addr, Path{Out: route, Back: route}, id, frag); err != nil {
+		if err := seal(s, data, bob.addr, path{Out: route, Back: route}, id, frag); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.SealCover(cover, Path{Out: route, Back: route}, fragment.ID{}); err != nil {
+		if err := sealCover(s, cover, path{Out: route, Back: route}, fragment.ID{}); err != nil {
 			t.Fatal(err)
 		}
 		if len(data) != len(cover) {
@@ -197,7 +278,7 @@ func TestSealingTwice(t *testing.T) {
 	}
 	for range 20 {
 		packet := make([]byte, mixnet.Regular.Total())
-		if err := s.Seal(packet, bob.addr, Path{Out: route, Back: route}, id, frag); err != nil {
+		if err := seal(s, packet, bob.addr, path{Out: route, Back: route}, id, frag); err != nil {
 			t.Fatal(err)
 		}
 		note("point", packet[:32])
@@ -213,7 +294,7 @@ func TestSealRefuses(t *testing.T) {
 	alice, bob := newParty(), newParty()
 	s := alice.sealer()
 	id, frag := testFragment(t, mixnet.Regular)
-	path := Path{Out: route, Back: route}
+	there := path{Out: route, Back: route}
 	packet := make([]byte, mixnet.Regular.Total())
 	nobody := bob.addr
 	nobody.Encryption = keys.Encryption{} // of low order
@@ -221,30 +302,30 @@ func TestSealRefuses(t *testing.T) {
 		name   string
 		packet []byte
 		to     mixnet.Recipient
-		path   Path
+		path   path
 		frag   []byte
 	}{
-		{"short fragment", packet, bob.addr, path, frag[1:]},
-		{"long fragment", packet, bob.addr, path, append(frag, 0)},
-		{"packet of no size", packet[1:], bob.addr, path, frag},
-		{"packet of another size", make([]byte, mixnet.Extended8.Total()), bob.addr, path, frag},
-		{"packet of the receipts' size", make([]byte, mixnet.AckSize.Total()), bob.addr, path, nil},
-		{"key of low order", packet, nobody, path, frag},
-		{"no way out", packet, bob.addr, Path{Back: route}, frag},
-		{"no way back", packet, bob.addr, Path{Out: route}, frag},
+		{"short fragment", packet, bob.addr, there, frag[1:]},
+		{"long fragment", packet, bob.addr, there, append(frag, 0)},
+		{"packet of no size", packet[1:], bob.addr, there, frag},
+		{"packet of another size", make([]byte, mixnet.Extended8.Total()), bob.addr, there, frag},
+		{"packet of the receipts' size", make([]byte, mixnet.AckSize.Total()), bob.addr, there, nil},
+		{"key of low order", packet, nobody, there, frag},
+		{"no way out", packet, bob.addr, path{Back: route}, frag},
+		{"no way back", packet, bob.addr, path{Out: route}, frag},
 	} {
-		if err := s.Seal(c.packet, c.to, c.path, id, c.frag); err == nil {
+		if err := seal(s, c.packet, c.to, c.path, id, c.frag); err == nil {
 			t.Errorf("%s: sealed", c.name)
 		}
 	}
-	if err := s.SealCover(packet[1:], path, fragment.ID{}); err == nil {
+	if err := sealCover(s, packet[1:], there, fragment.ID{}); err == nil {
 		t.Error("cover in a packet of no size: sealed")
 	}
 	r := mint(t, sphinx.Version259, 0, 1, 4)[0]
-	if err := s.SealReply(packet, &r, nil, id, frag); err == nil {
+	if err := sealReply(s, packet, &r, nil, id, frag); err == nil {
 		t.Error("reply without a way back: sealed")
 	}
-	if err := s.SealReply(packet, &r, route, id, frag[1:]); err == nil {
+	if err := sealReply(s, packet, &r, route, id, frag[1:]); err == nil {
 		t.Error("reply with a short fragment: sealed")
 	}
 }
@@ -305,21 +386,17 @@ func TestSealingCostsLittle(t *testing.T) {
 	alice, bob := newParty(), newParty()
 	s := alice.sealer()
 	id, frag := testFragment(t, mixnet.Regular)
-	packet := make([]byte, mixnet.Regular.Total())
+	all := make([]Sealing, Group)
+	for i := range all {
+		all[i] = Sealing{Packet: make([]byte, mixnet.Regular.Total()), ID: id, Fragment: frag, Back: route, Out: route, To: bob.addr}
+	}
 	n := testing.AllocsPerRun(20, func() {
-		plain, err := s.lay(packet, frag)
-		if err == nil {
-			err = s.receipt(plain, route, id)
-		}
-		if err == nil {
-			err = s.message(packet, plain, bob.addr, route)
-		}
-		if err != nil {
-			t.Fatal(err)
+		if s.SealAll(all); all[0].Err != nil {
+			t.Fatal(all[0].Err)
 		}
 	})
-	if n > 4 {
-		t.Errorf("sealing takes %v allocations", n)
+	if most := 2.0 * Group; n > most && vec8.OwnAES() { // the cipher of the fragment
+		t.Errorf("sealing %d packets takes %v allocations, want at most %v", Group, n, most)
 	}
 }
 
@@ -331,7 +408,7 @@ func BenchmarkSeal(b *testing.B) {
 	packet := make([]byte, mixnet.Regular.Total())
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.Seal(packet, bob.addr, Path{Out: route, Back: route}, id, frag); err != nil {
+		if err := seal(s, packet, bob.addr, path{Out: route, Back: route}, id, frag); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -202,21 +202,22 @@ func TestVectorsPackets(t *testing.T) {
 				}
 
 				packet := make([]byte, len(want))
-				plain, err := s.lay(packet, frag)
+				one := []Sealing{{Packet: packet, Fragment: frag, Out: p.route(nodes), To: to.addr}}
+				plain, err := lay(&one[0])
 				if err != nil {
 					t.Fatal(err)
 				}
+				s.plain[0] = plain
 				copy(plain, vectest.Unhex(t, p.Ack))
-				*s.drawn.ephemeral() = [32]byte(vectest.Unhex(t, p.Ephemeral))
-				*s.drawn.secret() = [32]byte(vectest.Unhex(t, p.Secret))
-				copy(s.drawn.padding(), vectest.Unhex(t, p.Padding))
-				if err := s.message(packet, plain, to.addr, p.route(nodes)); err != nil {
-					t.Fatal(err)
-				}
+				*s.drawn[0].ephemeral() = [32]byte(vectest.Unhex(t, p.Ephemeral))
+				*s.drawn[0].secret() = [32]byte(vectest.Unhex(t, p.Secret))
+				copy(s.drawn[0].padding(), vectest.Unhex(t, p.Padding))
+				s.agree(one)
 				if hex.EncodeToString(plain) != p.Plaintext || hex.EncodeToString(plain[keyAt:fragmentAt]) != p.Public {
 					t.Errorf("packet %d: the plaintext differs", i)
 				}
-				if err := s.build(s.jobs[1:]); err != nil {
+				s.packet(&s.jobs[0], &one[0], 0)
+				if err := s.builder.Build(s.jobs[:1]); err != nil {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(packet, want) || vectest.Sum(packet) != p.Sum {
@@ -255,16 +256,18 @@ func TestVectorsReplies(t *testing.T) {
 		frag, want := vectest.Unhex(t, c.Fragment), vectest.Unhex(t, c.Packet)
 		s := v.Recipient.party(t).sealer()
 		packet := make([]byte, len(want))
-		plain, err := s.lay(packet, frag)
+		one := Sealing{Packet: packet, Fragment: frag, Reply: &r}
+		plain, err := lay(&one)
 		if err != nil {
 			t.Fatal(err)
 		}
 		copy(plain, vectest.Unhex(t, c.Ack))
-		if err := s.reply(packet, plain, &r); err != nil {
-			t.Fatal(err)
-		}
+		spend := s.reply(&one, plain)
 		if hex.EncodeToString(plain) != c.Plaintext || hex.EncodeToString(plain[keyAt:fragmentAt]) != c.Digest {
 			t.Error("the plaintext differs")
+		}
+		if err := s.builder.SealAll([]sphinx.Sealing{spend}); err != nil {
+			t.Fatal(err)
 		}
 		if !bytes.Equal(packet, want) || vectest.Sum(packet) != c.Sum || r.SURB.First().String() != c.FirstHop {
 			t.Errorf("built %x, want %x", packet, want)
@@ -307,8 +310,7 @@ func TestVectorsCover(t *testing.T) {
 			t.Errorf("opened %x, %v, want cover", o.Fragment, err)
 		}
 		// What remains of it decrypted is the reference's content, and so is ours.
-		s := self.sealer()
-		plain, err := s.layCover(make([]byte, len(c.Packet)/2))
+		plain, err := lay(&Sealing{Packet: make([]byte, len(c.Packet)/2)})
 		if err != nil || !bytes.Equal(plain[fragmentAt:], pushed[mixnet.KeyPrefixSize:]) {
 			t.Errorf("our cover differs from the reference's (%v)", err)
 		}

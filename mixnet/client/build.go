@@ -1,0 +1,163 @@
+package client
+
+import (
+	"time"
+
+	"nym-socks5/mixnet/message"
+	"nym-socks5/mixnet/sphinx"
+	"nym-socks5/mixnet/surb"
+	"nym-socks5/mixnet/topology"
+	"nym-socks5/mixnet/wire"
+)
+
+// A group is packets that are made together, since that takes less time than
+// one after the other. The loop drafts what its senders want at the moment, one
+// packet or several, and never waits for more.
+//
+//	lanes, cover ──draft──▶ group ──seal──▶ senders
+type group struct {
+	n        int
+	drafts   [message.Group]draft
+	sealings [message.Group]message.Sealing
+}
+
+// A draft is one packet of a group: everything about it is chosen, and the
+// sender's credit for it is taken. Its memory serves again.
+type draft struct {
+	to        *sender
+	built     *builtPacket
+	out, back []sphinx.Hop
+	frag      []byte
+	reply     surb.Reply
+}
+
+// fill makes up to a group of packets and reports whether there may be more to do.
+func (l *loop) fill(now time.Time) bool {
+	if l.network == nil {
+		return false
+	}
+	for l.group.n < message.Group && l.draft(now) {
+	}
+	if l.group.n == 0 {
+		return false
+	}
+	l.seal()
+	return true
+}
+
+// draft drafts one packet, if a sender wants one and there is one.
+func (l *loop) draft(now time.Time) bool {
+	if l.cover != nil && l.cover.credit > 0 && l.draftCover(l.cover) {
+		return true
+	}
+	if l.main.credit <= 0 {
+		return false
+	}
+	if (l.monitor.verdict != verdictBlocked || l.c.cfg.NeverStop) && l.draftData(now) {
+		return true
+	}
+	return l.main.paced() && l.draftCover(l.main)
+}
+
+// draftData drafts the packet of the next fragment that can be sent.
+func (l *loop) draftData(now time.Time) bool {
+	for {
+		p, ok := l.next(now)
+		if !ok {
+			return false
+		}
+		if l.draftPiece(p, now) {
+			return true
+		}
+	}
+}
+
+// draftPiece drafts the packet of a fragment. If it cannot be made now, it counts
+// as sent and lost.
+func (l *loop) draftPiece(p piece, now time.Time) bool {
+	nw, delay := l.network, l.c.traffic.HopDelay
+	d := &l.group.drafts[l.group.n]
+	var err error
+	if d.back, err = nw.AppendRoute(d.back[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
+		l.inflight.sent(p, now, 0)
+		return false
+	}
+	total := topology.TotalDelay(d.back)
+	d.frag = p.out.frags.Append(d.frag[:0], p.index)
+	sealing := message.Sealing{ID: p.id(), Fragment: d.frag, Back: d.back}
+	packet := wire.MixPacket{}
+	if p.out.reply {
+		if d.reply, _ = l.held.take(p.out.tag); d.reply.SURB.Hops() == 0 {
+			return false // next saw one: cannot be
+		}
+		total += topology.Layers * delay // of the SURB's own delays only the owner knows
+		packet.Next, packet.Rotation = d.reply.SURB.First(), d.reply.Rotation
+		sealing.Reply = &d.reply
+	} else {
+		if d.out, err = nw.AppendRoute(d.out[:0], l.rng, p.out.to.Gateway, delay); err != nil {
+			l.inflight.sent(p, now, total)
+			return false
+		}
+		total += topology.TotalDelay(d.out)
+		packet.Next, packet.Rotation = d.out[0].Addr, nw.Rotation()
+		sealing.Out, sealing.To = d.out, p.out.to
+	}
+	l.inflight.sent(p, now, total)
+	l.add(d, l.main, sealing, &builtPacket{packet: packet, piece: p})
+	return true
+}
+
+// draftCover drafts a loop to ourselves; false: our gateway is not in the topology.
+func (l *loop) draftCover(to *sender) bool {
+	nw, delay := l.network, l.c.traffic.HopDelay
+	d := &l.group.drafts[l.group.n]
+	var err error
+	if d.back, err = nw.AppendRoute(d.back[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
+		return false
+	}
+	if d.out, err = nw.AppendRoute(d.out[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
+		return false
+	}
+	sealing := message.Sealing{ID: l.monitor.next(), Back: d.back, Out: d.out}
+	l.monitor.sent(d.out, d.back, topology.TotalDelay(d.out)+topology.TotalDelay(d.back), time.Now())
+	l.add(d, to, sealing, &builtPacket{cover: true, packet: wire.MixPacket{Next: d.out[0].Addr, Rotation: nw.Rotation()}})
+	return true
+}
+
+// add adds the next draft to the group.
+func (l *loop) add(d *draft, to *sender, s message.Sealing, f *builtPacket) {
+	s.Packet = l.c.buffers.get()
+	f.packet.Packet = s.Packet
+	d.to, d.built = to, f
+	to.credit--
+	l.group.sealings[l.group.n] = s
+	l.group.n++
+}
+
+// seal makes the packets of the group and gives them to their senders.
+func (l *loop) seal() {
+	g := &l.group
+	l.sealer.SealAll(g.sealings[:g.n])
+	for i := range g.n {
+		d, f, err := &g.drafts[i], g.drafts[i].built, g.sealings[i].Err
+		d.built, d.reply = nil, surb.Reply{}
+		switch {
+		case err == nil && f.cover:
+			l.c.count.sentCover.Add(1)
+		case err == nil:
+			l.c.count.sentData.Add(1)
+			if f.piece.again {
+				l.c.count.sentAgain.Add(1)
+			}
+		case f.cover:
+			panic("client: " + err.Error()) // our own keys and routes
+		default: // it counts as sent and lost
+			l.c.buffers.put(f.packet.Packet)
+			d.to.credit++
+			continue
+		}
+		d.to.give(f)
+	}
+	clear(g.sealings[:g.n])
+	g.n = 0
+}
