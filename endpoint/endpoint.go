@@ -196,11 +196,41 @@ func (e *Endpoint) getReady(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
+	if e.requesters != nil && !e.findRequester(ctx) {
+		return
+	}
 	close(e.ready)
 	e.notify()
 }
 
-// Ready is closed when the endpoint has reached a gateway for the first time.
+// How long a requester may take to say that it lives, before another is asked.
+const (
+	askFirst = 10 * time.Second // more than a way there and back takes at Nym's pace
+	askMost  = time.Minute      // what that grows to: each question in vain may lie at a gateway as mail
+)
+
+// findRequester waits until a requester has answered; false: ctx ended. They are
+// asked one after the other.
+func (e *Endpoint) findRequester(ctx context.Context) bool {
+	for patience := askFirst; ; patience = min(2*patience, askMost) {
+		at := e.requesters.current()
+		asking, cancel := context.WithTimeout(ctx, patience)
+		err := e.proxy.Ask(asking, at)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return false
+		case err == nil:
+			return true
+		}
+		e.cfg.Log.Warn().Int("waited_s", int(patience.Seconds())).Str("hint", "is its address right, and does it run?").
+			Msg("the requester does not answer")
+		e.requesters.leave(at)
+	}
+}
+
+// Ready is closed when the endpoint is of use for the first time: it has reached a
+// gateway and, if it has requesters, one of them has answered.
 func (e *Endpoint) Ready() <-chan struct{} { return e.ready }
 
 // Address is where the endpoint is reached now, which changes with its gateway;

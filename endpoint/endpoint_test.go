@@ -190,6 +190,39 @@ func TestMistypedRequesterIsRefusedAtTheStart(t *testing.T) {
 	})
 }
 
+// Nothing is ready that has no requester which answers: one that does not is said
+// so, and another's turn comes.
+func TestReadyMeansThatARequesterAnswers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		away := w.Requester() // nobody has these keys, at a gateway that there is
+		away.Identity, away.Encryption = keys.NewIdentityKey().Public(), keys.NewEncryptionKey().Public()
+		n, log := w.Topology(), new(bytes.Buffer)
+		try := func(requesters ...mixnet.Recipient) *endpoint.Endpoint {
+			e, err := endpoint.New(endpoint.Config{
+				Network:    endpoint.Snapshots(func() *topology.Network { return n }),
+				Requesters: requesters, Dial: w.inside.DialContext, Traffic: client.Fast(), Log: zerolog.New(zerolog.SyncWriter(log)),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.run.Go(func() error { return e.Run(w.ctx) })
+			return e
+		}
+		alone := try(away)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		select {
+		case <-alone.Ready():
+			t.Error("ready with a requester that is not there")
+		default:
+		}
+		if n := strings.Count(log.String(), "the requester does not answer"); n < 3 || n > 8 {
+			t.Errorf("%d lines in five minutes, want a few:\n%s", n, log)
+		}
+		<-try(away, away, w.Requester()).Ready() // whichever was drawn first
+	})
+}
+
 // Streams from endpoint to endpoint: several at once to one address, by port, with
 // half-close and deadlines.
 func TestPeers(t *testing.T) {

@@ -143,9 +143,24 @@ func (r *requesters) judge(at mixnet.Recipient, err error) {
 	}
 	next := r.at
 	r.mu.Unlock()
-	if !replaced {
-		return
+	if replaced {
+		r.follow(next)
 	}
+}
+
+// leave has another take the place of one that did not answer, if there is one.
+func (r *requesters) leave(at mixnet.Recipient) {
+	r.mu.Lock()
+	replaced := at == r.at && r.replace()
+	next := r.at
+	r.mu.Unlock()
+	if replaced {
+		r.follow(next)
+	}
+}
+
+// follow tells of a new one.
+func (r *requesters) follow(next mixnet.Recipient) {
 	r.log.Warn().Msg("the requester does not answer, another takes its place")
 	if err := r.save(context.Background(), next); err != nil {
 		r.log.Error().Err(err).Msg("the new requester cannot be remembered")

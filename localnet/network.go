@@ -43,6 +43,9 @@ type Network struct {
 	mu  sync.Mutex
 	run *errgroup.Group // nil unless running
 	ctx context.Context
+	// ends runs endpoints until above ends; nil before and after.
+	ends  *errgroup.Group
+	above context.Context
 }
 
 // rotation is the number of the one key rotation such a network has.
@@ -187,6 +190,16 @@ func (n *Network) endpoints(ctx context.Context, ln net.Listener) (err error) {
 	})
 	n.socks = socks.New(socks.Config{Optimistic: n.spec.Optimistic, Dial: socks.Dialer(n.front.Dial), Log: n.spec.Log})
 	g, ctx := errgroup.WithContext(ctx)
+	n.mu.Lock()
+	n.ends, n.above = g, ctx
+	n.mu.Unlock()
+	g.Go(func() error { // nobody joins any more while the others are waited for
+		<-ctx.Done()
+		n.mu.Lock()
+		n.ends = nil
+		n.mu.Unlock()
+		return nil
+	})
 	g.Go(func() error { return n.back.Run(ctx) })
 	g.Go(func() error { return n.requester.Run(ctx) })
 	g.Go(func() error { return n.front.Run(ctx) })
@@ -224,6 +237,36 @@ func (n *Network) NewEndpoint(cfg endpoint.Config) (*endpoint.Endpoint, error) {
 		cfg.Traffic = n.spec.Traffic
 	}
 	return endpoint.New(cfg)
+}
+
+// Join makes a further endpoint, runs it as long as the network, and waits until
+// it is ready. Streams of it say goodbye before the nodes stop.
+func (n *Network) Join(ctx context.Context, cfg endpoint.Config) (*endpoint.Endpoint, error) {
+	if !await(ctx, n.ready) {
+		return nil, ctx.Err()
+	}
+	e, err := n.NewEndpoint(cfg)
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan error, 1)
+	n.mu.Lock()
+	running := n.ends != nil
+	if running {
+		n.ends.Go(func() error { ended <- e.Run(n.above); return nil })
+	}
+	n.mu.Unlock()
+	if !running {
+		return nil, errors.New("localnet: the network does not run")
+	}
+	select {
+	case <-e.Ready():
+		return e, nil
+	case err := <-ended:
+		return nil, errors.Join(errors.New("localnet: the endpoint has ended"), err)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // NewClient makes a further client of the network, to be run by the caller. Of

@@ -23,6 +23,8 @@ type identity struct {
 	home mixnet.Recipient // our address when it was made: where its first SURBs lead
 	kind *peerKind        // of the requester
 
+	answered chan struct{} // closed when the requester has said who it is, under this tag
+
 	// Guarded by the lock of the Proxy.
 	streams   int
 	lastUse   time.Time // last opening or end of a stream
@@ -64,7 +66,7 @@ func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
 		if len(p.identities) >= maxIdentities && !p.evictIdentity() {
 			return nil
 		}
-		id = &identity{key: k, to: k.to, home: home, kind: p.kindOf(now, k.to)}
+		id = &identity{key: k, to: k.to, home: home, kind: p.kindOf(now, k.to), answered: make(chan struct{})}
 		if p.cfg.RevealAddress {
 			id.kind = &peerKind{}
 			id.kind.set(kindOther)
@@ -191,6 +193,11 @@ func (p *Proxy) learn(now time.Time, id *identity, a protocol.ControlAnswer) {
 	p.mu.Lock()
 	if r := p.requesters[id.to]; r != nil && r.kind == id.kind {
 		r.learned = now
+	}
+	select {
+	case <-id.answered:
+	default:
+		close(id.answered)
 	}
 	p.mu.Unlock()
 	if id.kind.set(s) {
