@@ -256,3 +256,33 @@ func TestCheckFindsFaults(t *testing.T) {
 		}
 	}
 }
+
+// In a browser the size of what is loaded counts: an endpoint there makes no
+// request of its own and no TLS. The WebSocket library has its reasons.
+func TestBrowserNeedsNoHTTP(t *testing.T) {
+	byName := make(map[string]pkg)
+	for _, p := range packages(t, "js", "wasm") {
+		byName[p.name] = p
+	}
+	seen := make(map[string]bool)
+	var visit func(name string)
+	visit = func(name string) {
+		if seen[name] {
+			return
+		}
+		seen[name] = true
+		p, ok := byName[name]
+		if !ok {
+			t.Fatalf("there is no package %s for a browser", name)
+		}
+		for _, i := range p.outside {
+			if i == "net/http" || i == "crypto/tls" {
+				t.Errorf("%s imports %s, and endpoint needs it", name, i)
+			}
+		}
+		for _, i := range p.ours {
+			visit(i)
+		}
+	}
+	visit("endpoint")
+}
