@@ -11,7 +11,6 @@ import (
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/link"
 	"nym-socks5/mixnet/mixnode"
-	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/topology"
 )
 
@@ -26,7 +25,7 @@ type node struct {
 	identity *keys.IdentityKey
 	sphinx   *keys.SphinxKey
 	noise    *keys.NoiseKey // nil: links are plain
-	accounts sessionserver.Accounts
+	accounts gateway.Accounts
 	inbox    gateway.Inbox
 
 	mixAddr, wsAddr netip.AddrPort

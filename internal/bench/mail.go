@@ -21,7 +21,6 @@ import (
 	"nym-socks5/mixnet/mixnode"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/session/protocol"
-	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/topology"
 )
 
@@ -187,7 +186,7 @@ type loneGateway struct {
 }
 
 // newLoneGateway opens its ports; nil stores are in memory.
-func newLoneGateway(accounts sessionserver.Accounts, inbox gateway.Inbox) (g *loneGateway, err error) {
+func newLoneGateway(accounts gateway.Accounts, inbox gateway.Inbox) (g *loneGateway, err error) {
 	g = &loneGateway{identity: keys.NewIdentityKey()}
 	if g.mix, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err

@@ -1,9 +1,11 @@
 package boltstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -16,7 +18,7 @@ import (
 // An account is what a gateway's file has of a client. It is in one of two
 // buckets, by the kind of its key.
 type account struct {
-	grant
+	registration
 	bucket *bolt.Bucket
 	legacy bool
 }
@@ -29,8 +31,8 @@ func findAccount(tx *bolt.Tx, who name) (account, error) {
 		if b == nil {
 			continue
 		}
-		g, err := parseGrant(b)
-		return account{g, in, string(bucket) == string(legacyBucket)}, err
+		r, err := parseRegistration(b)
+		return account{r, in, string(bucket) == string(legacyBucket)}, err
 	}
 	return account{}, sessionserver.ErrUnknownClient
 }
@@ -46,41 +48,87 @@ func unspend(tx *bolt.Tx, who name) error {
 
 // Register implements [gateway.Accounts].
 func (g *Gateway) Register(_ context.Context, client keys.Identity, key *keys.Session) error {
-	who := g.client(client)
-	err := g.file.commits.do(func(tx *bolt.Tx) error {
-		old, err := findAccount(tx, who)
-		if err != nil && err != sessionserver.ErrUnknownClient {
-			return err
-		}
+	return g.register(g.client(client), func(tx *bolt.Tx, who name, old account) error {
+		r := old.registration
+		r.key, r.used = key, time.Now()
 		return errors.Join(
-			tx.Bucket(accountsBucket).Put(who[:], grant{key: key, seen: old.seen}.append(nil)),
+			tx.Bucket(accountsBucket).Put(who[:], r.append(nil)),
 			tx.Bucket(legacyBucket).Delete(who[:]),
 			unspend(tx, who),
 		)
 	})
+}
+
+// register puts an account in place of the one there is, which store gets, or of
+// none, and counts it.
+func (g *Gateway) register(who name, store func(tx *bolt.Tx, who name, old account) error) error {
+	var refused error // no reason to undo the writes of others
+	err := g.file.commits.do(func(tx *bolt.Tx) error {
+		refused = nil
+		old, err := findAccount(tx, who)
+		known := err != sessionserver.ErrUnknownClient
+		if known && err != nil {
+			return err
+		}
+		if !known {
+			sums := tx.Bucket(sumsBucket)
+			n, err := parseSum(sums.Get(clientsSum))
+			if err != nil {
+				return err
+			}
+			if n >= uint64(g.limits.Clients) {
+				refused = sessionserver.ErrTooManyClients
+				return nil
+			}
+			if err := putSum(sums, clientsSum, n+1); err != nil {
+				return err
+			}
+		}
+		switch err := store(tx, who, old); err {
+		case sessionserver.ErrCurrentKey:
+			refused = err
+			return nil
+		default:
+			return err
+		}
+	})
+	if err == nil {
+		err = refused
+	}
 	return failed("register", err)
+}
+
+// removeAccount removes what there is of a client, and uncounts it.
+func removeAccount(tx *bolt.Tx, who name) error {
+	sums, counted := tx.Bucket(sumsBucket), uint64(0)
+	for _, bucket := range [][]byte{accountsBucket, legacyBucket} {
+		if tx.Bucket(bucket).Get(who[:]) != nil {
+			counted++
+		}
+	}
+	n, err := parseSum(sums.Get(clientsSum))
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		putSum(sums, clientsSum, n-min(n, counted)),
+		tx.Bucket(accountsBucket).Delete(who[:]),
+		tx.Bucket(legacyBucket).Delete(who[:]),
+		unspend(tx, who),
+	)
 }
 
 // RegisterLegacy implements [gateway.Accounts].
 func (g *Gateway) RegisterLegacy(_ context.Context, client keys.Identity, key *keys.LegacySession) error {
-	who := g.client(client)
-	var current bool
-	err := g.file.commits.do(func(tx *bolt.Tx) error {
-		old, err := findAccount(tx, who)
-		if err != nil && err != sessionserver.ErrUnknownClient {
-			return err
-		}
-		if current = err == nil && !old.legacy; current {
-			return nil // no reason to undo the writes of others
+	return g.register(g.client(client), func(tx *bolt.Tx, who name, old account) error {
+		if old.bucket != nil && !old.legacy {
+			return sessionserver.ErrCurrentKey
 		}
 		// The record is that of a current key: 32 bytes and a time.
-		acc := grant{key: keys.SessionFromBytes(*key.Bytes()), seen: old.seen}
-		return errors.Join(tx.Bucket(legacyBucket).Put(who[:], acc.append(nil)), unspend(tx, who))
+		r := old.registration
+		r.key, r.used = keys.SessionFromBytes(*key.Bytes()), time.Now()
+		return errors.Join(tx.Bucket(legacyBucket).Put(who[:], r.append(nil)), unspend(tx, who))
 	})
-	if err == nil && current {
-		return sessionserver.ErrCurrentKey
-	}
-	return failed("register", err)
 }
 
 // Lookup implements [gateway.Accounts].
@@ -95,9 +143,9 @@ func (g *Gateway) Lookup(_ context.Context, client keys.Identity) (sessionserver
 	case err != nil:
 		return sessionserver.Account{}, failed("look up", err)
 	case acc.legacy:
-		return sessionserver.Account{Legacy: keys.LegacySessionFromBytes(*acc.key.Bytes()), Seen: acc.seen}, nil
+		return sessionserver.Account{Legacy: keys.LegacySessionFromBytes(*acc.key.Bytes()), Seen: acc.seen, Proved: acc.proved}, nil
 	}
-	return sessionserver.Account{Key: acc.key, Seen: acc.seen}, nil
+	return sessionserver.Account{Key: acc.key, Seen: acc.seen, Proved: acc.proved}, nil
 }
 
 // Seen implements [gateway.Accounts]. A time that is accepted is on disk before
@@ -111,7 +159,7 @@ func (g *Gateway) Seen(ctx context.Context, client keys.Identity, at uint64) (la
 		if at <= acc.seen {
 			return false, nil
 		}
-		acc.seen = at
+		acc.seen, acc.used = at, time.Now()
 		return true, acc.bucket.Put(who[:], acc.append(nil))
 	})
 }
@@ -162,23 +210,99 @@ func (g *Gateway) accept(what string, who name, change func(*bolt.Tx, account) (
 	return accepted, nil
 }
 
+// Prove implements [gateway.Accounts].
+func (g *Gateway) Prove(_ context.Context, client keys.Identity) error {
+	who := g.client(client)
+	_, err := g.accept("note that a client is in use", who, func(_ *bolt.Tx, acc account) (bool, error) {
+		acc.proved, acc.used = true, time.Now()
+		return true, acc.bucket.Put(who[:], acc.append(nil))
+	})
+	return err
+}
+
+// ExpireAccounts implements [gateway.Accounts]. Like Expire it reads without
+// stopping anybody, and removes little by little.
+func (g *Gateway) ExpireAccounts(ctx context.Context, unproved, absent time.Time) (n int, err error) {
+	old := func(r registration) bool {
+		return r.proved && r.used.Before(absent) || !r.proved && r.used.Before(unproved)
+	}
+	for _, bucket := range [][]byte{accountsBucket, legacyBucket} {
+		for from := []byte{}; from != nil; {
+			if err := ctx.Err(); err != nil {
+				return n, err
+			}
+			var doomed []name
+			doomed, from, err = g.oldAccounts(bucket, from, old)
+			if err != nil {
+				return n, failed("find old registrations", err)
+			}
+			if len(doomed) == 0 {
+				continue
+			}
+			var removed int
+			err = g.file.commits.do(func(tx *bolt.Tx) error {
+				removed = 0
+				for _, who := range doomed {
+					acc, err := findAccount(tx, who)
+					if err == sessionserver.ErrUnknownClient || err == nil && !old(acc.registration) {
+						continue // it was here since
+					}
+					if err != nil {
+						return err
+					}
+					if err := removeAccount(tx, who); err != nil {
+						return err
+					}
+					removed++
+				}
+				return nil
+			})
+			if err != nil {
+				return n, failed("remove old registrations", err)
+			}
+			n += removed
+		}
+	}
+	return n, nil
+}
+
+// oldAccounts finds some accounts that are old, and where to go on if there may
+// be more.
+func (g *Gateway) oldAccounts(bucket, from []byte, old func(registration) bool) (doomed []name, next []byte, err error) {
+	err = g.file.db.View(func(tx *bolt.Tx) error {
+		c := tx.Bucket(bucket).Cursor()
+		for k, v := c.Seek(from); k != nil; k, v = c.Next() {
+			if len(doomed) == expireGroup {
+				next = bytes.Clone(k)
+				return nil
+			}
+			r, err := parseRegistration(v)
+			if err != nil {
+				return err
+			}
+			if len(k) != nameSize {
+				return fmt.Errorf("%w: name of %d bytes, want %d", ErrDamaged, len(k), nameSize)
+			}
+			if old(r) {
+				doomed = append(doomed, name(k))
+			}
+		}
+		return nil
+	})
+	return doomed, next, err
+}
+
 // Forget implements [gateway.Accounts].
 func (g *Gateway) Forget(_ context.Context, client keys.Identity) error {
 	who := g.client(client)
-	err := g.file.commits.do(func(tx *bolt.Tx) error {
-		return errors.Join(
-			tx.Bucket(accountsBucket).Delete(who[:]),
-			tx.Bucket(legacyBucket).Delete(who[:]),
-			unspend(tx, who),
-		)
-	})
+	err := g.file.commits.do(func(tx *bolt.Tx) error { return removeAccount(tx, who) })
 	return failed("forget", err)
 }
 
 // failed says what was tried. The errors that callers ask for stay as they are.
 func failed(what string, err error) error {
 	switch err {
-	case nil, sessionserver.ErrUnknownClient, gateway.ErrFull:
+	case nil, sessionserver.ErrUnknownClient, gateway.ErrFull, sessionserver.ErrCurrentKey, sessionserver.ErrTooManyClients:
 		return err
 	}
 	return fmt.Errorf("boltstore: %s: %w", what, explain(err))

@@ -35,9 +35,9 @@ type schema struct {
 	program string // whose file it is
 	version uint32
 	buckets []string
-	// upgrade makes a file of the version before one of this version. If nil,
-	// there is no version before.
-	upgrade func(*bolt.Tx) error
+	// upgrades each make a file of one version into one of the next; the last one
+	// makes one of this version. Older files cannot be opened.
+	upgrades []func(*bolt.Tx) error
 }
 
 // Every file has this bucket, with these keys.
@@ -300,18 +300,20 @@ func (f *file) check(s schema) error {
 		return err
 	case version > s.version:
 		return fmt.Errorf("%w: %d, and this program knows up to %d: use a newer program", ErrVersion, version, s.version)
-	case version+1 == s.version && s.upgrade != nil:
+	case version < s.oldest():
+		return fmt.Errorf("%w: %d, and this program knows none before %d: use an older program first", ErrVersion, version, s.oldest())
+	case version < s.version:
 		err = f.db.Update(func(tx *bolt.Tx) error {
-			if err := s.upgrade(tx); err != nil {
-				return err
+			for _, upgrade := range s.upgrades[version-s.oldest():] {
+				if err := upgrade(tx); err != nil {
+					return err
+				}
 			}
 			return tx.Bucket(metaBucket).Put(metaFormat, binary.BigEndian.AppendUint32(nil, s.version))
 		})
 		if err != nil {
 			return fmt.Errorf("upgrade from version %d: %w", version, err)
 		}
-	case version < s.version:
-		return fmt.Errorf("%w: %d, and this program knows none before %d: use an older program first", ErrVersion, version, s.oldest())
 	}
 	return f.db.View(func(tx *bolt.Tx) error {
 		for _, b := range s.buckets {
@@ -324,12 +326,7 @@ func (f *file) check(s schema) error {
 }
 
 // oldest is the oldest version that can be opened.
-func (s schema) oldest() uint32 {
-	if s.upgrade != nil {
-		return s.version - 1
-	}
-	return s.version
-}
+func (s schema) oldest() uint32 { return s.version - uint32(len(s.upgrades)) }
 
 // name finds the name of whom a row belongs to, given in parts of fixed size.
 func (f *file) name(parts ...[]byte) name {

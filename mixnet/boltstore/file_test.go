@@ -174,7 +174,7 @@ func TestVersions(t *testing.T) {
 
 	wantError(t, reopen(testSchema), ErrVersion, "version: 1", "none before 2")
 	upgrading := testSchema
-	upgrading.upgrade = func(tx *bolt.Tx) error {
+	upgrading.upgrades = []func(*bolt.Tx) error{func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucket([]byte("rows"))
 		if err != nil {
 			return err
@@ -183,14 +183,14 @@ func TestVersions(t *testing.T) {
 			return err
 		}
 		return tx.DeleteBucket([]byte("old rows"))
-	}
+	}}
 	failing := testSchema
-	failing.upgrade = func(tx *bolt.Tx) error {
+	failing.upgrades = []func(*bolt.Tx) error{func(tx *bolt.Tx) error {
 		if err := tx.DeleteBucket([]byte("old rows")); err != nil {
 			return err
 		}
 		return errors.New("power cut")
-	}
+	}}
 	wantError(t, reopen(failing), nil, "upgrade from version 1", "power cut")
 	must(t, reopen(upgrading)) // the failed one changed nothing
 	must(t, reopen(upgrading)) // and it is done once

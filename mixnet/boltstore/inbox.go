@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -21,8 +22,12 @@ const (
 	expireGroup = 1024
 )
 
-// totalSum is the key of the sum over all clients; no name is as short.
-var totalSum = []byte("total")
+// Keys of sums over all clients; no name is as short.
+var (
+	totalSum    = []byte("total")    // bytes of mail
+	unprovedSum = []byte("unproved") // bytes of them that were stored as unproved
+	clientsSum  = []byte("clients")  // registrations
+)
 
 // mailbox is what belongs to mail in one transaction.
 //
@@ -37,29 +42,26 @@ func openMailbox(tx *bolt.Tx) mailbox {
 	return m
 }
 
-// room says whether there is room for n more bytes of a client.
-func (m mailbox) room(who name, n uint64, l gateway.Limits) (bool, error) {
-	own, err := parseSum(m.sums.Get(who[:]))
-	if err != nil {
-		return false, err
-	}
-	all, err := parseSum(m.sums.Get(totalSum))
-	return own+n <= uint64(l.ClientBytes) && all+n <= uint64(l.TotalBytes), err
+// usage is what is stored, and of that what a client has.
+func (m mailbox) usage(who name) (gateway.Usage, error) {
+	box, err1 := parseSum(m.sums.Get(who[:]))
+	total, err2 := parseSum(m.sums.Get(totalSum))
+	unproved, err3 := parseSum(m.sums.Get(unprovedSum))
+	return gateway.Usage{Box: int(box), Total: int(total), Unproved: int(unproved)}, errors.Join(err1, err2, err3)
 }
 
-// charge adds n bytes to what a client has, or takes them away.
-func (m mailbox) charge(who name, n int64) error {
-	for _, key := range [][]byte{who[:], totalSum} {
+// charge adds what a message costs to what a client has, or takes it away.
+func (m mailbox) charge(who name, e entry, sign int64) error {
+	sums := [][]byte{who[:], totalSum}
+	if e.unproved {
+		sums = append(sums, unprovedSum)
+	}
+	for _, key := range sums {
 		sum, err := parseSum(m.sums.Get(key))
 		if err != nil {
 			return err
 		}
-		if sum += uint64(n); sum == 0 {
-			err = m.sums.Delete(key)
-		} else {
-			err = m.sums.Put(key, binary.BigEndian.AppendUint64(nil, sum))
-		}
-		if err != nil {
+		if err := putSum(m.sums, key, sum+uint64(sign*(int64(e.size)+mailCost))); err != nil {
 			return err
 		}
 	}
@@ -72,14 +74,14 @@ func (m mailbox) put(who name, mail gateway.Mail) error {
 	if err != nil {
 		return err
 	}
-	e := entry{arrived: mail.Arrived, size: uint32(len(mail.Message))}
+	e := entry{arrived: mail.Arrived, unproved: mail.Unproved, size: uint32(len(mail.Message))}
 	if err := m.mail.Put(binary.BigEndian.AppendUint64(nil, id), mail.Message); err != nil {
 		return err
 	}
 	if err := m.index.Put(entryKey(who, id), e.append(nil)); err != nil {
 		return err
 	}
-	return m.charge(who, int64(e.size)+mailCost)
+	return m.charge(who, e, 1)
 }
 
 // remove takes out mail by its key in the index. What is gone already is no error.
@@ -102,7 +104,7 @@ func (m mailbox) remove(key []byte) (removed bool, err error) {
 	if err := m.index.Delete(key); err != nil {
 		return false, err
 	}
-	return true, m.charge(who, -int64(e.size)-mailCost)
+	return true, m.charge(who, e, -1)
 }
 
 // Put implements [gateway.Inbox]. What it stored is on disk when it returns.
@@ -119,8 +121,8 @@ func (g *Gateway) Put(_ context.Context, mail []gateway.Mail) []error {
 		m := openMailbox(tx)
 		for i := range mail {
 			errs[i] = nil
-			ok, err := m.room(whose[i], uint64(len(mail[i].Message))+mailCost, g.limits)
-			if err == nil && ok {
+			u, err := m.usage(whose[i])
+			if err == nil && g.limits.Room(u, len(mail[i].Message)+mailCost, mail[i].Unproved) {
 				err = m.put(whose[i], mail[i])
 			} else if err == nil {
 				errs[i] = gateway.ErrFull
@@ -136,7 +138,17 @@ func (g *Gateway) Put(_ context.Context, mail []gateway.Mail) []error {
 			errs[i] = failed("store mail", err)
 		}
 	}
+	for i, err := range errs {
+		if err == nil {
+			g.watches.Arrived(mail[i].Client)
+		}
+	}
 	return errs
+}
+
+// Watch implements [gateway.Inbox].
+func (g *Gateway) Watch(client keys.Identity, arrived func()) (stop func()) {
+	return g.watches.Watch(client, arrived)
 }
 
 // Fetch implements [gateway.Inbox].

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"nym-socks5/mixnet/keys"
 )
 
@@ -37,17 +39,58 @@ func parseGrant(b []byte) (grant, error) {
 	}, nil
 }
 
+// A registration is what a gateway keeps of a client.
+//
+//	+---------------+---------------+------------+
+//	| a grant (40)  | used (8, BE)  | proved (1) |
+//	+---------------+---------------+------------+
+type registration struct {
+	grant
+	used   time.Time // registered, authenticated or proved last; whole seconds since 1970
+	proved bool      // it has sent a sealed frame
+}
+
+const registrationSize = grantSize + 9
+
+func (r registration) append(b []byte) []byte {
+	b = r.grant.append(b)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.used.Unix()))
+	if r.proved {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+// parseRegistration parses exactly one registration. It does not keep b.
+func parseRegistration(b []byte) (registration, error) {
+	if len(b) != registrationSize {
+		return registration{}, fmt.Errorf("%w: registration of %d bytes, want %d", ErrDamaged, len(b), registrationSize)
+	}
+	if b[registrationSize-1] > 1 {
+		return registration{}, fmt.Errorf("%w: registration with flag %d", ErrDamaged, b[registrationSize-1])
+	}
+	g, err := parseGrant(b[:grantSize])
+	return registration{
+		grant:  g,
+		used:   time.Unix(int64(binary.BigEndian.Uint64(b[grantSize:])), 0),
+		proved: b[registrationSize-1] == 1,
+	}, err
+}
+
 // An entry of the index finds a client's mail in the order of its ids, and says
 // what it costs and how old it is without touching it. Its key is the client's
 // name and the id; this is its value.
 //
-//	+----------------------------------+-------------------+
-//	| arrived (8, BE, ns since 1970)   | message (4, BE)   |
-//	+----------------------------------+-------------------+
+//	+----------------------------------+-------------------------------------+
+//	| arrived (8, BE, ns since 1970)   | unproved (1 bit), message (31, BE)  |
+//	+----------------------------------+-------------------------------------+
 type entry struct {
-	arrived time.Time
-	size    uint32 // of the message, in bytes
+	arrived  time.Time
+	unproved bool   // it counts as mail of clients that proved nothing
+	size     uint32 // of the message, in bytes
 }
+
+const unprovedBit = 1 << 31
 
 const (
 	entrySize    = 12
@@ -56,7 +99,11 @@ const (
 
 func (e entry) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(e.arrived.UnixNano()))
-	return binary.BigEndian.AppendUint32(b, e.size)
+	size := e.size
+	if e.unproved {
+		size |= unprovedBit
+	}
+	return binary.BigEndian.AppendUint32(b, size)
 }
 
 // parseEntry parses exactly one entry.
@@ -64,9 +111,11 @@ func parseEntry(b []byte) (entry, error) {
 	if len(b) != entrySize {
 		return entry{}, fmt.Errorf("%w: index entry of %d bytes, want %d", ErrDamaged, len(b), entrySize)
 	}
+	size := binary.BigEndian.Uint32(b[8:])
 	return entry{
-		arrived: time.Unix(0, int64(binary.BigEndian.Uint64(b))),
-		size:    binary.BigEndian.Uint32(b[8:]),
+		arrived:  time.Unix(0, int64(binary.BigEndian.Uint64(b))),
+		unproved: size&unprovedBit != 0,
+		size:     size &^ unprovedBit,
 	}, nil
 }
 
@@ -83,7 +132,15 @@ func parseEntryKey(b []byte) (client name, id uint64, err error) {
 	return name(b[:nameSize]), binary.BigEndian.Uint64(b[nameSize:]), nil
 }
 
-// parseSum parses a number of bytes; nothing stands for none.
+// putSum stores a number; zero takes no row.
+func putSum(b *bolt.Bucket, key []byte, n uint64) error {
+	if n == 0 {
+		return b.Delete(key)
+	}
+	return b.Put(key, binary.BigEndian.AppendUint64(nil, n))
+}
+
+// parseSum parses a number; nothing stands for zero.
 func parseSum(b []byte) (uint64, error) {
 	switch len(b) {
 	case 0:

@@ -18,10 +18,20 @@ func TestRecords(t *testing.T) {
 	if got, err := parseGrant(b); err != nil || !got.key.Equal(g.key) || got.seen != g.seen {
 		t.Errorf("grant: seen %d, %v", got.seen, err)
 	}
-	e := entry{arrived: time.Unix(-5, 7), size: math.MaxUint32}
-	eb := e.append(nil)
-	if got, err := parseEntry(eb); err != nil || !got.arrived.Equal(e.arrived) || got.size != e.size {
-		t.Errorf("entry: %v, %v", got, err)
+	var rb []byte
+	for _, r := range []registration{{grant: g, used: time.Unix(1<<40, 0), proved: true}, {grant: g, used: time.Unix(-1, 0)}} {
+		rb = r.append(nil)
+		got, err := parseRegistration(rb)
+		if err != nil || !got.key.Equal(g.key) || got.seen != g.seen || !got.used.Equal(r.used) || got.proved != r.proved {
+			t.Errorf("registration: seen %d, used %v, proved %v, %v", got.seen, got.used, got.proved, err)
+		}
+	}
+	var eb []byte
+	for _, e := range []entry{{arrived: time.Unix(-5, 7), size: math.MaxInt32}, {arrived: time.Unix(5, 7), unproved: true}} {
+		eb = e.append(nil)
+		if got, err := parseEntry(eb); err != nil || !got.arrived.Equal(e.arrived) || got.size != e.size || got.unproved != e.unproved {
+			t.Errorf("entry: %v, %v", got, err)
+		}
 	}
 	who := name{9, 8, 7}
 	kb := entryKey(who, 1<<63+1)
@@ -30,7 +40,9 @@ func TestRecords(t *testing.T) {
 	}
 	for what, err := range map[string]error{
 		"short grant": second(parseGrant(b[1:])), "long grant": second(parseGrant(append(b, 0))),
-		"short entry": second(parseEntry(eb[1:])), "long entry": second(parseEntry(append(eb, 0))),
+		"short registration": second(parseRegistration(rb[1:])), "long registration": second(parseRegistration(append(rb, 0))),
+		"registration with another flag": second(parseRegistration(append(bytes.Clone(rb[:len(rb)-1]), 2))),
+		"short entry":                    second(parseEntry(eb[1:])), "long entry": second(parseEntry(append(eb, 0))),
 		"short sum": second(parseSum(make([]byte, 7))), "long sum": second(parseSum(make([]byte, 9))),
 		"short key": third(parseEntryKey(kb[1:])), "long key": third(parseEntryKey(append(kb, 0))),
 	} {
@@ -43,9 +55,10 @@ func TestRecords(t *testing.T) {
 func second[T any](_ T, err error) error        { return err }
 func third[T, U any](_ T, _ U, err error) error { return err }
 
-// The four row formats have one target: their lengths tell them apart.
+// The five row formats have one target: their lengths tell them apart.
 func FuzzParseRow(f *testing.F) {
 	f.Add(grant{key: keys.SessionFromBytes([32]byte{1}), seen: 7}.append(nil))
+	f.Add(registration{grant: grant{key: keys.SessionFromBytes([32]byte{1})}, used: time.Unix(9, 0), proved: true}.append(nil))
 	f.Add(entry{arrived: time.Unix(1, 2), size: 3}.append(nil))
 	f.Add(entryKey(name{1}, 2))
 	f.Add(make([]byte, 8))
@@ -53,6 +66,9 @@ func FuzzParseRow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if g, err := parseGrant(in); err == nil && !bytes.Equal(g.append(nil), in) {
 			t.Errorf("%x parses as a grant, but does not encode so", in)
+		}
+		if r, err := parseRegistration(in); err == nil && !bytes.Equal(r.append(nil), in) {
+			t.Errorf("%x parses as a registration, but does not encode so", in)
 		}
 		if e, err := parseEntry(in); err == nil && !bytes.Equal(e.append(nil), in) {
 			t.Errorf("%x parses as %v, but does not encode so", in, e)

@@ -8,7 +8,6 @@ import (
 
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/gateway"
-	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/storetest"
 )
 
@@ -48,9 +47,9 @@ func gatewayCrashes(t *testing.T, l gateway.Limits) func() *Gateway {
 }
 
 func TestAccounts(t *testing.T) {
-	storetest.Accounts(t, func(t *testing.T) func() sessionserver.Accounts {
-		reopen := gatewayCrashes(t, gateway.Limits{})
-		return func() sessionserver.Accounts { return reopen() }
+	storetest.Accounts(t, func(t *testing.T, l gateway.Limits) func() gateway.Accounts {
+		reopen := gatewayCrashes(t, l)
+		return func() gateway.Accounts { return reopen() }
 	})
 }
 

@@ -2,8 +2,11 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"math"
+	"net/netip"
 	"sync"
+	"time"
 
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session/sessionserver"
@@ -11,16 +14,30 @@ import (
 
 // clients knows who is online, and is the store's accounts for the sessions.
 type clients struct {
-	sessionserver.Accounts
+	Accounts
 	inbox       Inbox
 	allowLegacy bool
 
-	mu   sync.Mutex // guards the following; never held while something waits
-	live map[keys.Identity]*sessionserver.Session
+	mu       sync.Mutex // guards the following; never held while something waits
+	live     map[keys.Identity]*sessionserver.Session
+	unproved *unproved
 }
 
-func newClients(a sessionserver.Accounts, in Inbox, allowLegacy bool) *clients {
-	return &clients{Accounts: a, inbox: in, allowLegacy: allowLegacy, live: make(map[keys.Identity]*sessionserver.Session)}
+func newClients(a Accounts, in Inbox, allowLegacy bool) *clients {
+	return &clients{
+		Accounts:    a,
+		inbox:       in,
+		allowLegacy: allowLegacy,
+		live:        make(map[keys.Identity]*sessionserver.Session),
+		unproved:    newUnproved(maxUnproved, maxUnprovedPerAddr),
+	}
+}
+
+// from is where the context of a connection has the address it comes from.
+type from struct{}
+
+func withFrom(ctx context.Context, ip netip.Addr) context.Context {
+	return context.WithValue(ctx, from{}, ip)
 }
 
 // online finds the live session of a client; nil: there is none.
@@ -36,6 +53,75 @@ func (c *clients) count() int {
 	return len(c.live)
 }
 
+// mayRegister reports whether a client may be registered, from the address that
+// ctx has: always if it is more than a registration already.
+func (c *clients) mayRegister(ctx context.Context, client keys.Identity) error {
+	if acc, err := c.Lookup(ctx, client); err == nil && acc.Proved {
+		return nil
+	}
+	ip, _ := ctx.Value(from{}).(netip.Addr)
+	c.mu.Lock()
+	gone, ok := c.unproved.add(client, ip, time.Now())
+	c.mu.Unlock()
+	if !ok {
+		return sessionserver.ErrTooManyUnused
+	}
+	if gone != nil {
+		return c.Forget(ctx, *gone)
+	}
+	return nil
+}
+
+// settled takes a client out of those that proved nothing: it did, or is gone.
+func (c *clients) settled(client keys.Identity) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unproved.remove(client)
+}
+
+// Register implements [sessionserver.Accounts].
+func (c *clients) Register(ctx context.Context, client keys.Identity, key *keys.Session) error {
+	err := c.mayRegister(ctx, client)
+	if err != nil {
+		return err
+	}
+	if err = c.Accounts.Register(ctx, client, key); err != nil {
+		c.settled(client)
+	}
+	return err
+}
+
+// RegisterLegacy implements [sessionserver.Accounts].
+func (c *clients) RegisterLegacy(ctx context.Context, client keys.Identity, key *keys.LegacySession) error {
+	err := c.mayRegister(ctx, client)
+	if err != nil {
+		return err
+	}
+	if err = c.Accounts.RegisterLegacy(ctx, client, key); err != nil {
+		c.settled(client)
+	}
+	return err
+}
+
+// prove notes that a client sent a sealed frame.
+func (c *clients) prove(ctx context.Context, client keys.Identity) error {
+	c.settled(client)
+	err := c.Accounts.Prove(ctx, client)
+	if errors.Is(err, sessionserver.ErrUnknownClient) {
+		return nil // it has been forgotten since
+	}
+	return err
+}
+
+// expire removes clients that have not been here for long.
+func (c *clients) expire(ctx context.Context, now time.Time) error {
+	c.mu.Lock()
+	c.unproved.expire(now.Add(-unprovedAge))
+	c.mu.Unlock()
+	_, err := c.ExpireAccounts(ctx, now.Add(-unprovedAge), now.Add(-absentAge))
+	return err
+}
+
 // find looks a client up. A legacy one is nobody while those are not allowed.
 func (c *clients) find(ctx context.Context, client keys.Identity) (sessionserver.Account, error) {
 	a, err := c.Lookup(ctx, client)
@@ -48,6 +134,7 @@ func (c *clients) find(ctx context.Context, client keys.Identity) (sessionserver
 // Forget implements [sessionserver.Accounts]: mail goes with the account. That
 // goes first: nothing more is stored for the client then.
 func (c *clients) Forget(ctx context.Context, client keys.Identity) error {
+	c.settled(client)
 	if err := c.Accounts.Forget(ctx, client); err != nil {
 		return err
 	}

@@ -41,7 +41,6 @@ type deliverer struct {
 	clients *clients
 	inbox   Inbox
 	forward func(first mixnet.NodeAddr, r mixnet.Rotation, packet []byte) bool
-	stored  func(client keys.Identity) // there is mail: should the client be online, push it
 	log     zerolog.Logger
 	count   *counters
 
@@ -126,11 +125,14 @@ func (d *deliverer) hand(ctx context.Context, x delivery) {
 			return
 		}
 	}
-	if _, err := d.clients.find(ctx, x.dest); err != nil {
+	acc, err := d.clients.find(ctx, x.dest)
+	if err != nil {
 		d.count.unknown.Add(1)
 		return
 	}
-	d.mail = append(d.mail, Mail{Client: x.dest, Message: append([]byte(nil), message...), Arrived: time.Now()})
+	d.mail = append(d.mail, Mail{
+		Client: x.dest, Message: append([]byte(nil), message...), Arrived: time.Now(), Unproved: !acc.Proved,
+	})
 	d.mailed = append(d.mailed, at)
 }
 
@@ -149,7 +151,6 @@ func (d *deliverer) commit(ctx context.Context) {
 			case err == nil:
 				d.count.stored.Add(1)
 				d.confirm(d.mailed[i])
-				d.stored(d.mail[i].Client)
 			default:
 				d.count.refused.Add(1)
 				if !errors.Is(err, ErrFull) {

@@ -28,6 +28,45 @@ const (
 	pingPatience = time.Second
 )
 
+// Registrations.
+const (
+	// defaultClients is for Limits.Clients: what a gateway of ten thousand
+	// sessions meets in years; 100 MB on disk.
+	defaultClients = 1 << 20
+	// maxUnproved bounds the clients that registered since the gateway began and
+	// have not sent a sealed frame, in all and of one address. Honest clients send
+	// one within seconds; as many as these come in half a minute at least (see
+	// connsPerCPU).
+	maxUnproved        = 1 << 14
+	maxUnprovedPerAddr = 64
+	// unprovedAge is how long a registration is kept that is not used: a client
+	// that goes down as it registers has a day to come back.
+	unprovedAge = 24 * time.Hour
+	// absentAge is how long a client is kept that does not come: half a year. It
+	// may register again under the same identity.
+	absentAge = 180 * 24 * time.Hour
+	// proveEvery is how often it is noted that a client is in use.
+	proveEvery = 24 * time.Hour
+	// proofQueue is how many such notes may wait for the disk. One more is made
+	// with the client's next frame.
+	proofQueue = 1024
+)
+
+// Mail that is kept (see [Limits.Room]).
+const (
+	// defaultClientBytes is for Limits.ClientBytes: seven thousand packets of 2 kB.
+	defaultClientBytes = 16 << 20
+	// defaultTotalBytes is for Limits.TotalBytes: what the disk of a small machine
+	// can spare.
+	defaultTotalBytes = 1 << 30
+	// unprovedShare is the part of it for all clients together that never sent a
+	// sealed frame: enough for those that are just beginning.
+	unprovedShare = 16
+	// guaranteedBytes is what every other client may have, for fifteen thousand of
+	// them at a time with the default limits: a message of a dozen packets.
+	guaranteedBytes = 32 << 10
+)
+
 // Packets of clients (H15).
 const (
 	// defaultPacketRate is for PacketRate: as many packets as one CPU unwraps in

@@ -22,6 +22,7 @@ type mailPush struct {
 	log     zerolog.Logger
 	ctx     context.Context
 	cancel  context.CancelFunc
+	unwatch func()
 	work    sync.WaitGroup
 
 	mu      sync.Mutex   // guards the following
@@ -41,11 +42,12 @@ type pushedMail struct{ seq, id uint64 }
 func newMailPush(in Inbox, s *sessionserver.Session, log zerolog.Logger) *mailPush {
 	p := &mailPush{inbox: in, session: s, log: log}
 	p.ctx, p.cancel = context.WithCancel(context.Background()) // ended by end
+	p.unwatch = in.Watch(s.Client(), p.stored)
 	return p
 }
 
-// stored notes that there is mail although the client is online: it came just
-// now, its queue was full, or it was here before the client.
+// stored notes that there is mail although the client is online: it was stored
+// elsewhere, its queue was full, or it was here before the client.
 func (p *mailPush) stored() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,6 +84,7 @@ func (p *mailPush) end() {
 	p.mu.Lock()
 	p.ended = true
 	p.mu.Unlock()
+	p.unwatch()
 	p.cancel()
 	p.work.Wait()
 }

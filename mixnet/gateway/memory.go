@@ -8,32 +8,16 @@ import (
 	"nym-socks5/mixnet/keys"
 )
 
-// Limits of an inbox.
-type Limits struct {
-	// ClientBytes is how much mail one client may have. If zero, it is 16 MiB.
-	ClientBytes int
-	// TotalBytes is how much mail there may be in all. If zero, it is 1 GiB.
-	TotalBytes int
-}
-
-func (l Limits) withDefaults() Limits {
-	if l.ClientBytes == 0 {
-		l.ClientBytes = 16 << 20
-	}
-	if l.TotalBytes == 0 {
-		l.TotalBytes = 1 << 30
-	}
-	return l
-}
-
 // MemoryInbox is an Inbox that ends with the process.
 type MemoryInbox struct {
 	limits Limits
 
-	mu    sync.Mutex
-	last  uint64
-	bytes int
-	m     map[keys.Identity]*box
+	watches Watches
+
+	mu   sync.Mutex // guards the following
+	last uint64
+	used Usage // of all; Box is not used
+	m    map[keys.Identity]*box
 }
 
 type box struct {
@@ -46,32 +30,52 @@ const mailCost = 96
 
 // NewMemoryInbox makes an empty one.
 func NewMemoryInbox(l Limits) *MemoryInbox {
-	return &MemoryInbox{limits: l.withDefaults(), m: make(map[keys.Identity]*box)}
+	return &MemoryInbox{limits: l.WithDefaults(), m: make(map[keys.Identity]*box)}
 }
 
 // Put implements [Inbox].
 func (in *MemoryInbox) Put(_ context.Context, mail []Mail) []error {
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	errs := make([]error, len(mail))
+	in.mu.Lock()
 	for i, m := range mail {
 		b := in.m[m.Client]
 		if b == nil {
 			b = &box{}
-			in.m[m.Client] = b
 		}
 		cost := len(m.Message) + mailCost
-		if b.bytes+cost > in.limits.ClientBytes || in.bytes+cost > in.limits.TotalBytes {
+		u := in.used
+		u.Box = b.bytes
+		if !in.limits.Room(u, cost, m.Unproved) {
 			errs[i] = ErrFull
 			continue
 		}
+		in.m[m.Client] = b
 		in.last++
 		m.ID = in.last
 		b.mail = append(b.mail, m)
-		b.bytes += cost
-		in.bytes += cost
+		in.charge(b, m, cost)
+	}
+	in.mu.Unlock()
+	for i, err := range errs {
+		if err == nil {
+			in.watches.Arrived(mail[i].Client)
+		}
 	}
 	return errs
+}
+
+// charge adds a message to what a box and all have, or takes it away. mu is held.
+func (in *MemoryInbox) charge(b *box, m Mail, cost int) {
+	b.bytes += cost
+	in.used.Total += cost
+	if m.Unproved {
+		in.used.Unproved += cost
+	}
+}
+
+// Watch implements [Inbox].
+func (in *MemoryInbox) Watch(client keys.Identity, arrived func()) (stop func()) {
+	return in.watches.Watch(client, arrived)
 }
 
 // Fetch implements [Inbox].
@@ -114,9 +118,7 @@ func (in *MemoryInbox) Expire(_ context.Context, before time.Time) (n int, err e
 // cut removes the oldest mail of a client for which is says yes, and counts it.
 func (in *MemoryInbox) cut(client keys.Identity, b *box, is func(Mail) bool) (n int) {
 	for n < len(b.mail) && is(b.mail[n]) {
-		cost := len(b.mail[n].Message) + mailCost
-		b.bytes -= cost
-		in.bytes -= cost
+		in.charge(b, b.mail[n], -(len(b.mail[n].Message) + mailCost))
 		b.mail[n] = Mail{}
 		n++
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"sync"
+	"time"
 
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session/sessionserver"
@@ -10,63 +11,94 @@ import (
 
 // MemoryAccounts are Accounts that end with the process.
 type MemoryAccounts struct {
+	// Max is how many clients may be registered. If zero, it is 2^20. It must not
+	// be changed while the accounts are used.
+	Max int
+
 	mu     sync.Mutex // guards the following
-	m      map[keys.Identity]sessionserver.Account
-	legacy map[keys.Identity]sessionserver.Account
+	m      map[keys.Identity]memoryAccount
+	legacy map[keys.Identity]memoryAccount
 	spent  map[keys.Identity]map[string]bool // nonces, of clients of either kind
+}
+
+type memoryAccount struct {
+	sessionserver.Account
+	used time.Time // registered, authenticated or proved last
 }
 
 // NewMemoryAccounts makes an empty one.
 func NewMemoryAccounts() *MemoryAccounts {
 	return &MemoryAccounts{
-		m:      make(map[keys.Identity]sessionserver.Account),
-		legacy: make(map[keys.Identity]sessionserver.Account),
+		m:      make(map[keys.Identity]memoryAccount),
+		legacy: make(map[keys.Identity]memoryAccount),
 		spent:  make(map[keys.Identity]map[string]bool),
 	}
 }
 
 // find gives a client's account and the bucket it is in. mu is held.
-func (a *MemoryAccounts) find(client keys.Identity) (acc sessionserver.Account, in map[keys.Identity]sessionserver.Account, err error) {
-	for _, in := range []map[keys.Identity]sessionserver.Account{a.m, a.legacy} {
+func (a *MemoryAccounts) find(client keys.Identity) (acc memoryAccount, in map[keys.Identity]memoryAccount, err error) {
+	for _, in := range a.buckets() {
 		if acc, ok := in[client]; ok {
 			return acc, in, nil
 		}
 	}
-	return sessionserver.Account{}, nil, sessionserver.ErrUnknownClient
+	return memoryAccount{}, nil, sessionserver.ErrUnknownClient
 }
 
-// Register implements [sessionserver.Accounts].
+func (a *MemoryAccounts) buckets() [2]map[keys.Identity]memoryAccount {
+	return [2]map[keys.Identity]memoryAccount{a.m, a.legacy}
+}
+
+// full reports whether there is no room for a client that is new. mu is held.
+func (a *MemoryAccounts) full() bool {
+	most := a.Max
+	if most == 0 {
+		most = defaultClients
+	}
+	return len(a.m)+len(a.legacy) >= most
+}
+
+// Register implements [Accounts].
 func (a *MemoryAccounts) Register(_ context.Context, client keys.Identity, key *keys.Session) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	old, _, _ := a.find(client)
-	a.m[client] = sessionserver.Account{Key: key, Seen: old.Seen}
+	acc, _, err := a.find(client)
+	if err != nil && a.full() {
+		return sessionserver.ErrTooManyClients
+	}
+	acc.Key, acc.Legacy, acc.used = key, nil, time.Now()
+	a.m[client] = acc
 	delete(a.legacy, client)
 	delete(a.spent, client)
 	return nil
 }
 
-// RegisterLegacy implements [sessionserver.Accounts].
+// RegisterLegacy implements [Accounts].
 func (a *MemoryAccounts) RegisterLegacy(_ context.Context, client keys.Identity, key *keys.LegacySession) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, ok := a.m[client]; ok {
 		return sessionserver.ErrCurrentKey
 	}
-	a.legacy[client] = sessionserver.Account{Legacy: key, Seen: a.legacy[client].Seen}
+	acc, known := a.legacy[client]
+	if !known && a.full() {
+		return sessionserver.ErrTooManyClients
+	}
+	acc.Legacy, acc.used = key, time.Now()
+	a.legacy[client] = acc
 	delete(a.spent, client)
 	return nil
 }
 
-// Lookup implements [sessionserver.Accounts].
+// Lookup implements [Accounts].
 func (a *MemoryAccounts) Lookup(_ context.Context, client keys.Identity) (sessionserver.Account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	acc, _, err := a.find(client)
-	return acc, err
+	return acc.Account, err
 }
 
-// Seen implements [sessionserver.Accounts].
+// Seen implements [Accounts].
 func (a *MemoryAccounts) Seen(_ context.Context, client keys.Identity, at uint64) (bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,12 +106,41 @@ func (a *MemoryAccounts) Seen(_ context.Context, client keys.Identity, at uint64
 	if err != nil || at <= acc.Seen {
 		return false, err
 	}
-	acc.Seen = at
+	acc.Seen, acc.used = at, time.Now()
 	in[client] = acc
 	return true, nil
 }
 
-// Spend implements [sessionserver.Accounts].
+// Prove implements [Accounts].
+func (a *MemoryAccounts) Prove(_ context.Context, client keys.Identity) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	acc, in, err := a.find(client)
+	if err != nil {
+		return err
+	}
+	acc.Proved, acc.used = true, time.Now()
+	in[client] = acc
+	return nil
+}
+
+// ExpireAccounts implements [Accounts].
+func (a *MemoryAccounts) ExpireAccounts(_ context.Context, unproved, absent time.Time) (n int, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, in := range a.buckets() {
+		for client, acc := range in {
+			if acc.Proved && acc.used.Before(absent) || !acc.Proved && acc.used.Before(unproved) {
+				delete(in, client)
+				delete(a.spent, client)
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+// Spend implements [Accounts].
 func (a *MemoryAccounts) Spend(_ context.Context, client keys.Identity, nonce []byte) (bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -96,7 +157,7 @@ func (a *MemoryAccounts) Spend(_ context.Context, client keys.Identity, nonce []
 	return true, nil
 }
 
-// Forget implements [sessionserver.Accounts].
+// Forget implements [Accounts].
 func (a *MemoryAccounts) Forget(_ context.Context, client keys.Identity) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ type Config struct {
 	// Identity is what clients know the gateway by.
 	Identity *keys.IdentityKey
 	// Accounts and Inbox keep what must outlive sessions. If nil, they are in memory.
-	Accounts sessionserver.Accounts
+	Accounts Accounts
 	Inbox    Inbox
 	// AllowLegacy serves clients of before 2025 too, with all that their protocol
 	// gives away; see [sessionserver.Config.AllowLegacy].
@@ -57,6 +58,7 @@ type Server struct {
 	intake    *intake
 	sess      *sessionserver.Server
 	admission admission
+	proofs    chan keys.Identity // clients that are in use; full: noted with their next frame
 	count     counters
 	log       zerolog.Logger
 
@@ -84,11 +86,13 @@ func New(cfg Config) (*Server, error) {
 	if cfg.MaxConnsPerAddr == 0 {
 		cfg.MaxConnsPerAddr = defaultMaxConnsPerAddr
 	}
+	log := cfg.Log.With().Str("component", "gateway").Logger()
 	s := &Server{
 		cfg:       cfg,
 		clients:   newClients(cfg.Accounts, cfg.Inbox, cfg.AllowLegacy),
-		log:       cfg.Log.With().Str("component", "gateway").Logger(),
+		log:       log,
 		admission: newAdmission(cfg.MaxConns, cfg.MaxConnsPerAddr),
+		proofs:    make(chan keys.Identity, proofQueue),
 		live:      make(map[*sessionserver.Session]*liveSession),
 	}
 	if cfg.PacketRate == 0 {
@@ -97,7 +101,7 @@ func New(cfg Config) (*Server, error) {
 	s.intake = newIntake(cfg.PacketRate, func(p wire.MixPacket) { s.node.Forward(p.Next, p.Rotation, p.Packet) })
 	s.deliver = &deliverer{
 		clients: s.clients, inbox: cfg.Inbox,
-		stored: s.stored, log: s.log, count: &s.count,
+		log: s.log, count: &s.count,
 		queue: make(chan delivery, deliveryQueue),
 	}
 	cfg.Node.Deliver = func(d mixnode.Delivered) {
@@ -157,6 +161,7 @@ func (s *Server) Run(ctx context.Context, mix net.Listener, clients ...net.Liste
 	g.Go(func() error { return s.node.Run(ctx, mix) })
 	g.Go(func() error { return s.deliver.run(ctx) })
 	g.Go(func() error { s.intake.run(ctx); return nil })
+	g.Go(func() error { return s.prove(ctx) })
 	g.Go(func() error { return s.serve(ctx, clients) })
 	g.Go(func() error { return s.expire(ctx) })
 	return g.Wait()
@@ -181,10 +186,11 @@ func (s *Server) serve(ctx context.Context, ports []net.Listener) error {
 			if err != nil {
 				return
 			}
+			at, _ := netip.ParseAddrPort(r.RemoteAddr)
 			// Not in this goroutine, whose stack is large, and which keeps the
 			// request and its buffers.
 			sessions.Go(func() {
-				err := s.sess.Serve(ctx, conn)
+				err := s.sess.Serve(withFrom(ctx, at.Addr()), conn)
 				s.log.Debug().Err(err).Msg("session ended")
 			})
 		}),
@@ -203,13 +209,17 @@ func (s *Server) serve(ctx context.Context, ports []net.Listener) error {
 	return fmt.Errorf("gateway: clients' ports: %w", err)
 }
 
-// expire removes old mail, at the start and then now and again.
+// expire removes old mail and clients that do not come any more, at the start and
+// then now and again.
 func (s *Server) expire(ctx context.Context) error {
 	t := time.NewTicker(expireEvery)
 	defer t.Stop()
 	for now := time.Now(); ; {
 		if _, err := s.cfg.Inbox.Expire(ctx, now.Add(-s.cfg.MailAge)); err != nil && ctx.Err() == nil {
 			s.log.Error().Err(err).Msg("old mail cannot be removed")
+		}
+		if err := s.clients.expire(ctx, now); err != nil && ctx.Err() == nil {
+			s.log.Error().Err(err).Msg("old registrations cannot be removed")
 		}
 		select {
 		case now = <-t.C:
@@ -236,6 +246,7 @@ func (s *Server) Claim(ctx context.Context, live *sessionserver.Session) error {
 type liveSession struct {
 	mail    *mailPush
 	packets clientQueue
+	proved  time.Time // when it was last noted that the client is in use; owned by the session's reader
 }
 
 // Online implements [sessionserver.Handler]: it starts pushing stored mail.
@@ -256,15 +267,31 @@ func (s *Server) of(live *sessionserver.Session) *liveSession {
 
 // Fresh implements [sessionserver.Handler].
 func (s *Server) Fresh(live *sessionserver.Session) {
-	if l := s.of(live); l != nil {
-		l.mail.fresh(live.Written())
+	l := s.of(live)
+	if l == nil {
+		return
+	}
+	l.mail.fresh(live.Written())
+	if now := time.Now(); now.Sub(l.proved) >= proveEvery {
+		select {
+		case s.proofs <- live.Client():
+			l.proved = now
+		default:
+		}
 	}
 }
 
-// stored has mail pushed that was stored for a client who is online.
-func (s *Server) stored(client keys.Identity) {
-	if l := s.of(s.clients.online(client)); l != nil {
-		l.mail.stored()
+// prove notes which clients are in use until ctx ends.
+func (s *Server) prove(ctx context.Context) error {
+	for {
+		select {
+		case client := <-s.proofs:
+			if err := s.clients.prove(ctx, client); err != nil && ctx.Err() == nil {
+				s.log.Error().Err(err).Msg("clients' accounts cannot be written")
+			}
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }
 

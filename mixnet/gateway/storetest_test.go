@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	"nym-socks5/mixnet/gateway"
-	"nym-socks5/mixnet/session/sessionserver"
 	"nym-socks5/mixnet/storetest"
 )
 
 func TestMemoryAccountsSuite(t *testing.T) {
-	storetest.Accounts(t, func(*testing.T) func() sessionserver.Accounts {
+	storetest.Accounts(t, func(_ *testing.T, l gateway.Limits) func() gateway.Accounts {
 		a := gateway.NewMemoryAccounts()
-		return func() sessionserver.Accounts { return a }
+		a.Max = l.Clients
+		return func() gateway.Accounts { return a }
 	})
 }
 

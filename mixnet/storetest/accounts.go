@@ -2,10 +2,14 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"nym-socks5/mixnet/gateway"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session/sessionserver"
 )
@@ -16,7 +20,15 @@ func someone() keys.Identity { return keys.NewIdentityKey().Public() }
 func sessionKey(b byte) *keys.Session { return keys.SessionFromBytes([keys.SessionSize]byte{b}) }
 
 // Accounts tests a [gateway.Accounts].
-func Accounts(t *testing.T, fresh func(t *testing.T) (reopen func() sessionserver.Accounts)) {
+func Accounts(t *testing.T, limited func(t *testing.T, l gateway.Limits) (reopen func() gateway.Accounts)) {
+	fresh := func(t *testing.T) func() sessionserver.Accounts {
+		reopen := limited(t, gateway.Limits{})
+		return func() sessionserver.Accounts { return reopen() }
+	}
+	t.Run("Prove", func(t *testing.T) { accountsProve(t, limited(t, gateway.Limits{})) })
+	t.Run("Expiry", func(t *testing.T) { accountsExpire(t, limited(t, gateway.Limits{})) })
+	t.Run("TooMany", func(t *testing.T) { accountsTooMany(t, limited(t, gateway.Limits{Clients: 3})) })
+	t.Run("TooManyAtOnce", func(t *testing.T) { accountsTooManyAtOnce(t, limited(t, gateway.Limits{Clients: 10})()) })
 	t.Run("Registration", func(t *testing.T) { accountsRegister(t, fresh(t)) })
 	t.Run("Seen", func(t *testing.T) { accountsSeen(t, fresh(t)) })
 	t.Run("SeenAtOnce", func(t *testing.T) { accountsSeenAtOnce(t, fresh(t)()) })
@@ -178,5 +190,173 @@ func accountsAtOnce(t *testing.T, reopen func() sessionserver.Accounts) {
 		if !acc.Key.Equal(sessionKey(byte(i)+3)) || acc.Seen != 4 {
 			t.Errorf("client %d: another key, or seen %d, want 4", i, acc.Seen)
 		}
+	}
+}
+
+func accountsProve(t *testing.T, reopen func() gateway.Accounts) {
+	ctx := t.Context()
+	a := reopen()
+	alice, bob := someone(), someone()
+	want := func(id keys.Identity, proved bool) {
+		t.Helper()
+		if acc, err := a.Lookup(ctx, id); err != nil || acc.Proved != proved {
+			t.Errorf("proved: %v, %v; want %v", acc.Proved, err, proved)
+		}
+	}
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Prove(ctx, alice); !errors.Is(err, sessionserver.ErrUnknownClient) {
+		t.Errorf("nobody proved: %v", err)
+	}
+	do(a.Register(ctx, alice, sessionKey(1)))
+	do(a.RegisterLegacy(ctx, bob, keys.LegacySessionFromBytes([keys.LegacySessionSize]byte{2})))
+	if _, err := a.Seen(ctx, alice, 9); err != nil {
+		t.Fatal(err)
+	}
+	want(alice, false) // to log in proves nothing
+	want(bob, false)
+	do(a.Prove(ctx, alice))
+	do(a.Prove(ctx, alice))
+	do(a.Prove(ctx, bob))
+	a = reopen()
+	want(alice, true)
+	want(bob, true)
+	do(a.Register(ctx, alice, sessionKey(3))) // a new key is not a new client
+	do(a.Register(ctx, bob, sessionKey(4)))
+	want(alice, true)
+	want(bob, true)
+	do(a.Forget(ctx, alice))
+	do(a.Register(ctx, alice, sessionKey(5)))
+	a = reopen()
+	want(alice, false)
+}
+
+// Registrations that are not used age out, and so do clients that are long gone.
+func accountsExpire(t *testing.T, reopen func() gateway.Accounts) {
+	ctx := t.Context()
+	a := reopen()
+	never, proved, legacy := someone(), someone(), someone()
+	register := func() {
+		t.Helper()
+		if err := errors.Join(
+			a.Register(ctx, never, sessionKey(1)),
+			a.Register(ctx, proved, sessionKey(2)),
+			a.RegisterLegacy(ctx, legacy, keys.LegacySessionFromBytes([keys.LegacySessionSize]byte{3})),
+			a.Prove(ctx, proved),
+		); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := func(want ...keys.Identity) {
+		t.Helper()
+		for _, id := range []keys.Identity{never, proved, legacy} {
+			_, err := a.Lookup(ctx, id)
+			if (err == nil) != slices.Contains(want, id) || err != nil && !errors.Is(err, sessionserver.ErrUnknownClient) {
+				t.Errorf("look up: %v, of %d that are to be there", err, len(want))
+			}
+		}
+	}
+	expire := func(unproved, absent time.Time, want int) {
+		t.Helper()
+		if n, err := a.ExpireAccounts(ctx, unproved, absent); n != want || err != nil {
+			t.Errorf("%d expired, %v; want %d", n, err, want)
+		}
+	}
+	register()
+	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	expire(past, past, 0)
+	there(never, proved, legacy)
+	expire(future, past, 2)
+	there(proved)
+	a = reopen()
+	there(proved)
+	register()
+	expire(past, future, 1)
+	there(never, legacy)
+	expire(future, future, 2)
+	a = reopen()
+	there()
+	// Many, of which some stay.
+	const many = 1500
+	var kept []keys.Identity
+	var wg sync.WaitGroup
+	for part := range 10 {
+		wg.Go(func() {
+			for i := range many / 10 {
+				id := someone()
+				if err := a.Register(ctx, id, sessionKey(byte(i))); err != nil {
+					t.Errorf("register: %v", err)
+				}
+				if part == 0 && i < 5 {
+					if err := a.Prove(ctx, id); err != nil {
+						t.Errorf("prove: %v", err)
+					}
+					kept = append(kept, id)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	expire(future, past, many-len(kept))
+	for _, id := range kept {
+		if _, err := a.Lookup(ctx, id); err != nil {
+			t.Errorf("a client that proved itself: %v", err)
+		}
+	}
+}
+
+func accountsTooMany(t *testing.T, reopen func() gateway.Accounts) {
+	ctx := t.Context()
+	a := reopen()
+	legacyKey := keys.LegacySessionFromBytes([keys.LegacySessionSize]byte{3})
+	alice, bob, carol := someone(), someone(), someone()
+	step := func(what string, err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	step("first", a.Register(ctx, alice, sessionKey(1)), nil)
+	step("second", a.RegisterLegacy(ctx, bob, legacyKey), nil)
+	step("third", a.Register(ctx, carol, sessionKey(1)), nil)
+	step("fourth", a.Register(ctx, someone(), sessionKey(1)), sessionserver.ErrTooManyClients)
+	step("fourth, legacy", a.RegisterLegacy(ctx, someone(), legacyKey), sessionserver.ErrTooManyClients)
+	a = reopen()
+	step("fourth again", a.Register(ctx, someone(), sessionKey(1)), sessionserver.ErrTooManyClients)
+	step("first again", a.Register(ctx, alice, sessionKey(2)), nil)
+	step("second, with another kind of key", a.Register(ctx, bob, sessionKey(2)), nil)
+	step("forget", a.Forget(ctx, bob), nil)
+	step("forget nobody", a.Forget(ctx, bob), nil)
+	step("in its place", a.RegisterLegacy(ctx, someone(), legacyKey), nil)
+	step("beyond", a.Register(ctx, someone(), sessionKey(1)), sessionserver.ErrTooManyClients)
+	if _, err := a.ExpireAccounts(ctx, time.Now().Add(time.Hour), time.Time{}); err != nil {
+		t.Errorf("expire: %v", err)
+	}
+	for i := range 3 {
+		step(fmt.Sprint("after expiry ", i), a.Register(ctx, someone(), sessionKey(1)), nil)
+	}
+	step("beyond again", a.Register(ctx, someone(), sessionKey(1)), sessionserver.ErrTooManyClients)
+}
+
+func accountsTooManyAtOnce(t *testing.T, a gateway.Accounts) {
+	var registered atomic.Int64
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			switch err := a.Register(t.Context(), someone(), sessionKey(1)); {
+			case err == nil:
+				registered.Add(1)
+			case !errors.Is(err, sessionserver.ErrTooManyClients):
+				t.Errorf("register: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := registered.Load(); n != 10 {
+		t.Errorf("%d registered with room for 10", n)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,10 +29,14 @@ func Inbox(t *testing.T, fresh func(t *testing.T, l gateway.Limits) (reopen func
 	run("Deletion", gateway.Limits{}, (*inboxTest).deletion)
 	run("IDsAreNotUsedAgain", gateway.Limits{}, (*inboxTest).freshIDs)
 	run("ClientLimit", gateway.Limits{ClientBytes: 3*bigMail + bigMail/2}, (*inboxTest).clientLimit)
-	run("TotalLimit", gateway.Limits{TotalBytes: 4*bigMail + bigMail/2}, (*inboxTest).totalLimit)
+	run("FairShares", gateway.Limits{TotalBytes: 64 * bigMail}, (*inboxTest).fairShares)
+	run("UnprovedShareOneBudget", gateway.Limits{TotalBytes: 64 * bigMail}, (*inboxTest).unproved)
 	run("DefaultLimits", gateway.Limits{}, (*inboxTest).defaultLimits)
 	run("Expiry", gateway.Limits{}, (*inboxTest).expiry)
 	run("ManyAtOnce", gateway.Limits{}, (*inboxTest).atOnce)
+	run("FairSharesAtOnce", gateway.Limits{TotalBytes: 64 * bigMail}, (*inboxTest).fairAtOnce)
+	run("Watch", gateway.Limits{}, (*inboxTest).watch)
+	run("WatchAtOnce", gateway.Limits{}, (*inboxTest).watchAtOnce)
 	run("LimitsHoldAtOnce", gateway.Limits{ClientBytes: 5*bigMail + bigMail/2}, (*inboxTest).limitsAtOnce)
 }
 
@@ -204,19 +209,218 @@ func (t *inboxTest) clientLimit() {
 	t.want(bob, big)
 }
 
-func (t *inboxTest) totalLimit() {
-	alice, bob := someone(), someone()
+// fill stores big mail for a client until there is no room, and counts it.
+func (t *inboxTest) fill(m gateway.Mail) (n int) {
+	t.Helper()
+	for ; n < 1000; n++ {
+		if err := t.in.Put(t.Context(), []gateway.Mail{m})[0]; errors.Is(err, gateway.ErrFull) {
+			return n
+		} else if err != nil {
+			t.Fatalf("put: %v", err)
+		}
+	}
+	t.Fatal("there is no limit")
+	return 0
+}
+
+// guaranteed is mail that every client may have, whatever others have: 24 of 32 KiB.
+func guaranteed(to keys.Identity) (mail []gateway.Mail) {
+	for range 6 {
+		mail = append(mail, letter(to, string(make([]byte, 1<<10))))
+	}
+	return mail
+}
+
+// No mail that was stored gives way, so strangers may not take the room of
+// others: who has much leaves as much, and who has little finds room.
+func (t *inboxTest) fairShares() {
 	big := string(make([]byte, bigMail))
-	t.put(nil, letter(alice, big), letter(bob, big), letter(alice, big), letter(bob, big))
-	t.put(gateway.ErrFull, letter(alice, big))
-	t.put(gateway.ErrFull, letter(someone(), big))
+	alone := someone()
+	n := t.fill(letter(alone, big))
+	if n < 12 || n > 15 {
+		t.Errorf("a greedy client alone has %d of 64, want about half of a half", n)
+	}
+	t.remove(alone, math.MaxUint64)
+	var greedy []keys.Identity
+	most, total := 0, 0
+	for range 65 {
+		who := someone()
+		greedy = append(greedy, who)
+		n := t.fill(letter(who, big))
+		most, total = max(most, n), total+n
+	}
+	if most > 15 || total > 32 {
+		t.Errorf("65 greedy clients have %d of 64, one of them %d", total, most)
+	}
+	for range 20 {
+		t.put(nil, guaranteed(someone())...)
+	}
 	t.crash()
-	t.put(gateway.ErrFull, letter(bob, big))
-	t.remove(alice, math.MaxUint64)
-	t.put(nil, letter(bob, big), letter(bob, big))
-	t.put(gateway.ErrFull, letter(alice, big))
-	t.want(alice)
-	t.want(bob, big, big, big, big)
+	t.put(nil, guaranteed(someone())...)
+	t.put(gateway.ErrFull, letter(greedy[0], big))
+	if got := len(t.fetch(greedy[0], 0, math.MaxInt)); got < 12 {
+		t.Errorf("%d messages of who came first are left", got)
+	}
+	// Room that was made is there for everybody.
+	for _, who := range greedy {
+		t.remove(who, math.MaxUint64)
+	}
+	if n := t.fill(letter(greedy[64], big)); n < 10 {
+		t.Errorf("%d messages after the others fetched theirs", n)
+	}
+}
+
+// Clients that never sent a sealed frame share one small budget, evenly, and take
+// nothing from the others.
+func (t *inboxTest) unproved() {
+	unproved := func(to keys.Identity, body string) gateway.Mail {
+		m := letter(to, body)
+		m.Unproved = true
+		return m
+	}
+	big := string(make([]byte, bigMail))
+	total := 0
+	var first keys.Identity
+	for i := range 20 {
+		who := someone()
+		if i == 0 {
+			first = who
+		}
+		total += t.fill(unproved(who, big))
+	}
+	if total < 1 || total > 3 {
+		t.Errorf("all of them have %d of 64", total)
+	}
+	t.crash()
+	t.put(gateway.ErrFull, unproved(someone(), big))
+	t.put(nil, unproved(someone(), "small"))
+	if n := t.fill(letter(someone(), big)); n < 12 {
+		t.Errorf("another client has %d of 64", n)
+	}
+	// A client that proves itself is one of the others from then on, and what it
+	// had before leaves the small budget when it is deleted.
+	t.put(nil, letter(first, big))
+	for range 20 {
+		t.remove(first, math.MaxUint64)
+		t.put(nil, unproved(first, big))
+		t.put(nil, letter(first, big))
+	}
+	if _, err := t.in.Expire(t.Context(), epoch.Add(time.Hour)); err != nil {
+		t.Fatalf("expire: %v", err)
+	}
+	if n := t.fill(unproved(someone(), big)); n < 1 {
+		t.Error("the small budget is not given back")
+	}
+}
+
+func (t *inboxTest) fairAtOnce() {
+	big := string(make([]byte, bigMail))
+	var wg sync.WaitGroup
+	var stored atomic.Int64
+	for range 12 {
+		who := someone()
+		wg.Go(func() {
+			for range 12 {
+				switch err := t.in.Put(t.Context(), []gateway.Mail{letter(who, big)})[0]; {
+				case err == nil:
+					stored.Add(1)
+				case !errors.Is(err, gateway.ErrFull):
+					t.Errorf("put: %v", err)
+				}
+			}
+		})
+	}
+	for range 12 {
+		who := someone()
+		wg.Go(func() {
+			for i, err := range t.in.Put(t.Context(), guaranteed(who)) {
+				if err != nil {
+					t.Errorf("message %d that every client may have: %v", i, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := stored.Load(); n > 32 {
+		t.Errorf("greedy clients have %d of 64", n)
+	}
+}
+
+// Whoever watches is told, whoever stored; who stopped is not.
+func (t *inboxTest) watch() {
+	alice, bob := someone(), someone()
+	told := make(chan string, 100)
+	tell := func(who string) func() { return func() { told <- who } }
+	want := func(who ...string) {
+		t.Helper()
+		var got []string
+		for len(told) > 0 {
+			got = append(got, <-told)
+		}
+		slices.Sort(got)
+		if got = slices.Compact(got); !slices.Equal(got, who) {
+			t.Errorf("told %q, want %q", got, who)
+		}
+	}
+	t.put(nil, letter(alice, "before"))
+	stop1 := t.in.Watch(alice, tell("alice 1"))
+	stop2 := t.in.Watch(alice, tell("alice 2"))
+	stopBob := t.in.Watch(bob, tell("bob"))
+	want()
+	t.put(nil, letter(alice, "a"))
+	want("alice 1", "alice 2")
+	t.put(nil, letter(bob, "b"), letter(alice, "a"), letter(someone(), "c"))
+	want("alice 1", "alice 2", "bob")
+	stop1()
+	stop1()
+	t.put(nil, letter(alice, "a"))
+	want("alice 2")
+	stop2()
+	stopBob()
+	t.put(nil, letter(alice, "a"), letter(bob, "b"))
+	want()
+}
+
+// Mail that is stored while somebody begins to watch is found by the Fetch that
+// follows, or told of: none is missed.
+func (t *inboxTest) watchAtOnce() {
+	ctx := t.Context()
+	const rounds, each = 20, 10
+	for range rounds {
+		who := someone()
+		var sending sync.WaitGroup
+		for range 3 {
+			sending.Go(func() {
+				for range each {
+					if err := t.in.Put(ctx, []gateway.Mail{letter(who, "x")})[0]; err != nil {
+						t.Errorf("put: %v", err)
+					}
+				}
+			})
+		}
+		arrived := make(chan struct{}, 1)
+		stop := t.in.Watch(who, func() {
+			select {
+			case arrived <- struct{}{}:
+			default:
+			}
+		})
+		var after uint64
+		for got := 0; got < 3*each; {
+			mail, err := t.in.Fetch(ctx, who, after, 99)
+			if err != nil {
+				t.Fatalf("fetch: %v", err)
+			}
+			for _, m := range mail {
+				after = m.ID
+			}
+			if got += len(mail); len(mail) == 0 {
+				<-arrived
+			}
+		}
+		sending.Wait()
+		stop()
+	}
 }
 
 func (t *inboxTest) defaultLimits() {

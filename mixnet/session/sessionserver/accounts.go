@@ -13,6 +13,9 @@ const (
 	ErrStale         protocol.Refusal = "request is not newer than the last one"
 	ErrDuplicate     protocol.Refusal = "there is already an open connection to this client"
 	ErrCurrentKey    protocol.Refusal = "client has a newer kind of key"
+
+	ErrTooManyClients protocol.Refusal = "no further client can be registered here"
+	ErrTooManyUnused  protocol.Refusal = "too many clients from this address are registered and not used: try again later"
 )
 
 // An Account is what is kept of a registered client: a key of one kind.
@@ -22,6 +25,9 @@ type Account struct {
 	// Seen is the Unix time in seconds of the last dated authentication that was
 	// accepted; zero if there was none.
 	Seen uint64
+	// Proved says that the client has sent a sealed frame under a key it had here:
+	// it is more than a registration.
+	Proved bool
 }
 
 func (a Account) sameKey(b Account) bool {
@@ -39,9 +45,12 @@ func (a Account) envelope() envelope {
 }
 
 // Accounts keep the registrations of a gateway. Their methods may be called by
-// many goroutines.
+// many goroutines, and by those of other processes that share the store: each
+// happens as a whole, before or after any other, and what one returned every later
+// one sees.
 type Accounts interface {
-	// Register stores a client's key in place of an older one of either kind.
+	// Register stores a client's key in place of an older one of either kind. It
+	// fails with ErrTooManyClients for a new client beyond the store's limit.
 	Register(ctx context.Context, client keys.Identity, key *keys.Session) error
 	// Lookup finds a client or fails with ErrUnknownClient.
 	Lookup(ctx context.Context, client keys.Identity) (Account, error)
@@ -58,7 +67,8 @@ type Accounts interface {
 // Register and never enters again until it is forgotten (H22).
 type LegacyAccounts interface {
 	// RegisterLegacy stores a client's legacy key in place of an older legacy
-	// one. It fails with ErrCurrentKey if the client has a current key.
+	// one. It fails with ErrCurrentKey if the client has a current key, and like
+	// Register.
 	RegisterLegacy(ctx context.Context, client keys.Identity, key *keys.LegacySession) error
 	// Spend stores a nonce, of 1 to 16 bytes, that a client used under its key;
 	// it reports whether it may be accepted: it was not stored before for that

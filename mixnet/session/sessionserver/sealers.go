@@ -26,9 +26,8 @@ type envelope interface {
 
 // sealers keep one envelope for each key, across connections, since it knows
 // which frames were seen (H21). Those of clients with a connection are always
-// kept; of the others the ones that left last, within a budget of memory. A
-// client whose envelope was dropped must log in again, which a recording of an
-// older login cannot do.
+// kept; of the others the ones that left last, within a budget of memory. Of a
+// client whose envelope was dropped a fresh login is demanded, dated after that.
 type sealers struct {
 	budget int // in bytes, for those without a connection
 
@@ -75,18 +74,22 @@ func (s *sealers) forget(client keys.Identity) {
 	s.drop(s.held[client])
 }
 
-// leave says that a connection no longer uses an envelope.
-func (s *sealers) leave(h *heldSealer) {
+// leave says that a connection no longer uses an envelope. It gives those that had
+// to be dropped.
+func (s *sealers) leave(h *heldSealer) (dropped []*heldSealer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h.users--; h.users > 0 || s.held[h.client] != h {
-		return
+		return nil
 	}
 	h.size = h.Memory()
 	h.at = s.absent.PushFront(h)
 	for s.size += h.size; s.size > s.budget; {
-		s.drop(s.absent.Back().Value.(*heldSealer))
+		last := s.absent.Back().Value.(*heldSealer)
+		s.drop(last)
+		dropped = append(dropped, last)
 	}
+	return dropped
 }
 
 // present takes an envelope off the list of absent ones. mu is held.

@@ -3,8 +3,12 @@ package sessionserver
 import (
 	"crypto/rand"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
 )
 
 func row() Account {
@@ -69,4 +73,42 @@ func TestH21SealersOfAbsentClientsHaveABudget(t *testing.T) {
 	if s.held[all[15].id] != nil || s.absent.Len() != 9 {
 		t.Error("what was forgotten is kept")
 	}
+}
+
+// hardening.md H21: "of one that is forgotten a fresh login is demanded": a request
+// that somebody held back since before opens no session, into which frames from
+// before could be sent.
+func TestH21ForgottenClientMustLogInAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, forgotten := range []bool{true, false} {
+			g := newFakeGateway(t, func(c *Config) {
+				if forgotten {
+					c.SealerMemory = 1
+				}
+			})
+			id, sealer := g.account()
+			heldBack := protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now().Add(2*time.Second))
+			first := clientPeer(t, g.connect(t.Context()))
+			first.login(id, sealer, 6)
+			time.Sleep(10 * time.Second)
+			first.conn.Close(session.CloseNormal, "")
+			g.wg.Wait()
+
+			time.Sleep(time.Second)
+			old := clientPeer(t, g.connect(t.Context()))
+			old.send(heldBack)
+			if forgotten {
+				old.wantRefusal(string(ErrStale))
+			} else if _, ok := old.next().(protocol.Authenticated); !ok {
+				t.Error("a request that came late is refused though all frames are remembered")
+			}
+			old.conn.Close(session.CloseNormal, "")
+			g.wg.Wait()
+			time.Sleep(time.Second)
+			later := clientPeer(t, g.connect(t.Context()))
+			later.login(id, sealer, 6)
+			later.conn.Close(session.CloseNormal, "")
+			g.wg.Wait()
+		}
+	})
 }

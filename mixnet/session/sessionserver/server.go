@@ -112,6 +112,7 @@ func (s *Server) Stats() Stats {
 //	FRESH ──anything else, 10 s of silence──▶ error, close
 //	LIVE  ──evicted, closed, a few unreadable messages──▶ Gone
 func (s *Server) Serve(ctx context.Context, conn session.MessageConn) error {
+	serving := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := newWatchdog(conn, silencePatience)
 	done := make(chan struct{})
@@ -122,15 +123,27 @@ func (s *Server) Serve(ctx context.Context, conn session.MessageConn) error {
 	live, err := f.run()
 	if err != nil {
 		if f.sealer != nil {
-			s.sealers.leave(f.sealer)
+			s.leave(serving, f.sealer)
 		}
 		s.counts.refused.Add(1)
 		cancel(closing{session.ClosePolicy, "refused"})
 		return reason(ctx, err)
 	}
-	defer func() { s.sealers.leave(live.sealer) }() // the one it has at its end
+	defer func() { s.leave(serving, live.sealer) }() // the one it has at its end
 	defer s.cfg.Handler.Gone(live)
 	return reason(ctx, live.run(ctx, w))
+}
+
+// leave gives an envelope back. Of a client whose envelope is dropped for it a
+// fresh login is demanded: a request from before, which somebody held back, opens
+// no session into which old frames could be sent once more (H21). Undated requests
+// of legacy clients are used up one by one as it is (H22).
+func (s *Server) leave(ctx context.Context, h *heldSealer) {
+	for _, d := range s.sealers.leave(h) {
+		if d.of.Key != nil && ctx.Err() == nil {
+			s.cfg.Accounts.Seen(ctx, d.client, uint64(max(time.Now().Unix(), 0)))
+		}
+	}
 }
 
 // reason picks the more telling of two: a connection that we closed ourselves

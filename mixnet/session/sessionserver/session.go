@@ -232,7 +232,7 @@ func (s *Session) upgrade(ctx context.Context, old *protocol.LegacySealer, u *pr
 		return s.giveUp(ctx, err)
 	}
 	sealer := s.srv.sealers.take(s.client, Account{Key: key})
-	s.srv.sealers.leave(s.sealer)
+	s.srv.leave(ctx, s.sealer)
 	s.sealer = sealer
 	if !s.out.textThen(ctx, acknowledge(sealer, protocol.SealedResponse{KeyUpgradeAck: &struct{}{}}), sealer) {
 		return session.ErrClosed
