@@ -6,9 +6,9 @@
 //	  write their files                                gateway-1, gateway-2
 //	                                                   requester, socks
 //
-//	                     ┌──────── supervisor ────────┐
-//	list, kill, stop, ──▶│ control   a keeper a part  │── sd_notify ── a process
-//	start    [Ask]       └────────────────────────────┘── log file ───    each
+//	                     ┌──────────── Run ──────────────┐
+//	list, kill, stop, ──▶│ control   a supervisor a part │── sd_notify ── a process
+//	start    [Ask]       └───────────────────────────────┘── log file ───    each
 //
 //	Write ── a folder for each of several machines ──▶ etc, state, units, start
 //

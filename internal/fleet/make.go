@@ -49,7 +49,7 @@ type Network struct {
 	folder   folder
 	log      zerolog.Logger
 	limits   limits
-	super    *supervisor
+	super    *tree
 }
 
 // Make writes settings and keys of a network, or takes those that the folder
@@ -82,7 +82,7 @@ func Make(ctx context.Context, spec Spec) (*Network, error) {
 	if err := m.net.folder.checkSockets(m.net.Parts); err != nil {
 		return nil, err
 	}
-	m.net.super = newSupervisor(m.net)
+	m.net.super = newTree(m.net)
 	return m.net, nil
 }
 

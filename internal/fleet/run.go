@@ -21,16 +21,16 @@ type limits struct {
 
 var usualLimits = limits{up: time.Minute, stop: 25 * time.Second, down: 40 * time.Second}
 
-// A supervisor has the keepers of all parts.
-type supervisor struct {
-	keepers []*keeper
-	ready   chan struct{}
+// A tree has the supervisors of all parts.
+type tree struct {
+	supervisors []*supervisor
+	ready       chan struct{}
 }
 
-func newSupervisor(n *Network) *supervisor {
-	s := &supervisor{ready: make(chan struct{})}
+func newTree(n *Network) *tree {
+	s := &tree{ready: make(chan struct{})}
 	for _, p := range n.Parts {
-		s.keepers = append(s.keepers, &keeper{
+		s.supervisors = append(s.supervisors, &supervisor{
 			net: n, part: p, log: n.log,
 			orders: make(chan order), hurry: make(chan struct{}), ended: make(chan struct{}),
 			info: Info{Name: p.Name, Program: p.Program},
@@ -52,7 +52,7 @@ func (n *Network) Run(ctx context.Context) error {
 	}
 	spawn := newSpawner()
 	defer spawn.close()
-	for _, k := range n.super.keepers {
+	for _, k := range n.super.supervisors {
 		k.spawn = spawn
 		go k.loop()
 	}
@@ -72,7 +72,7 @@ func (n *Network) Run(ctx context.Context) error {
 
 // bringUp starts the parts one after the other, each when those before it are up.
 func (n *Network) bringUp(ctx context.Context) error {
-	for _, k := range n.super.keepers {
+	for _, k := range n.super.supervisors {
 		if err := k.order(ctx, doStart, n.limits.up); err != nil {
 			return err
 		}
@@ -84,11 +84,11 @@ func (n *Network) bringUp(ctx context.Context) error {
 // the time is over all at once.
 func (n *Network) bringDown() error {
 	late := time.AfterFunc(n.limits.down, func() {
-		for _, k := range n.super.keepers {
+		for _, k := range n.super.supervisors {
 			close(k.hurry)
 		}
 	})
-	parts := slices.Clone(n.super.keepers)
+	parts := slices.Clone(n.super.supervisors)
 	slices.Reverse(parts)
 	for len(parts) > 0 {
 		same := 1
@@ -111,31 +111,31 @@ func (n *Network) bringDown() error {
 	return nil
 }
 
-// order tells a keeper what to do and waits until it is done.
-func (k *keeper) order(ctx context.Context, v verb, within time.Duration) error {
+// order tells a supervisor what to do and waits until it is done.
+func (s *supervisor) order(ctx context.Context, v verb, within time.Duration) error {
 	late := time.NewTimer(within)
 	defer late.Stop()
 	o := order{v, make(chan error, 1)}
-	var orders chan<- order = k.orders
+	var orders chan<- order = s.orders
 	for {
 		select {
 		case orders <- o:
 			orders = nil
 		case err := <-o.answer:
 			return err
-		case <-k.ended:
+		case <-s.ended:
 			return net.ErrClosed
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			return fmt.Errorf("fleet: %s took longer than %v; its log is %s", k.part.Name, within, k.net.folder.log(k.part.Name))
+			return fmt.Errorf("fleet: %s took longer than %v; its log is %s", s.part.Name, within, s.net.folder.log(s.part.Name))
 		}
 	}
 }
 
 // List describes all parts.
 func (n *Network) List() (all []Info) {
-	for _, k := range n.super.keepers {
+	for _, k := range n.super.supervisors {
 		all = append(all, k.describe())
 	}
 	return all
@@ -159,7 +159,7 @@ func (n *Network) Kill(ctx context.Context, name string) error {
 
 func (n *Network) tell(ctx context.Context, name string, v verb) error {
 	var known []string
-	for _, k := range n.super.keepers {
+	for _, k := range n.super.supervisors {
 		if k.part.Name == name {
 			return k.order(ctx, v, n.limits.up)
 		}

@@ -83,7 +83,7 @@ func newPlay(t *testing.T, names ...string) *play {
 	t.Setenv(partVariable, ln.Addr().String())
 	p.Network = playNetwork(t, dir, names...)
 	p.Network.log = zerolog.New(&p.log)
-	p.super = newSupervisor(p.Network)
+	p.super = newTree(p.Network)
 	return p
 }
 
@@ -99,7 +99,7 @@ func playNetwork(t interface{ Fatal(...any) }, dir string, names ...string) *Net
 	for i, name := range names {
 		n.Parts = append(n.Parts, Part{Name: name, Program: []string{"one", "two"}[i%2]})
 	}
-	n.super = newSupervisor(n)
+	n.super = newTree(n)
 	return n
 }
 

@@ -64,14 +64,14 @@ func pauseAfter(before, lived time.Duration) time.Duration {
 	return min(2*before, longPause)
 }
 
-// A verb is what a keeper can be told to do.
+// A verb is what a supervisor can be told to do.
 type verb uint8
 
 const (
 	doStart verb = iota // answered when the part is up, or has died
 	doStop              // answered when the process has ended
 	doKill              // likewise
-	doQuit              // likewise; then the keeper ends
+	doQuit              // likewise; then the supervisor ends
 )
 
 type order struct {
@@ -79,9 +79,9 @@ type order struct {
 	answer chan error // has room
 }
 
-// A keeper keeps one part running, or stopped, as it is told. Its loop owns all
+// A supervisor keeps one part running, or stopped, as it is told. Its loop owns all
 // that has no mutex.
-type keeper struct {
+type supervisor struct {
 	net    *Network
 	part   Part
 	spawn  *spawner
@@ -115,47 +115,47 @@ type Info struct {
 	Deaths  int       `json:"deaths"`         // how often it died without having been told to
 }
 
-func (k *keeper) describe() Info {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.info
+func (s *supervisor) describe() Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.info
 }
 
-func (k *keeper) change(f func(*Info)) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	f(&k.info)
+func (s *supervisor) change(f func(*Info)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.info)
 }
 
 // loop keeps the part until told to quit.
-func (k *keeper) loop() {
-	defer close(k.ended)
-	hurry := k.hurry
-	for !k.quit || k.proc != nil {
+func (s *supervisor) loop() {
+	defer close(s.ended)
+	hurry := s.hurry
+	for !s.quit || s.proc != nil {
 		var said <-chan notice
 		var ended <-chan struct{}
-		if k.proc != nil {
-			said, ended = k.proc.said, k.proc.ended
+		if s.proc != nil {
+			said, ended = s.proc.said, s.proc.ended
 		}
 		select {
-		case o := <-k.orders:
-			k.obey(o)
+		case o := <-s.orders:
+			s.obey(o)
 		case n := <-said:
-			k.hear(n)
+			s.hear(n)
 		case <-ended:
 			for len(said) > 0 { // what it said last was before its end
-				k.hear(<-said)
+				s.hear(<-said)
 			}
-			k.bury()
-		case <-expiry(k.restart):
-			k.restart = nil
-			k.begin()
-		case <-expiry(k.late):
-			k.proc.kill()
+			s.reap()
+		case <-expiry(s.restart):
+			s.restart = nil
+			s.begin()
+		case <-expiry(s.late):
+			s.proc.kill()
 		case <-hurry:
 			hurry = nil
-			if k.proc != nil {
-				k.proc.kill()
+			if s.proc != nil {
+				s.proc.kill()
 			}
 		}
 	}
@@ -169,64 +169,64 @@ func expiry(t *time.Timer) <-chan time.Time {
 	return t.C
 }
 
-func (k *keeper) obey(o order) {
-	k.quit = k.quit || o.verb == doQuit
-	k.wanted = o.verb == doStart && !k.quit
-	if k.restart != nil {
-		k.restart.Stop()
-		k.restart = nil
+func (s *supervisor) obey(o order) {
+	s.quit = s.quit || o.verb == doQuit
+	s.wanted = o.verb == doStart && !s.quit
+	if s.restart != nil {
+		s.restart.Stop()
+		s.restart = nil
 	}
 	switch {
-	case o.verb == doStart && k.quit:
+	case o.verb == doStart && s.quit:
 		o.answer <- errors.New("fleet: the network ends")
-	case o.verb == doStart && k.late != nil:
-		k.wanted = false
-		o.answer <- fmt.Errorf("fleet: %s is still stopping", k.part.Name)
-	case o.verb == doStart && k.describe().State == Running:
-		o.answer <- fmt.Errorf("fleet: %s runs already", k.part.Name)
+	case o.verb == doStart && s.late != nil:
+		s.wanted = false
+		o.answer <- fmt.Errorf("fleet: %s is still stopping", s.part.Name)
+	case o.verb == doStart && s.describe().State == Running:
+		o.answer <- fmt.Errorf("fleet: %s runs already", s.part.Name)
 	case o.verb == doStart:
-		k.up = append(k.up, o.answer)
-		if k.proc == nil {
-			k.begin()
+		s.up = append(s.up, o.answer)
+		if s.proc == nil {
+			s.begin()
 		}
-	case k.proc == nil:
-		was := k.describe().State
-		k.change(func(i *Info) { i.State, i.Status = Stopped, "" })
+	case s.proc == nil:
+		was := s.describe().State
+		s.change(func(i *Info) { i.State, i.Status = Stopped, "" })
 		if o.verb != doQuit && was == Stopped {
-			o.answer <- fmt.Errorf("fleet: %s does not run", k.part.Name)
+			o.answer <- fmt.Errorf("fleet: %s does not run", s.part.Name)
 			return
 		}
 		o.answer <- nil
 	default:
-		k.down = append(k.down, o.answer)
-		k.change(func(i *Info) { i.State = Stopping })
-		if k.late == nil {
-			k.late = time.NewTimer(k.net.limits.stop)
+		s.down = append(s.down, o.answer)
+		s.change(func(i *Info) { i.State = Stopping })
+		if s.late == nil {
+			s.late = time.NewTimer(s.net.limits.stop)
 		}
 		if o.verb == doKill {
-			k.proc.kill()
+			s.proc.kill()
 		} else {
-			k.proc.terminate()
+			s.proc.terminate()
 		}
 	}
 }
 
 // begin starts the process.
-func (k *keeper) begin() {
-	k.began = time.Now()
-	proc, err := k.net.start(k.spawn, k.part)
+func (s *supervisor) begin() {
+	s.began = time.Now()
+	proc, err := s.net.start(s.spawn, s.part)
 	if err != nil {
-		k.died(err.Error())
+		s.died(err.Error())
 		return
 	}
-	k.proc = proc
-	k.change(func(i *Info) { i.State, i.Status, i.PID, i.Since = Starting, "", proc.pid(), k.began })
+	s.proc = proc
+	s.change(func(i *Info) { i.State, i.Status, i.PID, i.Since = Starting, "", proc.pid(), s.began })
 }
 
 // hear takes what the process says of itself.
-func (k *keeper) hear(n notice) {
-	up := n.ready && k.describe().State == Starting
-	k.change(func(i *Info) {
+func (s *supervisor) hear(n notice) {
+	up := n.ready && s.describe().State == Starting
+	s.change(func(i *Info) {
 		if n.status != "" {
 			i.Status = n.status
 		}
@@ -235,39 +235,39 @@ func (k *keeper) hear(n notice) {
 		}
 	})
 	if up {
-		k.log.Info().Str("part", k.part.Name).Dur("took", time.Since(k.began)).Msg("up")
-		k.tell(&k.up, nil)
+		s.log.Info().Str("part", s.part.Name).Dur("took", time.Since(s.began)).Msg("up")
+		s.tell(&s.up, nil)
 	}
 }
 
-// bury is called when the process has ended.
-func (k *keeper) bury() {
-	why := k.lastWords()
-	k.proc = nil
-	if k.late != nil {
-		k.late.Stop()
-		k.late = nil
+// reap is called when the process has ended.
+func (s *supervisor) reap() {
+	why := s.lastWords()
+	s.proc = nil
+	if s.late != nil {
+		s.late.Stop()
+		s.late = nil
 	}
-	if !k.wanted {
-		k.change(func(i *Info) { i.State, i.Status, i.PID = Stopped, "", 0 })
-		k.tell(&k.up, fmt.Errorf("fleet: %s was stopped", k.part.Name))
-		k.tell(&k.down, nil)
+	if !s.wanted {
+		s.change(func(i *Info) { i.State, i.Status, i.PID = Stopped, "", 0 })
+		s.tell(&s.up, fmt.Errorf("fleet: %s was stopped", s.part.Name))
+		s.tell(&s.down, nil)
 		return
 	}
-	k.died(why)
+	s.died(why)
 }
 
 // died has a part that ended by itself start again later.
-func (k *keeper) died(why string) {
-	k.pause = pauseAfter(k.pause, time.Since(k.began))
-	k.restart = time.NewTimer(k.pause)
-	k.change(func(i *Info) { i.State, i.Status, i.PID, i.Deaths = Waiting, "", 0, i.Deaths+1 })
-	k.log.Warn().Str("part", k.part.Name).Str("reason", why).Dur("retry", k.pause).Msg("died")
-	k.tell(&k.up, fmt.Errorf("fleet: %s ended before it was up: %s; its log is %s", k.part.Name, why, k.net.folder.log(k.part.Name)))
+func (s *supervisor) died(why string) {
+	s.pause = pauseAfter(s.pause, time.Since(s.began))
+	s.restart = time.NewTimer(s.pause)
+	s.change(func(i *Info) { i.State, i.Status, i.PID, i.Deaths = Waiting, "", 0, i.Deaths+1 })
+	s.log.Warn().Str("part", s.part.Name).Str("reason", why).Dur("retry", s.pause).Msg("died")
+	s.tell(&s.up, fmt.Errorf("fleet: %s ended before it was up: %s; its log is %s", s.part.Name, why, s.net.folder.log(s.part.Name)))
 }
 
 // tell answers all who wait.
-func (k *keeper) tell(who *[]chan error, what error) {
+func (s *supervisor) tell(who *[]chan error, what error) {
 	for _, answer := range *who {
 		answer <- what
 	}
@@ -276,12 +276,12 @@ func (k *keeper) tell(who *[]chan error, what error) {
 
 // lastWords tells why the process ended: by the last line of its log, unless it
 // was a signal that ended it.
-func (k *keeper) lastWords() string {
-	state := k.proc.cmd.ProcessState
+func (s *supervisor) lastWords() string {
+	state := s.proc.cmd.ProcessState
 	if state.ExitCode() < 0 {
 		return state.String()
 	}
-	f, err := os.Open(k.net.folder.log(k.part.Name))
+	f, err := os.Open(s.net.folder.log(s.part.Name))
 	if err != nil {
 		return state.String()
 	}
