@@ -32,6 +32,11 @@ func costs() (all []cost) {
 		}
 		add("X25519", func() { u.X25519(n, &out, &scalar, &point) })
 		add("X25519Base", func() { u.X25519Base(n, &out, &scalar) })
+		var tables [Lanes]*Table
+		for i := range tables {
+			tables[i] = NewTable(&[32]byte{9})
+		}
+		add("X25519Table", func() { u.X25519Table(n, &out, &scalar, &tables) })
 		for _, size := range []int{6, 128, 320, 2033, 32 * 1024} {
 			if size > 2033 && n < Lanes {
 				continue

@@ -12,8 +12,8 @@ const (
 	blakeKey   = 64
 )
 
-// blakeLanesMin is the number of lanes from which hashing eight side by side
-// takes less time than one after the other.
+// blakeLanesMin is the number of lanes from which hashing them side by side takes
+// less time than one after the other.
 const blakeLanesMin = 2
 
 var blakeIV = [8]uint64{
@@ -40,12 +40,24 @@ type blakeScratch struct {
 type wideScratch struct {
 	h     [8][Lanes]uint64
 	block [Lanes][blakeBlock]byte
+	m     [18][4]uint64 // of blakeLanes4
+}
+
+// compress compresses blocks of n messages: the n first of p.
+func (s *wideScratch) compress(n int, p *[Lanes]*byte, blocks int, counter, mask uint64) {
+	if haveAVX512 && n > 4 {
+		blakeLanes(&s.h, p, blocks, counter, mask)
+		return
+	}
+	for from := 0; from < n; from += 4 {
+		blakeLanes4(&s.h[0][from], &p[from], blocks, counter, mask, &s.m)
+	}
 }
 
 // BLAKE2b sets each out to the BLAKE2b-256 hash of a message under a key of 64
 // bytes. All messages have the same length.
 func (u *Unit) BLAKE2b(n int, out *[Lanes][32]byte, key *[Lanes][blakeKey]byte, msg *[Lanes][]byte) {
-	if haveAVX512 && n >= blakeLanesMin {
+	if haveAVX2 && n >= blakeLanesMin {
 		u.blakeLanes(n, out, key, msg)
 		return
 	}
@@ -117,9 +129,9 @@ func (u *Unit) blakeLanes(n int, out *[Lanes][32]byte, key *[Lanes][blakeKey]byt
 	}
 	whole, last := split(len(msg[0]))
 	if last == 0 {
-		blakeLanes(&s.h, p, 1, 0, final)
+		s.compress(n, p, 1, 0, final)
 	} else {
-		blakeLanes(&s.h, p, 1, 0, more)
+		s.compress(n, p, 1, 0, more)
 		if whole > 0 {
 			for l := range p {
 				p[l] = &msg[0][0] // lanes without a message do what lane 0 does
@@ -127,7 +139,7 @@ func (u *Unit) blakeLanes(n int, out *[Lanes][32]byte, key *[Lanes][blakeKey]byt
 			for l := range n {
 				p[l] = &msg[l][:whole*blakeBlock][0]
 			}
-			blakeLanes(&s.h, p, whole, blakeBlock, more)
+			s.compress(n, p, whole, blakeBlock, more)
 		}
 		for l := range p {
 			p[l] = &s.block[l][0]
@@ -135,7 +147,7 @@ func (u *Unit) blakeLanes(n int, out *[Lanes][32]byte, key *[Lanes][blakeKey]byt
 		for l := range n {
 			clear(s.block[l][copy(s.block[l][:], msg[l][whole*blakeBlock:][:last]):])
 		}
-		blakeLanes(&s.h, p, 1, uint64(len(msg[0])), final)
+		s.compress(n, p, 1, uint64(len(msg[0])), final)
 	}
 	for l := range n {
 		for i := range 4 {

@@ -154,8 +154,6 @@ func (u *Unit) X25519Table(n int, out, scalar *[Lanes][32]byte, tables *[Lanes]*
 type combScratch struct {
 	el     [16]element
 	digits combDigits
-
-	numerator, denominator, before [Lanes]field.Element // before: the product of the denominators before
 }
 
 // The places of the kernel's variables in combScratch.
@@ -181,36 +179,13 @@ func (u *Unit) combs(n int, out, scalar *[Lanes][32]byte, tables *[Lanes]*Table)
 	s.el[combZ] = s.el[combY]
 	comb(&s.el, &bases, &s.digits)
 
-	// u is numerator/denominator, or zero if that is zero. All are inverted at once.
-	numerator, denominator, before := &s.numerator, &s.denominator, &s.before
-	var all, one, zero field.Element
-	all.One()
-	one.One()
+	var x, z [Lanes]field.Element // u is x/z, or zero if z is
 	for i := range n {
-		var b [32]byte
-		s.el[combNumerator].bytes(i, &b)
-		setField(&numerator[i], &b)
-		s.el[combDenominator].bytes(i, &b)
-		setField(&denominator[i], &b)
-		none := denominator[i].Equal(&zero)
-		numerator[i].Select(&zero, &numerator[i], none)
-		denominator[i].Select(&one, &denominator[i], none)
-		before[i].Set(&all)
-		all.Multiply(&all, &denominator[i])
+		s.el[combNumerator].field(i, &x[i])
+		s.el[combDenominator].field(i, &z[i])
 	}
-	all.Invert(&all)
-	for i := n - 1; i >= 0; i-- {
-		numerator[i].Multiply(&numerator[i], before[i].Multiply(&before[i], &all))
-		all.Multiply(&all, &denominator[i])
-		copy(out[i][:], numerator[i].Bytes())
-	}
+	quotients(n, out, &x, &z)
 	*s = combScratch{}
-}
-
-func setField(f *field.Element, b *[32]byte) {
-	if _, err := f.SetBytes(b[:]); err != nil {
-		panic("vec8: " + err.Error()) // only for a wrong length
-	}
 }
 
 // set clamps a scalar and cuts it into the digits of a lane: -8 to 7, and at the

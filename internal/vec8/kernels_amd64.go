@@ -8,7 +8,7 @@ import "golang.org/x/sys/cpu"
 var (
 	haveAES    = cpu.X86.HasAES && cpu.X86.HasAVX
 	haveAVX2   = cpu.X86.HasAVX2
-	haveAVX512 = cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512IFMA
+	haveAVX512 = haveAVX2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512IFMA
 )
 
 // ladder does steps of eight Montgomery ladders on the variables in el, with one
@@ -16,6 +16,11 @@ var (
 //
 //go:noescape
 func ladder(el *[16]element, masks *[256]byte, steps int)
+
+// ladder4 is ladder for four lanes, in AVX2.
+//
+//go:noescape
+func ladder4(el *[16]element4, masks *[256]byte, steps int)
 
 // feMul sets dst to the products of a and b. They may be the same.
 //
@@ -33,7 +38,13 @@ func feSquare(dst, a *element, n int)
 //go:noescape
 func blakeLanes(h *[8][Lanes]uint64, msg *[Lanes]*byte, blocks int, counter, mask uint64)
 
-// blakeAVX2 is blakeLanes for one message.
+// blakeLanes4 is blakeLanes for four messages, in AVX2: h and msg are those of the
+// first, of eight. It works in m.
+//
+//go:noescape
+func blakeLanes4(h *uint64, msg **byte, blocks int, counter, mask uint64, m *[18][4]uint64)
+
+// blakeAVX2 is blakeLanes for one message, in AVX2.
 //
 //go:noescape
 func blakeAVX2(h *[8]uint64, msg *byte, blocks int, counter, mask uint64)

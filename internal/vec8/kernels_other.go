@@ -10,10 +10,14 @@ const (
 
 // Nobody calls these where there are no kernels.
 
-func ladder(el *[16]element, masks *[256]byte, steps int) { panic(noKernel) }
-func feMul(dst, a, b *element)                            { panic(noKernel) }
-func feSquare(dst, a *element, n int)                     { panic(noKernel) }
+func ladder(el *[16]element, masks *[256]byte, steps int)   { panic(noKernel) }
+func ladder4(el *[16]element4, masks *[256]byte, steps int) { panic(noKernel) }
+func feMul(dst, a, b *element)                              { panic(noKernel) }
+func feSquare(dst, a *element, n int)                       { panic(noKernel) }
 func blakeLanes(h *[8][Lanes]uint64, msg *[Lanes]*byte, blocks int, counter, mask uint64) {
+	panic(noKernel)
+}
+func blakeLanes4(h *uint64, msg **byte, blocks int, counter, mask uint64, m *[18][4]uint64) {
 	panic(noKernel)
 }
 func blakeAVX2(h *[8]uint64, msg *byte, blocks int, counter, mask uint64) { panic(noKernel) }

@@ -87,6 +87,37 @@ func TestSoak(t *testing.T) {
 		return Lanes
 	})
 
+	lowOrder := [][32]byte{le(0, 0, 0), le(1, 0, 0), oddPoints()[128], oddPoints()[130]}
+	tables := make([]*Table, 64) // some of points of low order
+	points := make([][32]byte, len(tables))
+	for i := range tables {
+		for tables[i] == nil {
+			draw(&a)
+			points[i] = a[0]
+			if i < len(lowOrder) {
+				points[i] = lowOrder[i]
+			}
+			tables[i] = NewTable(&points[i])
+		}
+	}
+	run("X25519Table", func() int {
+		draw(&a)
+		var ts [Lanes]*Table
+		var which [Lanes]int
+		for i := range ts {
+			which[i] = r.intn(len(tables))
+			ts[i] = tables[which[i]]
+		}
+		u.X25519Table(Lanes, &out, &a, &ts)
+		for i := range Lanes {
+			var want [32]byte
+			if multiply(&want, &a[i], &points[which[i]]); want != out[i] {
+				differ("X25519Table", i, a, points[which[i]])
+			}
+		}
+		return Lanes
+	})
+
 	var key64 [Lanes][64]byte
 	var key16 [Lanes][16]byte
 	var buf, msg [Lanes][]byte

@@ -14,11 +14,13 @@ type Unit struct {
 	blake  blakeScratch // the block being filled
 	stream [chachaRun]byte
 
-	comb   *combScratch
-	ladder *ladderScratch // the rest is for lanes in vector registers: see aligned
-	sha    *shaScratch
-	wide   *wideScratch
-	ptrs   [Lanes]*byte // what the lanes hash; cleared after each call
+	// The rest is for lanes in vector registers: see aligned.
+	ladder  *ladderScratch
+	ladder4 *ladder4Scratch
+	comb    *combScratch
+	sha     *shaScratch
+	wide    *wideScratch
+	ptrs    [Lanes]*byte // what the lanes hash; cleared after each call
 }
 
 // Vectors says whether lanes are lanes of vector registers on this machine.

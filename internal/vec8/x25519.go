@@ -17,15 +17,23 @@ const ladderMin = 2
 // scalar is clamped, bit 255 of the point ignored). Bit i of ok is set if out[i]
 // is not zero; it is zero for points of low order. The arrays may be the same.
 func (u *Unit) X25519(n int, out, scalar, point *[Lanes][32]byte) (ok uint8) {
-	if haveAVX512 && n >= ladderMin {
+	switch {
+	case n >= ladderMin && haveAVX512:
 		u.ladders(n, out, scalar, point)
-	} else {
+	case n >= ladder4Min && haveAVX2:
+		u.ladders4(n, out, scalar, point)
+	default:
 		for i := range n {
-			p := point[i]
-			x25519.Shared((*x25519.Key)(&out[i]), (*x25519.Key)(&scalar[i]), (*x25519.Key)(&p))
+			multiply(&out[i], &scalar[i], &point[i])
 		}
 	}
 	return nonzero(n, out)
+}
+
+// multiply is X25519 for one lane.
+func multiply(out, scalar, point *[32]byte) {
+	p := *point // it is changed
+	x25519.Shared((*x25519.Key)(out), (*x25519.Key)(scalar), (*x25519.Key)(&p))
 }
 
 // baseMin is the number of lanes from which a table of our own takes less time
@@ -70,20 +78,33 @@ const mask51 = 1<<51 - 1
 
 // set puts b without bit 255 into a lane. It need not be below the prime.
 func (f *element) set(lane int, b *[32]byte) {
-	w0 := binary.LittleEndian.Uint64(b[0:])
-	w1 := binary.LittleEndian.Uint64(b[8:])
-	w2 := binary.LittleEndian.Uint64(b[16:])
-	w3 := binary.LittleEndian.Uint64(b[24:])
-	f[0][lane] = w0 & mask51
-	f[1][lane] = (w0>>51 | w1<<13) & mask51
-	f[2][lane] = (w1>>38 | w2<<26) & mask51
-	f[3][lane] = (w2>>25 | w3<<39) & mask51
-	f[4][lane] = (w3 >> 12) & mask51
+	for i, limb := range limbs(b) {
+		f[i][lane] = limb
+	}
 }
 
 // bytes writes a lane, reduced to below the prime.
 func (f *element) bytes(lane int, b *[32]byte) {
-	r := [5]uint64{f[0][lane], f[1][lane], f[2][lane], f[3][lane], f[4][lane]}
+	putLimbs(b, [5]uint64{f[0][lane], f[1][lane], f[2][lane], f[3][lane], f[4][lane]})
+}
+
+// limbs cuts b without bit 255 into limbs of 51 bits.
+func limbs(b *[32]byte) [5]uint64 {
+	w0 := binary.LittleEndian.Uint64(b[0:])
+	w1 := binary.LittleEndian.Uint64(b[8:])
+	w2 := binary.LittleEndian.Uint64(b[16:])
+	w3 := binary.LittleEndian.Uint64(b[24:])
+	return [5]uint64{
+		w0 & mask51,
+		(w0>>51 | w1<<13) & mask51,
+		(w1>>38 | w2<<26) & mask51,
+		(w2>>25 | w3<<39) & mask51,
+		(w3 >> 12) & mask51,
+	}
+}
+
+// putLimbs writes limbs below 2^52, reduced to below the prime.
+func putLimbs(b *[32]byte, r [5]uint64) {
 	for range 2 { // twice: the first carry may leave limb 0 at 51 bits and a little
 		c := r[4] >> 51
 		r[4] &= mask51
@@ -138,7 +159,7 @@ func (u *Unit) ladders(n int, out, scalar, point *[Lanes][32]byte) {
 	one := element{0: {1, 1, 1, 1, 1, 1, 1, 1}}
 	s.el[atX2], s.el[atZ3] = one, one
 	s.el[atX3] = s.el[atX1]
-	s.bits(n, scalar)
+	ladderMasks(&s.masks, scalar[:n])
 	ladder(&s.el, &s.masks, 255)
 	// The lowest bit of a clamped scalar is 0, so nothing is left to swap.
 	s.invert(atZ2)
@@ -149,12 +170,12 @@ func (u *Unit) ladders(n int, out, scalar, point *[Lanes][32]byte) {
 	*s = ladderScratch{}
 }
 
-// bits clamps the scalars and transposes them: bit l of masks[i] is bit 254-i
-// of scalar l, exclusive or the bit above it. It says whether the two points of
-// lane l change places before step i.
-func (s *ladderScratch) bits(n int, scalar *[Lanes][32]byte) {
+// ladderMasks clamps at most eight scalars and transposes them: bit l of masks[i]
+// is bit 254-i of scalar l, exclusive or the bit above it. It says whether the
+// two points of lane l change places before step i.
+func ladderMasks(masks *[256]byte, scalar [][32]byte) {
 	var w [Lanes][4]uint64
-	for l := range n {
+	for l := range scalar {
 		k := &w[l]
 		for j := range k {
 			k[j] = binary.LittleEndian.Uint64(scalar[l][8*j:])
@@ -179,7 +200,7 @@ func (s *ladderScratch) bits(n int, scalar *[Lanes][32]byte) {
 			t = (x ^ x>>28) & 0x00000000f0f0f0f0
 			x ^= t ^ t<<28
 			for i := range 8 {
-				s.masks[(254-(64*j+b+i))&255] = byte(x >> (8 * i)) // bit 255 goes to the end, unused
+				masks[(254-(64*j+b+i))&255] = byte(x >> (8 * i)) // bit 255 goes to the end, unused
 			}
 		}
 	}

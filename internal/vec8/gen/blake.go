@@ -22,6 +22,7 @@ var blakeSigma = [10][16]int{
 
 func blake(w *writer) {
 	w.blakeLanes()
+	w.blakeLanes4()
 	w.blakeAVX2()
 	w.words64("blakeIVs", blakeIV[:]...)
 	w.words64("blakeCount", 128, 0)
@@ -117,6 +118,105 @@ func (w *writer) transpose64(r, t, c int) {
 			w.op("VSHUFI64X2 $0xdd, Z%d, Z%d, Z%d", r+2+i, r+i, c+odd+2*i+4)
 		}
 	}
+}
+
+// blakeLanes4 has the sixteen words of the state in Y0 to Y15, and those of the
+// block, a message a lane, in memory. Two words of the state go there as well
+// while they are not needed, since rotating by 63 takes a register more.
+func (w *writer) blakeLanes4() {
+	w.fn("blakeLanes4", "(h *uint64, msg **byte, blocks int, counter, mask uint64, m *[18][4]uint64)", 48)
+	w.op("MOVQ h+0(FP), DI")
+	w.op("MOVQ msg+8(FP), SI")
+	w.op("MOVQ blocks+16(FP), CX")
+	w.op("MOVQ counter+24(FP), DX")
+	w.op("MOVQ m+40(FP), BX")
+	msg := [4]string{"R8", "R9", "R10", "R11"}
+	for i, r := range msg {
+		w.op("MOVQ %d(SI), %s", 8*i, r)
+	}
+	w.op("XORQ SI, SI")
+	w.label("block")
+	for quarter := range 4 {
+		r := 8 * (quarter % 2)
+		for l, p := range msg {
+			w.op("VMOVDQU %d(%s)(SI*1), Y%d", 32*quarter, p, r+l)
+		}
+		for i := range 2 {
+			w.op("VPUNPCKLQDQ Y%d, Y%d, Y%d", r+2*i+1, r+2*i, r+4+2*i)
+			w.op("VPUNPCKHQDQ Y%d, Y%d, Y%d", r+2*i+1, r+2*i, r+5+2*i)
+		}
+		for i := range 4 {
+			w.op("VPERM2I128 $%#x, Y%d, Y%d, Y%d", 0x20+0x11*(i/2), r+6+i%2, r+4+i%2, r+i)
+			w.op("VMOVDQU Y%d, %d(BX)", r+i, 32*(4*quarter+i))
+		}
+	}
+	w.op("ADDQ $128, SI")
+	w.op("ADDQ $128, DX")
+	w.op("MOVQ DX, counter+24(FP)")
+	for i := range 8 {
+		w.op("VPBROADCASTQ ·blakeIVs+%d(SB), Y%d", 8*i, 8+i)
+	}
+	w.op("VPBROADCASTQ counter+24(FP), Y0")
+	w.op("VPXOR Y0, Y12, Y12")
+	w.op("VPBROADCASTQ mask+32(FP), Y0")
+	w.op("VPXOR Y0, Y14, Y14")
+	for i := range 8 {
+		w.op("VMOVDQU %d(DI), Y%d", 64*i, i)
+	}
+	for r := range 12 {
+		s := blakeSigma[r%10]
+		for half := range 2 {
+			var lines [4][]string
+			c := func(i int) int { return 8 + (i+2*half)%4 }
+			for i := range 4 {
+				free := c(i ^ 2) // one of those put away
+				lines[i] = mixLanes4(i, 4+(i+half)%4, c(i), 12+(i+3*half)%4, s[8*half+2*i], s[8*half+2*i+1], free)
+			}
+			for pair := range 2 {
+				i := 2 * pair
+				for k := range 2 {
+					w.op("VMOVDQU Y%d, %d(BX)", c(i^2+k), 32*(16+k))
+				}
+				for k := range lines[i] {
+					w.op("%s", lines[i][k])
+					w.op("%s", lines[i+1][k])
+				}
+				for k := range 2 {
+					w.op("VMOVDQU %d(BX), Y%d", 32*(16+k), c(i^2+k))
+				}
+			}
+		}
+	}
+	for i := range 8 {
+		w.op("VPXOR Y%d, Y%d, Y%d", 8+i, i, i)
+		w.op("VPXOR %d(DI), Y%d, Y%d", 64*i, i, i)
+		w.op("VMOVDQU Y%d, %d(DI)", i, 64*i)
+	}
+	w.op("DECQ CX")
+	w.op("JNZ block")
+	w.ret()
+}
+
+// mixLanes4 is mixLanes with instructions of AVX2. The words x and y are in
+// memory, and temp is free.
+func mixLanes4(a, b, c, d, x, y, temp int) []string {
+	s := func(format string, v ...any) string { return fmt.Sprintf(format, v...) }
+	step := func(m int, rotate ...string) []string {
+		return append([]string{
+			s("VPADDQ %d(BX), Y%d, Y%d", 32*m, a, a),
+			s("VPADDQ Y%d, Y%d, Y%d", b, a, a),
+			s("VPXOR Y%d, Y%d, Y%d", a, d, d),
+			rotate[0],
+			s("VPADDQ Y%d, Y%d, Y%d", d, c, c),
+			s("VPXOR Y%d, Y%d, Y%d", c, b, b),
+		}, rotate[1:]...)
+	}
+	return append(
+		step(x, s("VPSHUFD $0xb1, Y%d, Y%d", d, d), s("VPSHUFB ·blakeRotate24(SB), Y%d, Y%d", b, b)),
+		step(y, s("VPSHUFB ·blakeRotate16(SB), Y%d, Y%d", d, d),
+			s("VPADDQ Y%d, Y%d, Y%d", b, b, temp),
+			s("VPSRLQ $63, Y%d, Y%d", b, b),
+			s("VPXOR Y%d, Y%d, Y%d", temp, b, b))...)
 }
 
 // blakeAVX2 has a row of the state in each of Y0 to Y3, and the words of the

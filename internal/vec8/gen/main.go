@@ -11,6 +11,7 @@ import (
 // files are what is written.
 var files = map[string]func(*writer){
 	"field_amd64.s":  field,
+	"field4_amd64.s": field4,
 	"blake_amd64.s":  blake,
 	"sha256_amd64.s": sha256,
 	"chacha_amd64.s": chacha,
