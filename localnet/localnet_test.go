@@ -472,6 +472,58 @@ func TestHalfClose(t *testing.T) {
 	})
 }
 
+// socks.md §21.4: "An end that the socket caused has its place in the stream":
+// an early answer whose server then breaks off arrives whole, and so does an
+// upload, on every way in.
+func TestResetComesBehindTheData(t *testing.T) {
+	inWorld(t, Spec{Traffic: fast}, func(w *world) {
+		answer := randomBody(100_000)
+		w.serve(72, func(c net.Conn) { // as a server that refuses an upload
+			io.ReadFull(c, make([]byte, 1000))
+			c.Write(answer)
+			c.(interface{ SetLinger(int) error }).SetLinger(0)
+		})
+		heard := make(chan int, 1)
+		w.serve(73, func(c net.Conn) {
+			n, err := io.Copy(io.Discard, c)
+			if !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the upload ended with %v, want a reset", err)
+			}
+			heard <- int(n)
+		})
+		for _, v := range []socksclient.Version{socksclient.V5, socksclient.V4a, socksclient.V4} {
+			host := targetHost
+			if v == socksclient.V4 {
+				host = targetIP
+			}
+			c, err := w.dial(v, host+":72")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.wg.Go(func() {
+				for {
+					if _, err := c.Write(make([]byte, 10_000)); err != nil {
+						return
+					}
+				}
+			})
+			if b, err := io.ReadAll(c); !bytes.Equal(b, answer) || !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("version %d: got %d bytes of %d, then %v", v, len(b), len(answer), err)
+			}
+			c.Close()
+			if c, err = w.dial(v, host+":73"); err != nil {
+				t.Fatal(err)
+			}
+			c.Write(answer)
+			c.(interface{ SetLinger(int) error }).SetLinger(0)
+			c.Close()
+			if n := <-heard; n != len(answer) {
+				t.Errorf("version %d: %d bytes of %d were heard", v, n, len(answer))
+			}
+		}
+	})
+}
+
 // socks.md §21.2: the reply tells what the requester met.
 func TestTruthfulAnswers(t *testing.T) {
 	inWorld(t, Spec{Traffic: fast}, func(w *world) {

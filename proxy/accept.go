@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -9,10 +8,6 @@ import (
 	"nym-socks5/mixnet"
 	"nym-socks5/proxy/protocol"
 )
-
-// closeAfterFailure is how long the close waits behind a failure message, so
-// that it does not overtake it (socks.md §21.3).
-const closeAfterFailure = time.Second
 
 // An Incoming is a stream that a stranger asks for. Exactly one of its Accept
 // and Reject must be called.
@@ -47,55 +42,39 @@ func (in *Incoming) Context() context.Context { return in.c.ctx }
 // Accept tells the peer that the stream is open. It fails if the peer gave up meanwhile.
 func (in *Incoming) Accept() (*Conn, error) {
 	c := in.c
-	c.mu.Lock()
-	if c.err != nil || c.pumping {
-		defer c.mu.Unlock()
-		return nil, cmp.Or(c.err, ErrClosed)
+	err := ErrClosed
+	c.do(func(now time.Time) effects {
+		switch {
+		case c.s.accept(now):
+			err = nil
+		case c.s.err != nil:
+			err = c.s.err
+		}
+		return 0
+	})
+	if err != nil {
+		return nil, err
 	}
-	c.early, c.greet = false, true
-	c.idle.start(time.Now())
-	c.mu.Unlock()
 	if !c.p.pump(c) {
 		c.fail(ErrClosed, false)
+		c.p.remove(c)
 		return nil, ErrClosed
 	}
 	return c, nil
-}
-
-// kindPatience is how long a refusal waits for the note that tells a client of
-// ours apart: its first Connect may overtake it.
-const kindPatience = time.Second
-
-// refuse makes the message that names the reason; the close follows it. The
-// lock is held.
-func (c *Conn) refuse(now time.Time, r Reason) {
-	c.reason = ReasonUnknown
-	c.refusal, _ = protocol.Response{Versions: c.peer.versions, Body: protocol.Failure{ID: c.key.id, Text: r.failureText()}}.AppendBinary(nil)
-	c.end.notBefore = now.Add(closeAfterFailure)
 }
 
 // Reject tells the peer that the stream cannot be opened, and why. Peers of
 // others learn the reason only if it is not one of TCP's.
 func (in *Incoming) Reject(r Reason) {
 	c := in.c
-	now := time.Now()
-	c.mu.Lock()
-	stands := c.err == nil && !c.pumping
-	if stands {
-		c.early = false
-		c.in.drop()
-		c.end.localClosed, c.end.fullClosed, c.end.localClosedAt = true, true, now
-		c.idle.start(now)
-		switch {
-		case c.kind.get() == kindOurs || r.policy():
-			c.refuse(now, r)
-		case c.kind.get() == kindUnknown:
-			c.reason, c.end.notBefore = r, now.Add(kindPatience)
-		}
-	}
-	c.unlock()
+	stands := false
+	c.do(func(now time.Time) effects {
+		stands = c.s.reject(now, r)
+		return 0
+	})
 	if stands && !c.p.pump(c) {
 		c.fail(ErrClosed, false)
+		c.p.remove(c)
 	}
 }
 
@@ -120,16 +99,18 @@ func (p *Proxy) connected(now time.Time, from mixnet.SenderTag, v protocol.Versi
 	if from.IsZero() {
 		most = p.cfg.Streams / 2 // all who show their address share this
 	}
-	if p.closing || len(p.conns) >= p.cfg.Streams || o.streams >= most {
+	victim, ok := p.roomFor(now, o, most)
+	if !ok {
 		p.closed.add(now, k)
+		p.tidyRemote(from)
 		p.mu.Unlock()
 		p.refuse(to, o.kind, m.ID)
 		return
 	}
-	c := p.newConn(now, k, to, o.kind)
-	c.remote, c.early = o, true
+	c := p.newConn(now, k, to, o.kind, &o.share)
+	c.remote = o
 	o.streams++
-	p.remotes[from] = o
+	o.conns[c] = struct{}{}
 	p.conns[k] = c
 	pin := !p.pinned[from] && !from.IsZero()
 	if pin {
@@ -140,8 +121,12 @@ func (p *Proxy) connected(now time.Time, from mixnet.SenderTag, v protocol.Versi
 		p.m.Pin(from, true)
 	}
 
+	if victim != nil {
+		p.count.crowded.Add(1)
+		victim.fail(errCrowded, true)
+	}
 	for _, s := range sends {
-		c.receive(now, piece{seq: s.Seq, data: s.Data, closed: s.Closed})
+		c.receive(piece{seq: s.Seq, data: s.Data, closed: s.Closed})
 	}
 	in := &Incoming{c: c, target: m.Target}
 	select {
@@ -152,18 +137,19 @@ func (p *Proxy) connected(now time.Time, from mixnet.SenderTag, v protocol.Versi
 	}
 }
 
-// remoteOf finds what is known of a stranger. The lock is held.
+// remoteOf finds what is known of a stranger, or begins to know it. The lock is held.
 func (p *Proxy) remoteOf(now time.Time, tag mixnet.SenderTag) *remotePeer {
 	if o := p.remotes[tag]; o != nil {
 		return o
 	}
-	o := &remotePeer{kind: &peerKind{}}
+	o := &remotePeer{kind: &peerKind{}, conns: make(map[*Conn]struct{})}
 	switch {
 	case tag.IsZero():
 		o.kind.set(kindOther)
 	case p.knownPeers.has(now, tag):
 		o.kind.set(kindOurs)
 	}
+	p.remotes[tag] = o
 	return o
 }
 

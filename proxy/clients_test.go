@@ -296,7 +296,7 @@ func TestEarlyDataBounded(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		w.requester.mu.Lock()
-		left, size := len(w.requester.early.streams), w.requester.early.size
+		left, size := w.requester.early.streams, w.requester.early.size
 		w.requester.mu.Unlock()
 		if left != 0 || size != 0 {
 			t.Errorf("%d streams, %d bytes still pending", left, size)

@@ -13,20 +13,21 @@ import (
 	"nym-socks5/proxy/protocol"
 )
 
-// Bounds of one stream.
-const (
-	hardLimit = 2 * protocol.Window // received bytes held; beyond it the stream is reset
-	stallMark = 512 << 10           // received bytes held; beyond it the application counts as not reading
-
-	openingMessages = earlyMessages / 2 // what leaves before the stream is known to be open:
-	openingBytes    = earlyBytes / 2    // half of what a requester of ours keeps
-)
+// A Stream is a byte stream through the mixnet as those see it who copy to and
+// from it: a [Conn], or what stands for one in a test. If it has ReadFrom or
+// WriteTo, they are used.
+type Stream interface {
+	net.Conn
+	CloseWrite() error     // nothing more will be written
+	Reset()                // our socket broke off: the peer learns it behind what was written
+	Abort()                // ends it at once, as a failure; what was written is lost
+	Done() <-chan struct{} // closed when nothing more can be sent nor will arrive
+}
 
 var _ interface {
-	net.Conn
+	Stream
 	io.ReaderFrom
 	io.WriterTo
-	CloseWrite() error
 } = (*Conn)(nil)
 
 // A Conn is one stream. It implements net.Conn; deadlines, concurrent use and
@@ -35,7 +36,7 @@ type Conn struct {
 	p      *Proxy
 	key    key
 	peer   peer
-	kind   *peerKind
+	share  *share
 	ident  *identity   // if dialed
 	remote *remotePeer // if not
 
@@ -51,43 +52,15 @@ type Conn struct {
 
 	reading, writing turn // held by the one who reads, or writes
 
-	mu      sync.Mutex // guards the following
-	in      inbox
-	out     outbox
-	win     window
-	idle    idleTimer
-	beat    keepAlive
-	end     ending
-	outcome outcome // if dialed
-	err     error   // why the stream failed
-	pumping bool    // the pump runs, and will remove the stream
-	over    bool    // nothing moves any more
-	left    bool    // no longer counted by its identity
-	tell    bool    // having failed, tell the peer
-	settled bool    // opened was closed
-
-	early   bool   // not accepted yet
-	arrived int    // messages received until then
-	greet   bool   // the "connected" signal is to be sent
-	refusal []byte // or this failure message
-	reason  Reason // or what that says, should the peer turn out to be ours
-	cut     bool   // the application may write no more, since the peer closed
-	halted  bool   // the peer reads no more: writers wait until all it sent was read
-	stopped bool   // and then fail
-
-	limit    uint64 // data bytes the peer lets us send, if it is ours
-	promised uint64 // data bytes we let the peer send
-	granting bool   // a new promise is underway
-	counted  int    // memory as counted by the Proxy
-	stalled  bool   // the application does not read
-
+	mu              sync.Mutex // guards the following
+	s               stream
 	readBy, writeBy time.Time // deadlines
 }
 
 // newConn makes a stream.
-func (p *Proxy) newConn(now time.Time, k key, to peer, kind *peerKind) *Conn {
+func (p *Proxy) newConn(now time.Time, k key, to peer, kind *peerKind, sh *share) *Conn {
 	c := &Conn{
-		p: p, key: k, peer: to, kind: kind,
+		p: p, key: k, peer: to, share: sh,
 		lane: p.lane(), notes: p.lane(),
 		wake:     make(chan struct{}, 1),
 		reading:  make(turn, 1),
@@ -96,33 +69,108 @@ func (p *Proxy) newConn(now time.Time, k key, to peer, kind *peerKind) *Conn {
 		writable: make(chan struct{}, 1),
 		opened:   make(chan struct{}),
 		done:     make(chan struct{}),
-		out:      outbox{head: to.headerSize(), chunk: to.chunkSize(p.cfg.ChunkSize)},
-		idle:     idleTimer{limit: p.cfg.IdleLimit},
-		beat:     keepAlive{longest: p.cfg.KeepAlive},
-		end:      ending{dialing: to.dialing, quiet: p.cfg.HalfCloseQuiet, lastOut: now},
-		limit:    protocol.Window,
-		promised: protocol.Window,
+		s: stream{
+			dialing: to.dialing, mute: k.tag.IsZero(), kind: kind,
+			coalesce: p.cfg.Coalesce, quiet: p.cfg.IdleLimit,
+			out:      outbox{head: to.headerSize(), chunk: to.chunkSize(p.cfg.ChunkSize)},
+			idle:     idleTimer{limit: p.cfg.IdleLimit},
+			beat:     keepAlive{longest: p.cfg.KeepAlive},
+			end:      ending{dialing: to.dialing, quiet: p.cfg.HalfCloseQuiet, lastOut: now},
+			limit:    protocol.Window,
+			promised: protocol.Window,
+		},
 	}
 	c.ctx, c.cancel = context.WithCancel(p.base)
-	c.idle.start(now)
-	c.beat.sent(now)
+	c.s.idle.start(now)
+	c.s.beat.sent(now)
 	return c
 }
 
+// do changes the stream by f, and then does, without its lock, what follows.
+func (c *Conn) do(f func(now time.Time) effects) {
+	now := time.Now()
+	c.mu.Lock()
+	fx := f(now) | c.s.follow()
+	grown, stall := c.s.measure()
+	emptied := grown < 0 && c.s.counted == 0 && c.s.state == stateOver
+	c.mu.Unlock()
+	if grown != 0 || stall != 0 {
+		c.account(grown, stall)
+	}
+	if fx != 0 {
+		c.perform(fx)
+	}
+	if emptied {
+		c.p.mu.Lock()
+		delete(c.p.unread, c)
+		c.p.mu.Unlock()
+	}
+}
+
+// perform does what follows from a change.
+func (c *Conn) perform(fx effects) {
+	if fx.has(wakePump) {
+		poke(c.wake)
+	}
+	if fx.has(wakeReader) {
+		poke(c.readable)
+	}
+	if fx.has(wakeWriter) {
+		poke(c.writable)
+	}
+	const rare = ^(wakePump | wakeReader | wakeWriter)
+	if fx&rare == 0 {
+		return
+	}
+	if fx.has(showOutcome) {
+		close(c.opened)
+	}
+	if fx.has(cancelAll) {
+		c.cancel()
+	}
+	if fx.has(raiseLimit) {
+		c.grant()
+	}
+	if fx.has(sayStop) {
+		c.note(protocol.NoteStop)
+	}
+	if fx.has(sayHello) {
+		c.p.sendHello(c.ident)
+	}
+	if fx.has(sayClosed) {
+		c.p.answer(c.peer, protocol.Response{Versions: c.peer.versions, Body: protocol.Data{ID: c.key.id, Closed: true}})
+	}
+	c.p.tally(fx)
+	if fx.has(dropStream) {
+		c.p.remove(c)
+	}
+}
+
+// account counts what received data take, and lets the supply of reply SURBs
+// pause where the application does not read.
+func (c *Conn) account(grown, stall int) {
+	c.share.bytes.Add(int64(grown))
+	if c.p.count.buffered.Add(int64(grown)) > c.p.cfg.Memory && grown > 0 {
+		c.p.resetLargest()
+	}
+	if stall != 0 {
+		c.p.updatePause(c.ident, func() { c.ident.stalled += stall })
+	}
+}
+
 // Read implements [net.Conn].
-func (c *Conn) Read(b []byte) (int, error) {
+func (c *Conn) Read(b []byte) (n int, err error) {
 	defer c.reading.take().release()
 	for {
-		c.mu.Lock()
-		n, err := 0, c.readError()
-		if err == nil {
-			n = c.in.read(b)
-		}
-		if n == 0 && err == nil {
-			err = c.endOfInput()
-		}
-		by := c.readBy
-		c.unlock()
+		var by time.Time
+		c.do(func(now time.Time) effects {
+			if by = c.readBy; passed(by, now) && !c.s.end.fullClosed {
+				err = os.ErrDeadlineExceeded
+				return 0
+			}
+			n, err = c.s.read(b)
+			return 0
+		})
 		if n > 0 || err != nil || len(b) == 0 {
 			return n, err
 		}
@@ -136,17 +184,16 @@ func (c *Conn) Read(b []byte) (int, error) {
 func (c *Conn) WriteTo(w io.Writer) (total int64, err error) {
 	defer c.reading.take().release()
 	for {
-		c.mu.Lock()
+		var by time.Time
 		var block []byte
-		err := c.readError()
-		if err == nil {
-			block = c.in.take()
-		}
-		if block == nil && err == nil {
-			err = c.endOfInput()
-		}
-		by := c.readBy
-		c.unlock()
+		c.do(func(now time.Time) effects {
+			if by = c.readBy; passed(by, now) && !c.s.end.fullClosed {
+				err = os.ErrDeadlineExceeded
+				return 0
+			}
+			block, err = c.s.take()
+			return 0
+		})
 		switch {
 		case err == io.EOF:
 			return total, nil
@@ -166,52 +213,19 @@ func (c *Conn) WriteTo(w io.Writer) (total int64, err error) {
 	}
 }
 
-// readError says why nothing may be read, not even what is there.
-func (c *Conn) readError() error {
-	switch {
-	case c.end.fullClosed:
-		return net.ErrClosed
-	case passed(c.readBy):
-		return os.ErrDeadlineExceeded
-	}
-	return c.err
-}
-
-// endOfInput says why nothing more will come.
-func (c *Conn) endOfInput() error {
-	switch {
-	case len(c.in.ready) > 0:
-		return nil
-	case c.in.ended:
-		return io.EOF
-	case c.over:
-		return io.ErrUnexpectedEOF
-	}
-	return nil
-}
-
 // Write implements [net.Conn]. It returns when b has been taken over, not when
 // it was sent.
 func (c *Conn) Write(b []byte) (total int, err error) {
 	defer c.writing.take().release()
 	for {
-		now := time.Now()
-		c.mu.Lock()
-		err := c.writeError()
-		if err == nil && !c.halted {
-			idle := c.out.empty()
-			full := len(c.out.full)
-			n := c.out.write(b)
-			b, total = b[n:], total+n
-			if n > 0 {
-				c.idle.written(now)
+		by := c.tryWrite(func(now time.Time, full bool) (fx effects) {
+			if !full {
+				var n int
+				n, fx = c.s.write(now, b)
+				b, total = b[n:], total+n
 			}
-			if idle && n > 0 || len(c.out.full) > full {
-				poke(c.wake)
-			}
-		}
-		by := c.writeBy
-		c.mu.Unlock()
+			return fx
+		}, &err)
 		if err != nil || len(b) == 0 {
 			return total, err
 		}
@@ -221,26 +235,46 @@ func (c *Conn) Write(b []byte) (total int, err error) {
 	}
 }
 
+// tryWrite calls f if something may be written, now or later (full), and else
+// says why not.
+func (c *Conn) tryWrite(f func(now time.Time, full bool) effects, err *error) (by time.Time) {
+	c.do(func(now time.Time) effects {
+		by = c.writeBy
+		var full bool
+		*err, full = c.s.writeError()
+		switch {
+		case *err != nil:
+			return 0
+		case passed(by, now):
+			*err = os.ErrDeadlineExceeded
+			return 0
+		}
+		return f(now, full)
+	})
+	return by
+}
+
 // ReadFrom implements [io.ReaderFrom]. It reads from r only when there is room,
 // and in pieces that fill a message.
 func (c *Conn) ReadFrom(r io.Reader) (total int64, err error) {
+	head, chunk := c.s.out.head, c.s.out.chunk // which do not change
 	var msg []byte
 	for {
 		if err := c.awaitRoom(); err != nil {
 			return total, err
 		}
 		if msg == nil {
-			msg = make([]byte, c.out.head+c.out.chunk)
+			msg = make([]byte, head+chunk)
 		}
-		n, err := r.Read(msg[c.out.head:])
+		n, err := r.Read(msg[head:])
 		if n > 0 {
 			taken := false
-			if n == c.out.chunk {
+			if n == chunk {
 				taken = c.offer(msg)
 			}
 			if taken {
 				msg = nil
-			} else if _, err := c.Write(msg[c.out.head : c.out.head+n]); err != nil {
+			} else if _, err := c.Write(msg[head : head+n]); err != nil {
 				return total, err
 			}
 			total += int64(n)
@@ -255,25 +289,26 @@ func (c *Conn) ReadFrom(r io.Reader) (total int64, err error) {
 }
 
 // offer hands over a full message without copying, if it is its turn.
-func (c *Conn) offer(msg []byte) bool {
+func (c *Conn) offer(msg []byte) (taken bool) {
 	defer c.writing.take().release()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.writeError() != nil || c.halted || !c.out.offer(msg) {
-		return false
-	}
-	c.idle.written(time.Now())
-	poke(c.wake)
-	return true
+	c.do(func(now time.Time) effects {
+		if taken = c.s.offer(now, msg); !taken {
+			return 0
+		}
+		return wakePump
+	})
+	return taken
 }
 
 // awaitRoom waits until a write would not.
-func (c *Conn) awaitRoom() error {
+func (c *Conn) awaitRoom() (err error) {
 	defer c.writing.take().release()
 	for {
-		c.mu.Lock()
-		err, room, by := c.writeError(), c.out.room() && !c.halted, c.writeBy
-		c.mu.Unlock()
+		var room bool
+		by := c.tryWrite(func(_ time.Time, full bool) effects {
+			room = !full
+			return 0
+		}, &err)
 		if err != nil || room {
 			return err
 		}
@@ -283,80 +318,43 @@ func (c *Conn) awaitRoom() error {
 	}
 }
 
-// writeError says why nothing may be written.
-func (c *Conn) writeError() error {
-	switch {
-	case c.end.fullClosed:
-		return net.ErrClosed
-	case c.err != nil:
-		return c.err
-	case c.stopped:
-		return ErrReset
-	case c.halted:
-	case c.cut || c.over:
-		return io.ErrClosedPipe
-	case c.end.localClosed:
-		return net.ErrClosed
-	}
-	if passed(c.writeBy) {
-		return os.ErrDeadlineExceeded
-	}
-	return nil
-}
-
-// halt ends writing because the peer reads no more. A dialing application is
-// not told before it has read to the end, since relays drop what is unread when
-// a write fails. The lock is held.
-func (c *Conn) halt(now time.Time) {
-	c.halted, c.stopped = c.peer.dialing, !c.peer.dialing
-	c.out.drop()
-	c.closeLocal(now)
-}
-
 // CloseWrite says that nothing more will be written; what was is still sent.
-func (c *Conn) CloseWrite() error {
-	now := time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.writeError(); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
-	}
-	c.closeLocal(now)
-	return nil
-}
-
-// closeLocal ends writing. The lock is held.
-func (c *Conn) closeLocal(now time.Time) {
-	if !c.end.localClosed {
-		c.end.localClosed, c.end.localClosedAt = true, now
-		c.out.hasten = true
-	}
-	poke(c.wake)
-	poke(c.writable)
+func (c *Conn) CloseWrite() (err error) {
+	c.do(func(now time.Time) effects {
+		if err, _ = c.s.writeError(); err != nil {
+			return 0
+		}
+		return c.s.closeWrite(now)
+	})
+	return err
 }
 
 // Close implements [net.Conn]. What was written is still sent, in the
 // background; what was not read is lost.
-func (c *Conn) Close() error {
-	c.mu.Lock()
-	if c.end.fullClosed {
-		c.mu.Unlock()
-		return net.ErrClosed
-	}
-	unread := !c.end.remoteClosed && !c.over && c.err == nil
-	c.end.fullClosed = true
-	c.in.drop()
-	c.closeLocal(time.Now())
-	poke(c.readable)
-	c.unlock()
-	if unread {
-		c.note(protocol.NoteStop)
-	}
-	return nil
+func (c *Conn) Close() (err error) {
+	c.do(func(now time.Time) effects {
+		if c.s.end.fullClosed {
+			err = net.ErrClosed
+			return 0
+		}
+		return c.s.close(now)
+	})
+	return err
 }
 
-// Abort ends the stream at once in both directions; a peer of ours sees a reset.
+// Reset ends the stream in both directions because the socket it is copied from
+// broke off. What was written is still sent; behind it, the application of a
+// peer of ours sees a reset, that of another the end.
+func (c *Conn) Reset() { c.do(c.s.reset) }
+
+// Abort ends the stream at once in both directions, and what was written but not
+// sent is lost; a peer of ours sees a reset.
 func (c *Conn) Abort() { c.fail(errAborted, true) }
+
+// fail ends the stream at once. If tell, the peer is told.
+func (c *Conn) fail(err error, tell bool) {
+	c.do(func(time.Time) effects { return c.s.fail(err, tell) })
+}
 
 // Done is closed when the stream is over in both directions, for whatever reason.
 func (c *Conn) Done() <-chan struct{} { return c.done }
@@ -388,7 +386,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 func (c *Conn) setDeadline(by *time.Time, t time.Time, waiter chan struct{}) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.end.fullClosed {
+	if c.s.end.fullClosed {
 		return net.ErrClosed
 	}
 	*by = t
@@ -418,4 +416,4 @@ func await(c <-chan struct{}, by time.Time) error {
 	}
 }
 
-func passed(by time.Time) bool { return !by.IsZero() && !time.Now().Before(by) }
+func passed(by, now time.Time) bool { return !by.IsZero() && !now.Before(by) }

@@ -3,13 +3,6 @@ package proxy
 import (
 	"context"
 	"sync"
-	"time"
-)
-
-// Bounds of a controlQueue.
-const (
-	controlJobs     = 4096
-	controlPatience = 2 * time.Second
 )
 
 // A controlQueue sends the small messages that neither the reader nor an application

@@ -11,10 +11,6 @@ import (
 	"nym-socks5/proxy/protocol"
 )
 
-// optimisticLimit is how long a stream that was dialed without waiting lives
-// when no answer comes: what a requester may take to connect, and the way.
-const optimisticLimit = 60 * time.Second
-
 // DialOptions say how one stream is opened.
 type DialOptions struct {
 	// Isolation names who asks: streams with different keys never share a sender tag.
@@ -37,22 +33,29 @@ func (p *Proxy) Dial(ctx context.Context, requester mixnet.Recipient, target str
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	c, err := p.dial(ctx, requester, target, o)
+	var open *OpenError
+	if errors.As(err, &open) && open.Reason == ReasonLimit && p.lowerShare(c) {
+		c, err = p.dial(ctx, requester, target, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// dial is Dial once Run has begun. The Conn may be there beside an error.
+func (p *Proxy) dial(ctx context.Context, requester mixnet.Recipient, target string, o DialOptions) (*Conn, error) {
 	c, err := p.open(requester, o)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.connect(ctx, c, target); err != nil {
 		c.fail(err, false)
-		p.remove(c)
-		return nil, err
+		return c, err
 	}
 	p.updatePause(c.ident, nil)
 	p.hello(time.Now(), c.ident)
-	if !p.pump(c) {
-		c.fail(ErrClosed, false)
-		p.remove(c)
-		return nil, &OpenError{ReasonNoNetwork}
-	}
 	if o.Optimistic {
 		return c, nil
 	}
@@ -60,15 +63,25 @@ func (p *Proxy) Dial(ctx context.Context, requester mixnet.Recipient, target str
 	case <-c.opened:
 	case <-ctx.Done():
 		c.fail(ctx.Err(), true)
-		return nil, ctx.Err()
+		return c, ctx.Err()
 	}
-	if err := c.openError(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, c.openError()
 }
 
-// open makes a stream and puts it where its messages find it.
+// openError says why a dialed stream was not opened; nil if it was.
+func (c *Conn) openError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.s.outcome.phase == phaseOpen:
+		return nil
+	case c.s.err == nil:
+		return &OpenError{ReasonNoNetwork} // the Proxy has ended
+	}
+	return c.s.err
+}
+
+// open makes a stream, puts it where its messages find it, and starts its pump.
 func (p *Proxy) open(requester mixnet.Recipient, o DialOptions) (*Conn, error) {
 	now := time.Now()
 	p.mu.Lock()
@@ -84,13 +97,14 @@ func (p *Proxy) open(requester mixnet.Recipient, o DialOptions) (*Conn, error) {
 		return nil, &OpenError{ReasonLimit}
 	}
 	to := peer{m: p.m, dialing: true, to: requester, tag: ident.tag, versions: protocol.CurrentVersions}
-	c := p.newConn(now, p.freshID(now, ident.tag), to, ident.kind)
+	c := p.newConn(now, p.freshID(now, ident.tag), to, ident.kind, &ident.share)
 	c.ident = ident
-	c.outcome.until = now.Add(p.cfg.DialTimeout)
+	c.s.outcome.until = now.Add(p.cfg.DialTimeout)
 	if o.Optimistic {
-		c.outcome.until = now.Add(optimisticLimit)
+		c.s.outcome.until = now.Add(optimisticLimit)
 	}
 	p.conns[c.key] = c
+	p.pumps.Go(c.pump)
 	p.count.dialed.Add(1)
 	return c, nil
 }
@@ -124,16 +138,12 @@ func (p *Proxy) connect(ctx context.Context, c *Conn, target string) error {
 	return &OpenError{ReasonNoNetwork}
 }
 
-// pump starts the goroutine of a stream, unless the Proxy is ending.
+// pump starts the goroutine of an accepted stream, unless the Proxy is ending.
 func (p *Proxy) pump(c *Conn) bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if p.closing {
-		return false
+	if !p.closing {
+		p.pumps.Go(c.pump)
 	}
-	c.mu.Lock()
-	c.pumping = true
-	c.mu.Unlock()
-	p.pumps.Go(c.pump)
-	return true
+	return !p.closing
 }

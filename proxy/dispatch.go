@@ -38,11 +38,11 @@ func (p *Proxy) response(now time.Time, m mixnet.Message) {
 	switch b := r.Body.(type) {
 	case protocol.Data:
 		if c := p.stream(key{m.To, true, b.ID}); c != nil {
-			c.receive(now, piece{b.Seq, b.Data, b.Closed, b.Unnumbered})
+			c.receive(piece{b.Seq, b.Data, b.Closed, b.Unnumbered})
 		}
 	case protocol.Failure:
 		if c := p.stream(key{m.To, true, b.ID}); c != nil {
-			c.refused(reasonOf(b.Text))
+			c.do(func(now time.Time) effects { return c.s.refused(now, reasonOf(b.Text)) })
 		}
 	case protocol.ControlAnswer:
 		if ident != nil {
@@ -108,14 +108,18 @@ func (p *Proxy) sent(now time.Time, k key, s protocol.Send) {
 		switch {
 		case p.closed.has(now, k):
 			p.count.strays.Add(1)
-		case !p.early.add(now, k, s):
+		case !p.early.add(now, k, &p.remoteOf(now, k.tag).share, s):
 			p.count.overflown.Add(1)
 		}
+		p.tidyRemote(k.tag)
 		p.mu.Unlock()
+		if p.count.buffered.Load() > p.cfg.Memory {
+			p.resetLargest()
+		}
 		return
 	}
 	p.mu.Unlock()
-	c.receive(now, piece{seq: s.Seq, data: s.Data, closed: s.Closed})
+	c.receive(piece{seq: s.Seq, data: s.Data, closed: s.Closed})
 }
 
 // control answers a control request. A note behind a health request is for us
@@ -156,6 +160,11 @@ func (p *Proxy) noted(k key, n protocol.Note) {
 		return
 	}
 	if c := p.stream(k); c != nil {
-		c.noted(n)
+		c.do(func(now time.Time) effects { return c.s.noted(now, n) })
 	}
+}
+
+// receive takes in one message. It does not wait.
+func (c *Conn) receive(m piece) {
+	c.do(func(now time.Time) effects { return c.s.receive(now, m) })
 }

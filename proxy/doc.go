@@ -7,10 +7,20 @@
 //	                 └ reorder, window, keep-alives, who closes when ┘
 //	────────────────────────────── mixnet.Messenger ──────────────────────────────
 //
-// Proxy.Run is the one reader of the Messenger. A stream has one goroutine, its
-// pump, which sends; what it decides is in plain structs that are told the time
-// (inbox, outbox, window, outcome, ending, idleTimer, keepAlive). The
-// controlQueue sends the small messages that nobody may wait for.
+// Proxy.Run is the one reader of the Messenger. What a stream decides is in the
+// struct stream, which has a state, is told the time, and is made of smaller ones
+// (inbox, outbox, window, outcome, ending, idleTimer, keepAlive). It says what
+// follows: as effects, done at once by whoever changed it, and as steps, taken by
+// the one goroutine of the stream, its pump, which sends. The controlQueue sends the
+// small messages that nobody may wait for. [Splice] copies between a stream and a
+// socket.
+//
+// Locks are taken in this order, and none is held while something waits:
+//
+//	Proxy.mu ─▶ Conn.mu        identity.mu ─▶ controlQueue.mu
+//
+// What a change of a stream makes necessary beyond it is done after Conn.mu was
+// released, see Conn.do.
 //
 // # Whom a message belongs to
 //
@@ -35,8 +45,10 @@
 //   - Either side may have 4 MiB of a stream underway that the other application
 //     has not read; notes raise the limit. So nobody has to drop data or stop
 //     granting SURBs because one application does not read.
-//   - An abandoned or reset stream is known as such at once: a note says that
+//   - An abandoned or aborted stream is known as such at once: a note says that
 //     nobody reads any more, or that both directions have ended.
+//   - A socket that broke off has its place: a note says behind how many messages.
+//     They are delivered first, then the other end's socket is reset.
 //
 // Towards others the rules of socks.md §21.4 hold: one close, as the last
 // number; a client's close is held back while the response flows; and where the

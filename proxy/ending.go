@@ -2,21 +2,13 @@ package proxy
 
 import "time"
 
-// How long the halves of a stream outlive each other towards peers that are
-// not ours and tear down both at once (socks.md §21.4).
-const (
-	lingerDialer   = 5 * time.Second  // for our application, after the requester's close
-	lingerResponse = 15 * time.Second // for a response, after the client's close and since its last data
-	lingerLongest  = 60 * time.Second // for a response, after the client's close
-	lingerSilent   = 15 * time.Second // for the peer's close, after ours
-)
-
 // An endStep is what to do about the end of a stream.
 type endStep uint8
 
 const (
 	endWait  endStep = iota
 	endClose         // send our close
+	endReset         // send that our socket broke off
 	endCut           // our application may write no more; then close
 	endDone          // the stream is over
 )
@@ -31,10 +23,15 @@ const (
 // Between our own ends each half closes by itself. A requester of others takes
 // our close as the end of everything, so it is held back while the response
 // flows; a client of others discards the response soon after its own close.
+//
+// Where our socket broke off, both directions are over: what was read from it
+// is sent, then a note that it broke off behind that, to peers of ours, or else
+// the close.
 type ending struct {
-	dialing bool
-	ours    bool          // the peer is one of ours
-	quiet   time.Duration // how long a response must be silent before a close that was held back goes out
+	dialing    bool
+	ours       bool          // the peer is one of ours
+	understood bool          // it understands notes, as far as we know
+	quiet      time.Duration // how long a response must be silent before a close that was held back goes out
 
 	flushed bool // everything written has been sent
 	drained bool // everything sent has been acknowledged
@@ -42,6 +39,9 @@ type ending struct {
 	localClosed   bool // the application writes no more
 	fullClosed    bool // nor does it read
 	closeSent     bool
+	reset         bool // our socket broke off
+	resetSent     bool
+	resetAcked    bool
 	remoteClosed  bool
 	notBefore     time.Time // our close does not leave earlier
 	localClosedAt time.Time
@@ -55,6 +55,12 @@ type ending struct {
 // latest; zero: only after a change.
 func (e *ending) next(now time.Time) (endStep, time.Time) {
 	switch {
+	case e.reset && e.understood && !e.resetSent && e.flushed:
+		return endReset, time.Time{}
+	case e.resetSent && !e.resetAcked:
+		return endWait, time.Time{}
+	case e.resetSent && e.ours:
+		return e.afterClose(now)
 	case e.closeSent:
 		return e.afterClose(now)
 	case e.localClosed:
@@ -83,7 +89,7 @@ func (e *ending) afterClose(now time.Time) (endStep, time.Time) {
 	switch {
 	case !e.drained:
 		return endWait, time.Time{}
-	case e.remoteClosed || e.fullClosed:
+	case e.remoteClosed || e.fullClosed: // always so after a reset
 		return endDone, time.Time{}
 	case !e.ours:
 		at := earlier(later(e.closeSentAt, e.lastIn).Add(lingerSilent), e.closeSentAt.Add(lingerLongest))

@@ -9,11 +9,6 @@ import (
 	"nym-socks5/proxy/protocol"
 )
 
-const (
-	maxIdentities = 1024             // sender tags in use at a time
-	helloAgain    = 10 * time.Minute // how often a requester is told, and asked, who is there
-)
-
 // An identity is one sender tag of ours: streams of one isolation key through
 // one requester speak under it (socks.md §21.6, H29).
 type identity struct {
@@ -26,7 +21,8 @@ type identity struct {
 	answered chan struct{} // closed when the requester has said who it is, under this tag
 
 	// Guarded by the lock of the Proxy.
-	streams   int
+	share
+	most      int       // streams that the requester grants one tag, as far as we know
 	lastUse   time.Time // last opening or end of a stream
 	lastHello time.Time
 
@@ -61,12 +57,18 @@ func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
 			p.forgetIdentity(id)
 		}
 		id = nil
+	case id.streams >= id.most:
+		p.sayFurtherTag(now, id.most)
+		id = nil
 	}
 	if id == nil {
 		if len(p.identities) >= maxIdentities && !p.evictIdentity() {
 			return nil
 		}
-		id = &identity{key: k, to: k.to, home: home, kind: p.kindOf(now, k.to), answered: make(chan struct{})}
+		id = &identity{
+			key: k, to: k.to, home: home, kind: p.kindOf(now, k.to), most: p.grantedBy(k.to),
+			answered: make(chan struct{}),
+		}
 		if p.cfg.RevealAddress {
 			id.kind = &peerKind{}
 			id.kind.set(kindOther)
@@ -79,6 +81,69 @@ func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
 	id.streams++
 	id.lastUse = now
 	return id
+}
+
+// grantedBy is how many streams a requester is believed to grant one tag. The
+// lock of the Proxy is held.
+func (p *Proxy) grantedBy(to mixnet.Recipient) int {
+	if r := p.requesters[to]; r != nil && r.most > 0 {
+		return r.most
+	}
+	return p.cfg.StreamsPerTag
+}
+
+// lowerShare takes in that a requester refused a stream for its limit. It
+// reports whether another tag may have more luck: what it granted this one is
+// then all that is asked of it under one tag.
+func (p *Proxy) lowerShare(c *Conn) bool {
+	if c == nil || p.cfg.RevealAddress {
+		return false // it was a limit of our own, or there are no tags
+	}
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := c.ident
+	others := id.streams
+	if p.conns[c.key] == c {
+		others--
+	}
+	if others < fewStreams { // it has no room at all
+		p.sayLimit(now)
+		return false
+	}
+	id.most = min(id.most, others)
+	if r := p.requesters[id.to]; r != nil {
+		r.most = id.most
+	}
+	return true
+}
+
+// sayFurtherTag logs that streams had to be put under a further tag, at most
+// once in a while. The lock of the Proxy is held.
+func (p *Proxy) sayFurtherTag(now time.Time, most int) {
+	if p.notices.due(now) {
+		p.cfg.Log.Info().Str("component", "proxy").Int("streams_per_tag", most).
+			Msg("as many streams as a requester grants one tag are open; further ones use another")
+	}
+}
+
+// sayLimit logs that a requester has no room, at most once in a while. The lock
+// of the Proxy is held.
+func (p *Proxy) sayLimit(now time.Time) {
+	if p.limits.due(now) {
+		p.cfg.Log.Warn().Str("component", "proxy").Msg("a requester refuses streams, since it has too many")
+	}
+}
+
+// A notice is a line of the log that is written once in a while at most.
+type notice struct{ last time.Time }
+
+func (n *notice) due(now time.Time) bool {
+	if !n.last.IsZero() && now.Sub(n.last) < noticeEvery {
+		return false
+	}
+	n.last = now
+	return true
 }
 
 // evictIdentity forgets the identity that has been without streams for longest.
@@ -127,6 +192,7 @@ func (p *Proxy) expireIdentities(now time.Time) {
 // requester is what is known of a requester.
 type requester struct {
 	kind    *peerKind
+	most    int       // streams it grants one tag; zero: as many as we believe
 	learned time.Time // when its answer came; zero: not yet
 }
 
@@ -208,7 +274,7 @@ func (p *Proxy) learn(now time.Time, id *identity, a protocol.ControlAnswer) {
 // wakeKind makes the streams of a peer think again, since it is better known.
 func (p *Proxy) wakeKind(k *peerKind) {
 	for _, c := range p.streams() {
-		if c.kind == k {
+		if c.s.kind == k {
 			poke(c.wake)
 		}
 	}
@@ -260,4 +326,18 @@ func (p *Proxy) updatePause(id *identity, change func()) {
 // SURBs for notes and keep-alives; others are to stop (socks.md §21.5).
 func (id *identity) unread() bool {
 	return id.active == 0 || id.stalled == id.active && id.kind.get() != kindOurs
+}
+
+// leavePause takes the stream out of those whose application may not read.
+func (c *Conn) leavePause() {
+	c.mu.Lock()
+	stalled := 0
+	if c.s.stalled {
+		stalled = 1
+	}
+	c.mu.Unlock()
+	c.p.updatePause(c.ident, func() {
+		c.ident.active--
+		c.ident.stalled -= stalled
+	})
 }

@@ -98,17 +98,17 @@ func TestKinship(t *testing.T) {
 	inWorld(t, smooth, Config{}, Config{}, echo(t), func(t *testing.T, w *world) {
 		c := w.dial(DialOptions{})
 		time.Sleep(time.Second)
-		if got := c.kind.get(); got != kindOurs {
+		if got := c.s.kind.get(); got != kindOurs {
 			t.Errorf("the requester is %d to the client, want %d", got, kindOurs)
 		}
 		for _, s := range w.requester.streams() {
-			if got := s.kind.get(); got != kindOurs {
+			if got := s.s.kind.get(); got != kindOurs {
 				t.Errorf("the client is %d to the requester, want %d", got, kindOurs)
 			}
 		}
 		// It is known from the first message on for the next stream.
 		d := w.dial(DialOptions{})
-		if got := d.kind.get(); got != kindOurs {
+		if got := d.s.kind.get(); got != kindOurs {
 			t.Error("forgotten")
 		}
 		c.Close()
@@ -152,7 +152,7 @@ func TestKinship(t *testing.T) {
 		questions()
 		open()
 		time.Sleep(time.Second)
-		if got := questions(); got != 0 || streams[0].kind.get() != kindOther {
+		if got := questions(); got != 0 || streams[0].s.kind.get() != kindOther {
 			t.Errorf("asked one of others %d times again", got)
 		}
 		for _, c := range streams {

@@ -1,9 +1,5 @@
 package proxy
 
-// reorderWindow is how far ahead of the next expected number a message may be
-// (socks.md §10).
-const reorderWindow = 1000
-
 // A verdict says what became of a received message.
 type verdict uint8
 
@@ -33,6 +29,8 @@ type inbox struct {
 	closing  bool
 	closedAt uint64 // number of the last message, if closing
 	ended    bool   // it was reached: no data follow
+	resets   bool   // it ends because the peer's socket broke off
+	resetAt  uint64 // behind this many messages, if resets
 	holed    bool
 	hole     uint64 // the lowest number lost for good, if holed
 	deaf     bool   // nobody reads: data are dropped, numbers still count
@@ -80,7 +78,7 @@ func (b *inbox) insert(seq uint64, data []byte, closed bool) verdict {
 	for {
 		b.push(data)
 		b.next++
-		if b.closing && b.next > b.closedAt {
+		if b.closing && b.next > b.closedAt || b.resets && b.next >= b.resetAt {
 			b.ended = true
 		}
 		var ok bool
@@ -94,6 +92,15 @@ func (b *inbox) insert(seq uint64, data []byte, closed bool) verdict {
 
 // end closes the direction where it stands, for a close that has no number.
 func (b *inbox) end() { b.ended = true }
+
+// reset notes that the direction breaks off behind so many messages.
+func (b *inbox) reset(at uint64) {
+	b.resets, b.resetAt = true, at
+	b.ended = b.ended || b.next >= at
+}
+
+// wasReset reports whether the place where the direction broke off was reached.
+func (b *inbox) wasReset() bool { return b.resets && b.next >= b.resetAt }
 
 // broken reports whether the next number is one that was lost for good.
 func (b *inbox) broken() bool { return b.holed && b.next == b.hole && !b.ended }

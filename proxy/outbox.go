@@ -2,9 +2,6 @@ package proxy
 
 import "time"
 
-// maxFull is how many full messages wait to be sent before a writer waits.
-const maxFull = 4
-
 // outbox gathers what the application writes into messages that fill whole
 // packets. Its stream's lock guards it.
 //

@@ -2,10 +2,6 @@ package proxy
 
 import "time"
 
-// reasonWait is how long a close that came first waits for the failure message
-// that says why (socks.md §21.3).
-const reasonWait = 2 * time.Second
-
 // A phase is how far the opening of a stream has come.
 type phase uint8
 

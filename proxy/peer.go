@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"nym-socks5/mixnet"
 	"nym-socks5/proxy/protocol"
@@ -94,7 +93,3 @@ func (k *peerKind) get() kind { return kind(k.state.Load()) }
 
 // set changes the kind and reports whether it is new.
 func (k *peerKind) set(s kind) bool { return k.state.Swap(int32(s)) != int32(s) }
-
-// kindAge is how long it is believed that a requester is not ours, and how long
-// a tag is known to a requester as one of ours without saying so again.
-const kindAge = time.Hour

@@ -1,25 +1,28 @@
 package proxy
 
 import (
+	"sync/atomic"
 	"time"
 
+	"nym-socks5/mixnet"
 	"nym-socks5/proxy/protocol"
 )
 
-// Bounds of what is kept of streams before their Connect has arrived, and of
-// streams that have not been accepted yet (socks.md §21.3).
-const (
-	earlyMessages = 64
-	earlyBytes    = 512 << 10
-	earlyStreams  = 256
-	earlyTotal    = 16 << 20
-	earlyAge      = 30 * time.Second
-)
-
-// pending keeps data that overtook the Connect of their stream. The lock of
-// the Proxy guards it.
+// pending keeps data that overtook the Connect of their stream. Where there is
+// no room, the tag that holds most gives way, its oldest stream first. The lock
+// of the Proxy guards it.
 type pending struct {
-	streams map[key]*early
+	tags    map[mixnet.SenderTag]*earlyTag
+	streams int
+	size    int
+	total   *atomic.Int64 // what all received data take
+}
+
+// earlyTag is what arrived early under one tag.
+type earlyTag struct {
+	tag     mixnet.SenderTag
+	share   *share
+	streams map[protocol.StreamID]*early
 	size    int
 }
 
@@ -30,61 +33,133 @@ type early struct {
 	size  int
 }
 
-// add keeps s. It reports false if there is no room for it; the stream, should
-// it ever come, then has a hole. The oldest stream makes room for a new one.
-func (p *pending) add(now time.Time, k key, s protocol.Send) bool {
+// add keeps s, whose memory counts in sh. It reports false if there is no room
+// for it; the stream, should it ever come, then has a hole.
+func (p *pending) add(now time.Time, k key, sh *share, s protocol.Send) bool {
 	cost := len(s.Data) + messageCost
-	e := p.streams[k]
-	if e == nil {
-		if len(p.streams) >= earlyStreams {
-			p.evict()
+	t := p.tags[k.tag]
+	if t == nil {
+		if p.tags == nil {
+			p.tags = make(map[mixnet.SenderTag]*earlyTag)
 		}
-		if p.streams == nil {
-			p.streams = make(map[key]*early)
-		}
-		e = &early{since: now}
-		p.streams[k] = e
+		t = &earlyTag{tag: k.tag, share: sh, streams: make(map[protocol.StreamID]*early)}
+		p.tags[k.tag] = t
 	}
-	if len(e.sends) >= earlyMessages || e.size+cost > earlyBytes || p.size+cost > earlyTotal {
+	e := t.streams[k.id]
+	if e != nil && (len(e.sends) >= earlyMessages || e.size+cost > earlyBytes) {
 		return false
 	}
+	if e == nil {
+		e = &early{since: now}
+		t.streams[k.id] = e
+		p.streams++
+	}
 	e.sends = append(e.sends, s)
-	e.size += cost
-	p.size += cost
-	return true
+	p.grow(t, e, cost)
+	for p.streams > earlyStreams || p.size > earlyTotal {
+		p.evict(p.most())
+	}
+	return p.tags[k.tag] == t && t.streams[k.id] == e
+}
+
+// most is the tag that holds most: bytes, and streams as if each were full to
+// an equal part.
+func (p *pending) most() (most *earlyTag) {
+	const perStream = earlyTotal / earlyStreams
+	cost := func(t *earlyTag) int { return t.size + perStream*len(t.streams) }
+	for _, t := range p.tags {
+		if most == nil || cost(t) > cost(most) || cost(t) == cost(most) && t.oldest().since.Before(most.oldest().since) {
+			most = t
+		}
+	}
+	return most
+}
+
+// evict drops the oldest stream of a tag.
+func (p *pending) evict(t *earlyTag) {
+	for id, e := range t.streams {
+		if e == t.oldest() {
+			p.remove(t, id, e)
+			return
+		}
+	}
+}
+
+func (t *earlyTag) oldest() (oldest *early) {
+	for _, e := range t.streams {
+		if oldest == nil || e.since.Before(oldest.since) {
+			oldest = e
+		}
+	}
+	return oldest
+}
+
+// held is how much memory the tag's largest stream takes.
+func (t *earlyTag) held() (most int) {
+	if t == nil {
+		return 0
+	}
+	for _, e := range t.streams {
+		most = max(most, e.size)
+	}
+	return most
+}
+
+// ofShare finds what is held of a share.
+func (p *pending) ofShare(sh *share) *earlyTag {
+	for _, t := range p.tags {
+		if t.share == sh {
+			return t
+		}
+	}
+	return nil
+}
+
+// dropTag forgets all of a tag.
+func (p *pending) dropTag(t *earlyTag) {
+	for id, e := range t.streams {
+		p.remove(t, id, e)
+	}
 }
 
 // take removes and returns what was kept for k.
 func (p *pending) take(k key) []protocol.Send {
-	e := p.streams[k]
+	t := p.tags[k.tag]
+	if t == nil {
+		return nil
+	}
+	e := t.streams[k.id]
 	if e == nil {
 		return nil
 	}
-	p.remove(k, e)
+	p.remove(t, k.id, e)
 	return e.sends
 }
 
 // expire forgets streams whose Connect did not come.
 func (p *pending) expire(now time.Time) {
-	for k, e := range p.streams {
-		if now.Sub(e.since) >= earlyAge {
-			p.remove(k, e)
+	for _, t := range p.tags {
+		for id, e := range t.streams {
+			if now.Sub(e.since) >= earlyAge {
+				p.remove(t, id, e)
+			}
 		}
 	}
 }
 
-func (p *pending) evict() {
-	var oldest key
-	var found *early
-	for k, e := range p.streams {
-		if found == nil || e.since.Before(found.since) {
-			oldest, found = k, e
-		}
+func (p *pending) remove(t *earlyTag, id protocol.StreamID, e *early) {
+	delete(t.streams, id)
+	p.streams--
+	p.grow(t, e, -e.size)
+	if len(t.streams) == 0 {
+		delete(p.tags, t.tag)
 	}
-	p.remove(oldest, found)
 }
 
-func (p *pending) remove(k key, e *early) {
-	delete(p.streams, k)
-	p.size -= e.size
+func (p *pending) grow(t *earlyTag, e *early, by int) {
+	e.size += by
+	t.size += by
+	p.size += by
+	p.total.Add(int64(by))
+	t.share.bytes.Add(int64(by))
 }

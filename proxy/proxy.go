@@ -13,16 +13,6 @@ import (
 	"nym-socks5/proxy/protocol"
 )
 
-const (
-	acceptQueue   = 128              // streams waiting for Accept; more are refused
-	housekeeping  = time.Second      // how often idle streams and old memories are looked for
-	shutdownLimit = 3 * time.Second  // for closes to leave when Run ends
-	recentStreams = 1 << 14          // ids of streams that are over
-	recentAge     = 10 * time.Minute // how long they are remembered at least
-	knownPeerTags = 1 << 16          // tags of strangers known as ours
-	spentLanes    = 1 << 10          // lanes of small messages that may still be underway
-)
-
 // Errors of a Proxy. A stream that could not be opened gives an [*OpenError].
 var (
 	ErrReset   = errors.New("proxy: stream reset by peer")
@@ -33,6 +23,7 @@ var (
 	errMemory  = errors.New("proxy: too many unread bytes in all streams")
 	errGone    = errors.New("proxy: peer gave up")
 	errAborted = errors.New("proxy: stream aborted")
+	errCrowded = errors.New("proxy: an idle stream gave way to one of another tag")
 )
 
 // key is what a stream is found by.
@@ -40,12 +31,6 @@ type key struct {
 	tag    mixnet.SenderTag // dialed: our tag; else the stranger's; zero: none
 	dialed bool
 	id     protocol.StreamID
-}
-
-// A remotePeer is a stranger with streams.
-type remotePeer struct {
-	kind    *peerKind
-	streams int
 }
 
 // A Proxy opens and accepts streams over one Messenger. All its methods may be
@@ -67,6 +52,7 @@ type Proxy struct {
 	running    bool
 	closing    bool
 	conns      map[key]*Conn
+	unread     map[*Conn]struct{} // streams that are over but for what was not read
 	closed     recent[key]
 	early      pending
 	remotes    map[mixnet.SenderTag]*remotePeer
@@ -75,6 +61,8 @@ type Proxy struct {
 	identities map[isolation]*identity
 	byTag      map[mixnet.SenderTag]*identity
 	requesters map[mixnet.Recipient]*requester
+	notices    notice                  // of further tags
+	limits     notice                  // of requesters without room
 	spent      [spentLanes]mixnet.Lane // a ring
 	nextSpent  int
 
@@ -83,7 +71,7 @@ type Proxy struct {
 
 // New makes a Proxy over m, whose only reader it becomes when Run is called.
 func New(m mixnet.Messenger, cfg Config) *Proxy {
-	return &Proxy{
+	p := &Proxy{
 		m:          m,
 		cfg:        cfg.withDefaults(),
 		queue:      controlQueue{wake: make(chan struct{}, 1)},
@@ -91,6 +79,7 @@ func New(m mixnet.Messenger, cfg Config) *Proxy {
 		started:    make(chan struct{}),
 		ended:      make(chan struct{}),
 		conns:      make(map[key]*Conn),
+		unread:     make(map[*Conn]struct{}),
 		closed:     recent[key]{ttl: recentAge, limit: recentStreams},
 		remotes:    make(map[mixnet.SenderTag]*remotePeer),
 		pinned:     make(map[mixnet.SenderTag]bool),
@@ -99,6 +88,8 @@ func New(m mixnet.Messenger, cfg Config) *Proxy {
 		byTag:      make(map[mixnet.SenderTag]*identity),
 		requesters: make(map[mixnet.Recipient]*requester),
 	}
+	p.early.total = &p.count.buffered
+	return p
 }
 
 // Run reads the Messenger and serves the streams until ctx ends or the
@@ -155,11 +146,14 @@ func (p *Proxy) keepHouse(ctx context.Context) {
 		now := time.Now()
 		p.mu.Lock()
 		p.early.expire(now)
+		for tag := range p.remotes {
+			p.tidyRemote(tag)
+		}
 		p.expireIdentities(now)
 		p.mu.Unlock()
 		p.unpin()
 		for _, c := range p.streams() {
-			c.age(now)
+			c.do(c.s.age)
 		}
 	}
 }
@@ -198,6 +192,11 @@ func (p *Proxy) closeAll() {
 	limit := time.AfterFunc(shutdownLimit, p.stop)
 	p.pumps.Wait()
 	limit.Stop()
+	p.mu.Lock()
+	for _, t := range p.early.tags {
+		p.early.dropTag(t)
+	}
+	p.mu.Unlock()
 }
 
 // streams lists the streams there are.
@@ -209,20 +208,6 @@ func (p *Proxy) streams() []*Conn {
 		list = append(list, c)
 	}
 	return list
-}
-
-// resetLargest resets the stream that holds most memory.
-func (p *Proxy) resetLargest() {
-	var victim *Conn
-	most := 0
-	for _, c := range p.streams() {
-		if n := c.held(); n > most {
-			victim, most = c, n
-		}
-	}
-	if victim != nil {
-		victim.fail(errMemory, true)
-	}
 }
 
 // lane gives out a fresh lane.
@@ -254,6 +239,7 @@ func (p *Proxy) freshID(now time.Time, tag mixnet.SenderTag) key {
 
 // remove forgets a stream that is over.
 func (p *Proxy) remove(c *Conn) {
+	c.do(func(time.Time) effects { return c.s.finish() })
 	now := time.Now()
 	p.mu.Lock()
 	if p.conns[c.key] != c {
@@ -262,18 +248,40 @@ func (p *Proxy) remove(c *Conn) {
 	}
 	delete(p.conns, c.key)
 	p.closed.add(now, c.key)
-	if id := c.ident; id != nil {
-		p.leaveIdentity(now, id)
+	if c.held() > 0 {
+		p.unread[c] = struct{}{}
+	}
+	if c.ident != nil {
+		p.leaveIdentity(now, c.ident)
 	}
 	if o := c.remote; o != nil {
-		if o.streams--; o.streams == 0 {
-			delete(p.remotes, c.key.tag)
-		}
+		o.streams--
+		delete(o.conns, c)
+		p.tidyRemote(c.key.tag)
 	}
 	p.mu.Unlock()
-	c.leave()
+	c.leavePause()
 	c.cancel()
 	p.m.CloseLane(c.lane)
 	p.closeLaneLater(c.notes)
 	close(c.done)
+}
+
+// tidyRemote forgets a stranger of whom nothing is held. The lock is held.
+func (p *Proxy) tidyRemote(tag mixnet.SenderTag) {
+	if o := p.remotes[tag]; o != nil && o.streams == 0 && p.early.tags[tag] == nil {
+		delete(p.remotes, tag)
+	}
+}
+
+// shutdown closes the stream because the Proxy ends.
+func (c *Conn) shutdown() {
+	start := false
+	c.do(func(now time.Time) effects {
+		start = c.s.early()
+		return c.s.shutdown(now)
+	})
+	if start {
+		c.p.pumps.Go(c.pump)
+	}
 }

@@ -11,6 +11,7 @@ type Stats struct {
 	Opened   uint64 // of them, those that were opened
 	Incoming uint64 // streams that strangers asked for
 	Refused  uint64 // of them, those refused for a limit of ours
+	Crowded  uint64 // idle streams that gave way to those of other tags
 	Failed   uint64 // streams that ended by a failure
 
 	Malformed   uint64 // messages dropped: not understood
@@ -24,7 +25,7 @@ type Stats struct {
 type counters struct {
 	buffered atomic.Int64
 
-	dialed, opened, incoming, refused, failed           atomic.Uint64
+	dialed, opened, incoming, refused, crowded, failed  atomic.Uint64
 	malformed, unsolicited, strays, repeated, overflown atomic.Uint64
 	busy                                                atomic.Uint64
 }
@@ -42,6 +43,7 @@ func (p *Proxy) Stats() Stats {
 		Opened:      n.opened.Load(),
 		Incoming:    n.incoming.Load(),
 		Refused:     n.refused.Load(),
+		Crowded:     n.crowded.Load(),
 		Failed:      n.failed.Load(),
 		Malformed:   n.malformed.Load(),
 		Unsolicited: n.unsolicited.Load(),
@@ -49,5 +51,21 @@ func (p *Proxy) Stats() Stats {
 		Repeated:    n.repeated.Load(),
 		Overflowed:  n.overflown.Load(),
 		Busy:        n.busy.Load(),
+	}
+}
+
+// tally counts the effects that are counted.
+func (p *Proxy) tally(fx effects) {
+	n := &p.count
+	for _, e := range []struct {
+		fx effects
+		n  *atomic.Uint64
+	}{{countOpen, &n.opened}, {countFailed, &n.failed}, {countDouble, &n.repeated}, {countLost, &n.overflown}} {
+		if fx.has(e.fx) {
+			e.n.Add(1)
+		}
+	}
+	if fx.has(warnQuiet) {
+		p.cfg.Log.Info().Str("component", "proxy").Msg("requester closed a stream that was quiet for its idle limit")
 	}
 }

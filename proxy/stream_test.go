@@ -473,15 +473,15 @@ func TestStreamLimits(t *testing.T) {
 		for i, tt := range []struct {
 			isolation string
 			fails     bool
-		}{{"a", false}, {"a", false}, {"a", true}, {"b", false}, {"b", false}, {"c", true}} {
+		}{{"a", false}, {"a", false}, {"a", true}, {"b", false}, {"b", false}, {"c", false}} {
 			_, err := w.client.Dial(t.Context(), w.B.Address(), "target.test:80", DialOptions{Isolation: tt.isolation})
 			if tt.fails != (err != nil) || err != nil && !errors.As(err, &open) {
 				t.Errorf("stream %d: %v, want failure %v", i, err, tt.fails)
 			}
 			time.Sleep(time.Second)
 		}
-		if n := w.requester.Stats().Refused; n != 2 {
-			t.Errorf("%d refused, want 2", n)
+		if s := w.requester.Stats(); s.Refused != 1 || s.Crowded != 1 || s.Streams != 5 {
+			t.Errorf("%d refused, %d gave way, %d are left; want 1, 1, 5", s.Refused, s.Crowded, s.Streams)
 		}
 	})
 }

@@ -1,10 +1,5 @@
 package proxy
 
-// maxSpan is how many messages there may be from the oldest unacknowledged one
-// to the newest. A peer drops what is more than 1000 ahead of what it has
-// (socks.md §21.4).
-const maxSpan = 512
-
 // window numbers the messages of one direction and remembers which of them
 // were acknowledged. Its stream's lock guards it.
 //

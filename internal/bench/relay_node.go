@@ -65,7 +65,7 @@ func relayChild(ctx context.Context, p *pipe) error {
 	g.Go(func() error { return node.Run(ctx, ln) })
 	if beside != nil {
 		g.Go(func() error { return beside.Run(ctx, beside.mix, beside.ws) })
-		server := socks.New(socks.Config{Dial: func(context.Context, string, proxy.DialOptions) (socks.Stream, error) {
+		server := socks.New(socks.Config{Dial: func(context.Context, string, proxy.DialOptions) (proxy.Stream, error) {
 			return nil, errors.New("bench: nobody asks for a target")
 		}})
 		g.Go(func() error { return server.Run(ctx, front) })

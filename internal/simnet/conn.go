@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type conn struct {
 	dialed        bool // the end that dialed
 	in, out       *pipe
 	once          sync.Once
+	abrupt        atomic.Bool // Close resets
 }
 
 func newPair(n *Network, local, remote netip.AddrPort) (near, far *conn) {
@@ -49,6 +51,9 @@ func (c *conn) Write(b []byte) (int, error) {
 func (c *conn) Close() error {
 	err := opError("close", c.local, c.remote, net.ErrClosed)
 	c.once.Do(func() {
+		if c.abrupt.Load() {
+			c.out.breakOff()
+		}
 		c.out.closeWrite()
 		c.in.closeRead()
 		c.net.forget(c)
@@ -60,6 +65,13 @@ func (c *conn) Close() error {
 // CloseWrite ends the direction away from us: the peer reads io.EOF.
 func (c *conn) CloseWrite() error {
 	c.out.closeWrite()
+	return nil
+}
+
+// SetLinger makes Close reset the connection if sec is zero. What was written
+// before still arrives, as it mostly does in a real network.
+func (c *conn) SetLinger(sec int) error {
+	c.abrupt.Store(sec == 0)
 	return nil
 }
 

@@ -24,6 +24,7 @@ type pipe struct {
 	marks          []mark // how much of buf is due when; empty: all of it is due
 	held           bool   // nothing arrives
 	broken         bool   // reset
+	breaks         bool   // reset behind what is buffered
 	reader, writer end
 	eofAt          time.Time // when the end of the stream arrives, once the writer closed
 	arrival        *time.Timer
@@ -80,6 +81,9 @@ func (p *pipe) read(b []byte) (int, error) {
 		}
 		if p.buf.Len() == 0 && p.writer.closed && !p.held {
 			if wait := time.Until(p.eofAt); wait <= 0 {
+				if p.breaks {
+					return 0, syscall.ECONNRESET
+				}
 				return 0, io.EOF
 			}
 			next = p.eofAt
@@ -176,6 +180,15 @@ func (p *pipe) closeWrite() {
 		p.eofAt = time.Now().Add(p.latency)
 		p.writer.stop()
 		p.changed.Broadcast()
+	}
+}
+
+// breakOff lets the reader find a reset instead of the end.
+func (p *pipe) breakOff() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.writer.closed {
+		p.breaks = true
 	}
 }
 

@@ -145,6 +145,20 @@ func TestHalfClose(t *testing.T) {
 	})
 }
 
+// A reset arrives behind what was written before it.
+func TestSetLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, New())
+		near.Write([]byte("last words"))
+		near.(interface{ SetLinger(int) error }).SetLinger(0)
+		near.Close()
+		if got, err := io.ReadAll(far); string(got) != "last words" || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("got %q, %v", got, err)
+		}
+		far.Close()
+	})
+}
+
 func TestCloseEndsBothSides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := pair(t, New())

@@ -102,8 +102,8 @@ func TestH23UnusedRegistrationsOfAll(t *testing.T) {
 	})
 }
 
-// hardening.md H42: "clients that never sent a sealed frame share one small budget".
-func TestH42MailOfUnprovedClients(t *testing.T) {
+// hardening.md H43: "clients that never sent a sealed frame share one small budget".
+func TestH43MailOfUnprovedClients(t *testing.T) {
 	inbox := NewMemoryInbox(Limits{})
 	inSite(t, Config{Inbox: inbox}, func(s *site) {
 		v := s.visitor()

@@ -35,7 +35,7 @@ const (
 	NoteHello NoteOp = 0 // nothing else
 	NoteLimit NoteOp = 1 // of this stream, send data bytes up to Value, counted from its beginning
 	NoteStop  NoteOp = 2 // of this stream, I read no more; what I sent still counts
-	NoteReset NoteOp = 3 // this stream has ended in both directions, as it is
+	NoteReset NoteOp = 3 // my socket broke off behind Value messages of mine; 0: this stream has ended as it is
 )
 
 // AppendBinary implements [encoding.BinaryAppender].

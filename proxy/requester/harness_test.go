@@ -38,7 +38,7 @@ type wish struct {
 func (w *wish) Target() string           { return w.target }
 func (w *wish) Context() context.Context { return w.ctx }
 
-func (w *wish) Accept() (Stream, error) {
+func (w *wish) Accept() (proxy.Stream, error) {
 	defer close(w.answered)
 	if w.ctx.Err() != nil {
 		return nil, errors.New("peer gave up")
@@ -195,7 +195,7 @@ func (w *world) service(addr string, serve func(net.Conn)) {
 func (w *world) echo(addr string) {
 	w.service(addr, func(c net.Conn) {
 		io.Copy(c, c)
-		closeWrite(c)
+		c.(halfCloser).CloseWrite()
 	})
 }
 
@@ -218,6 +218,13 @@ type netStream struct {
 
 func (s netStream) Done() <-chan struct{} { return s.done }
 func (s netStream) Abort()                { s.Close() }
+func (s netStream) Reset() {
+	s.halfCloser.(interface{ SetLinger(int) error }).SetLinger(0)
+	s.Close()
+}
+
+// drainTimeout is that of proxy.Splice.
+const drainTimeout = 30 * time.Second
 
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()

@@ -10,9 +10,6 @@ import (
 	"sync/atomic"
 )
 
-// maxAddrs is how many addresses of a name are considered.
-const maxAddrs = 16
-
 var (
 	errNoAddress = errors.New("requester: name has no address")
 	errHostsFile = errors.New("requester: name was not resolved by DNS")

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// ownAge is how long the addresses of this host are remembered.
-const ownAge = 10 * time.Second
-
 // OwnAddresses gives a function that reports whether an address is one of this
 // host's, for a policy to refuse them (H30). Interfaces are read again after ten
 // seconds. If they cannot be read, every address counts as one.

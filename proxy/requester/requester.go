@@ -13,23 +13,12 @@ import (
 	"nym-socks5/proxy"
 )
 
-// A Stream is the byte stream to whoever asked, as *proxy.Conn is. If it has
-// ReadFrom or WriteTo, they are used.
-type Stream interface {
-	net.Conn
-	CloseWrite() error
-	Done() <-chan struct{} // closed when nothing more can be sent nor will arrive
-	Abort()                // ends it at once, as a failure
-}
-
-var _ Stream = (*proxy.Conn)(nil)
-
 // An Incoming is somebody's wish for a stream, as *proxy.Incoming is. It is
 // answered with one of Accept and Reject, once.
 type Incoming interface {
 	Target() string           // "host:port" as it was sent
 	Context() context.Context // ends when the peer gave up
-	Accept() (Stream, error)
+	Accept() (proxy.Stream, error)
 	Reject(proxy.Reason) // does not wait for the peer
 }
 
@@ -49,7 +38,7 @@ func Streams(p interface {
 // incoming gives a *proxy.Incoming the signature of an Incoming.
 type incoming struct{ *proxy.Incoming }
 
-func (in incoming) Accept() (Stream, error) {
+func (in incoming) Accept() (proxy.Stream, error) {
 	c, err := in.Incoming.Accept()
 	if err != nil {
 		return nil, err // not a nil *proxy.Conn
@@ -114,11 +103,11 @@ func New(cfg Config) *Requester {
 	if cfg.Lookup == nil {
 		cfg.Lookup = Lookup("")
 	}
-	setDefault(&cfg.LookupTimeout, 10*time.Second)
-	setDefault(&cfg.AddrTimeout, 10*time.Second)
-	setDefault(&cfg.DialTimeout, 30*time.Second)
-	setDefault(&cfg.Stagger, 300*time.Millisecond)
-	setDefault(&cfg.MaxStreams, 1024)
+	setDefault(&cfg.LookupTimeout, defaultLookupTimeout)
+	setDefault(&cfg.AddrTimeout, defaultAddrTimeout)
+	setDefault(&cfg.DialTimeout, defaultDialTimeout)
+	setDefault(&cfg.Stagger, defaultStagger)
+	setDefault(&cfg.MaxStreams, defaultMaxStreams)
 	cfg.Log = cfg.Log.With().Str("component", "requester").Logger()
 	return &Requester{
 		cfg:     cfg,
@@ -196,7 +185,7 @@ func (r *Requester) serve(ctx context.Context, in Incoming) {
 		return
 	}
 	r.count.connected.Add(1)
-	splice(ctx, stream, conn)
+	proxy.Splice(ctx, stream, conn, nil)
 }
 
 // own serves a stream itself.

@@ -69,7 +69,7 @@ func TestHalfCloseByTarget(t *testing.T) {
 		got := make(chan string, 1)
 		w.service("93.184.216.34:80", func(c net.Conn) {
 			io.WriteString(c, "banner")
-			closeWrite(c)
+			c.(halfCloser).CloseWrite()
 			all, _ := io.ReadAll(c)
 			got <- string(all)
 		})
@@ -153,7 +153,8 @@ func TestEndedStreamWithAStuckTarget(t *testing.T) {
 	})
 }
 
-// A target that takes no more may still have something to say.
+// A target that takes no more may still have something to say. How it ended is
+// told behind that.
 func TestTargetThatTakesNoMoreIsHeard(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		parts := []string{"an", "swer"}
@@ -171,8 +172,9 @@ func TestTargetThatTakesNoMoreIsHeard(t *testing.T) {
 		in := w.ask("93.184.216.34:80")
 		in.wantAccepted()
 		io.WriteString(in.peer, "question")
-		if got := readAll(t, in.peer); got != "answer" {
-			t.Errorf("got %q", got)
+		got, err := io.ReadAll(in.peer)
+		if string(got) != "answer" || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("got %q, %v, want answer and a reset", got, err)
 		}
 	})
 }
@@ -274,14 +276,14 @@ func TestBrokenStreamResetsTheTarget(t *testing.T) {
 		},
 		write: func(b []byte) (int, error) { return len(b), nil },
 	}}
-	splice(t.Context(), stream, c)
+	proxy.Splice(t.Context(), stream, c, nil)
 	if err := <-got; !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("target got %v, want a reset", err)
 	}
 }
 
 // A target that breaks off must not look complete to the peer.
-func TestBrokenTargetAbortsTheStream(t *testing.T) {
+func TestBrokenTargetResetsTheStream(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		target := &fakeConn{
 			read:  func([]byte) (int, error) { return 0, syscall.ECONNRESET },
@@ -290,9 +292,9 @@ func TestBrokenTargetAbortsTheStream(t *testing.T) {
 		stop := make(chan struct{})
 		stream := &fakeStream{fakeConn: fakeConn{read: func([]byte) (int, error) { <-stop; return 0, io.EOF }}}
 		stream.stop = sync.OnceFunc(func() { close(stop) })
-		splice(t.Context(), stream, target)
-		if !stream.aborted {
-			t.Error("the stream was not aborted")
+		proxy.Splice(t.Context(), stream, target, nil)
+		if !stream.reset || stream.aborted {
+			t.Errorf("reset %v, aborted %v, want it reset", stream.reset, stream.aborted)
 		}
 	})
 }
@@ -301,11 +303,13 @@ type fakeStream struct {
 	fakeConn
 	stop    func()
 	aborted bool
+	reset   bool
 }
 
 func (*fakeStream) CloseWrite() error     { return nil }
 func (*fakeStream) Done() <-chan struct{} { return nil }
 func (s *fakeStream) Abort()              { s.aborted = true }
+func (s *fakeStream) Reset()              { s.reset = true; s.Close() }
 func (s *fakeStream) Close() error {
 	if s.stop != nil {
 		s.stop()

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// maxTarget is the longest target text: a name of 255 bytes, a colon, a port.
-const maxTarget = 255 + 6
-
 var errTarget = errors.New("requester: malformed target")
 
 // A target is what a peer wants to reach.

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -20,10 +18,9 @@ type conn struct {
 	ctx       context.Context
 	front     *front
 	handshake *handshake
-	listener  string                // part of the isolation key
-	holding   bool                  // a token of s.conns
-	relay     atomic.Pointer[relay] // once a stream is open
-	watching  sync.WaitGroup
+	listener  string       // part of the isolation key
+	holding   bool         // a token of s.conns
+	stream    proxy.Stream // nil until it is open
 }
 
 // serve handles one connection and closes it.
@@ -34,14 +31,10 @@ func (s *Server) serve(ctx context.Context, app net.Conn, h *handshake, listener
 	context.AfterFunc(ctx, func() {
 		defer close(closed)
 		app.Close()
-		if r := c.relay.Load(); r != nil {
-			r.Close()
-		}
 	})
 	defer func() {
 		cancel()
 		<-closed
-		c.watching.Wait()
 		s.handshakes.leave(h)
 		if c.holding {
 			<-s.conns
@@ -69,21 +62,21 @@ type owner struct {
 	user, password string
 }
 
-// open opens a stream to a host and port, within the limits. If it cannot, the
-// code says why. The front relays from then on.
-func (c *conn) open(host string, port uint16, who owner) (*relay, code) {
+// open opens the stream to a host and port, within the limits, and says what
+// came of it. The front relays from then on.
+func (c *conn) open(host string, port uint16, who owner) code {
 	to, bad := target(host, port)
 	if bad != codeSucceeded {
-		return nil, bad
+		return bad
 	}
 	select {
 	case c.s.conns <- struct{}{}:
 		c.holding = true
 	default:
-		return nil, codeFailure
+		return codeFailure
 	}
 	if !c.s.handshakes.leave(c.handshake) {
-		return nil, codeFailure // gave way: app is closed
+		return codeFailure // gave way: app is closed
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, c.s.cfg.DialTimeout)
 	defer cancel()
@@ -95,18 +88,13 @@ func (c *conn) open(host string, port uint16, who owner) (*relay, code) {
 	vanished := stop()
 	switch {
 	case err != nil:
-		return nil, codeOf(err)
+		return codeOf(err)
 	case vanished:
 		stream.Abort()
-		return nil, codeFailure
+		return codeFailure
 	}
-	r := newRelay(stream, c.front)
-	c.relay.Store(r)
-	if c.ctx.Err() != nil { // it may have ended just before the Store
-		r.Abort()
-		return nil, codeFailure
-	}
-	return r, codeSucceeded
+	c.stream = stream
+	return codeSucceeded
 }
 
 // reply sends a reply and reports whether bytes may flow. A stream whose reply
@@ -114,17 +102,18 @@ func (c *conn) open(host string, port uint16, who owner) (*relay, code) {
 func (c *conn) reply(b []byte, what code) bool {
 	c.count(what)
 	err := c.front.reply(b, what)
-	r := c.relay.Load()
 	switch {
-	case r == nil || what != codeSucceeded:
+	case c.stream == nil || what != codeSucceeded:
 		return false
 	case err != nil:
-		r.Abort()
+		c.stream.Abort()
 		return false
 	}
-	c.watching.Go(func() { r.watch(c.ctx) })
 	return true
 }
+
+// relay copies both ways until the stream has ended.
+func (c *conn) relay() { proxy.Splice(c.ctx, c.stream, c.front.app, c.front) }
 
 // isolation is the isolation key. Quoting keeps the parts apart.
 func (c *conn) isolation(who owner, to string) string {

@@ -16,14 +16,13 @@
 // # Who owns what
 //
 // A [Server] owns the connections it accepted; each has one goroutine, one
-// more while a stream is being opened, and three more while bytes flow. A connection is
+// more while a stream is being opened, and those of [proxy.Splice] while bytes flow. A connection is
 // first one of at most Config.MaxHandshakes (the oldest gives way when too many
 // come) and, once it has said where it wants to go, one of at most Config.MaxConns.
 // The stream that Dial returned owns idle and linger limits.
 //
-// github.com/armon/go-socks5 reads SOCKS5 requests and copies; its quirks stay in
-// this package: socks5.go has the hooks, front.go the application's side,
-// relay.go the stream's side, each with what it works around.
+// github.com/armon/go-socks5 reads SOCKS5 requests; its quirks stay in this package:
+// socks5.go has the hooks and what they work around, front.go the application's side.
 //
 // The package does not choose requesters, resolve names, serve BIND or UDP, check
 // passwords (user and password only keep streams apart, socks.md §21.6), or log

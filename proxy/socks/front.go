@@ -9,21 +9,7 @@ import (
 	"time"
 )
 
-const (
-	// maxHandshake is how many bytes are read before a stream is asked for:
-	// enough for the longest SOCKS request and for the headers of a browser.
-	maxHandshake = 16 << 10
-	// maxAhead is how much an application may send before its stream is open.
-	maxAhead = 64 << 10
-	// replyTimeout limits how long an application may take to read a reply.
-	replyTimeout = 10 * time.Second
-	// lingerTimeout limits how long a refused application may take to close.
-	lingerTimeout = time.Second
-)
-
-// A front is the application's side of a connection. It wraps a net.Conn without
-// embedding it: what is promoted would bypass Read and Write, and what an
-// interface does not promote (CloseWrite) would be lost.
+// A front is the application's side of a connection.
 //
 //	handshake ──watch──▶ opening ──stop──▶ relaying
 //	Read: from in        nobody reads      Read: what was read ahead, then app
@@ -37,16 +23,10 @@ type front struct {
 	ahead    []byte // read ahead of the stream, not yet taken
 	aheadErr error  // what ended the reading ahead
 	relaying bool   // Read goes to ahead and app
-
-	wroteEnd chan struct{} // closed by the first CloseWrite
 }
 
 func newFront(app net.Conn) *front {
-	return &front{
-		app:      app,
-		in:       bufio.NewReaderSize(io.LimitReader(app, maxHandshake), 1<<10),
-		wroteEnd: make(chan struct{}),
-	}
+	return &front{app: app, in: bufio.NewReaderSize(io.LimitReader(app, maxHandshake), 1<<10)}
 }
 
 // Read implements io.Reader.
@@ -72,12 +52,6 @@ func (f *front) Write(p []byte) (int, error) { return f.app.Write(p) }
 
 // CloseWrite half-closes, where app can do that.
 func (f *front) CloseWrite() error {
-	select {
-	case <-f.wroteEnd:
-		return nil
-	default:
-		close(f.wroteEnd)
-	}
 	if c, ok := f.app.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}
@@ -142,12 +116,4 @@ func (f *front) linger() {
 	}
 	f.app.SetReadDeadline(time.Now().Add(lingerTimeout))
 	io.CopyN(io.Discard, f.app, maxAhead)
-}
-
-// reset closes app so that the application sees a failure, not an end of data.
-func (f *front) reset() {
-	if c, ok := f.app.(interface{ SetLinger(sec int) error }); ok {
-		c.SetLinger(0)
-	}
-	f.app.Close()
 }

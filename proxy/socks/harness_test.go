@@ -32,7 +32,7 @@ type dialed struct {
 	o      proxy.DialOptions
 }
 
-func (m *fakeMix) dial(ctx context.Context, target string, o proxy.DialOptions) (Stream, error) {
+func (m *fakeMix) dial(ctx context.Context, target string, o proxy.DialOptions) (proxy.Stream, error) {
 	m.mu.Lock()
 	m.asked = append(m.asked, dialed{target, o})
 	m.mu.Unlock()
@@ -59,13 +59,13 @@ func (m *fakeMix) isolations() (out []string) {
 
 // fails is a mixnet where every dial fails with a reason.
 func fails(r proxy.Reason) DialFunc {
-	return func(context.Context, string, proxy.DialOptions) (Stream, error) {
+	return func(context.Context, string, proxy.DialOptions) (proxy.Stream, error) {
 		return nil, &proxy.OpenError{Reason: r}
 	}
 }
 
 // hangs is a mixnet that never answers.
-func hangs(ctx context.Context, _ string, _ proxy.DialOptions) (Stream, error) {
+func hangs(ctx context.Context, _ string, _ proxy.DialOptions) (proxy.Stream, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -112,7 +112,7 @@ func newWorld(t *testing.T, cfg Config, then DialFunc) *world {
 
 // to is a mixnet that leads to addr, whatever the target.
 func (w *world) to(addr string) DialFunc {
-	return func(ctx context.Context, _ string, _ proxy.DialOptions) (Stream, error) {
+	return func(ctx context.Context, _ string, _ proxy.DialOptions) (proxy.Stream, error) {
 		c, err := w.net.DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return nil, err
@@ -131,6 +131,10 @@ type netStream struct{ halfCloser }
 
 func (netStream) Done() <-chan struct{} { return nil }
 func (s netStream) Abort()              { s.Close() }
+func (s netStream) Reset() {
+	s.halfCloser.(interface{ SetLinger(int) error }).SetLinger(0)
+	s.Close()
+}
 
 // service runs serve for each connection to addr, and closes it after that.
 func (w *world) service(addr string, serve func(net.Conn)) {
@@ -232,3 +236,6 @@ var (
 )
 
 func pattern(n int) []byte { return bytes.Repeat([]byte("0123456789abcdef"), n/16+1)[:n] }
+
+// drainTimeout is that of proxy.Splice.
+const drainTimeout = 30 * time.Second

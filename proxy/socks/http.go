@@ -40,14 +40,14 @@ func (c *conn) serveHTTP() {
 		c.answerHTTP(codeUnreachable, http.StatusBadRequest, "CONNECT wants host:port.")
 		return
 	}
-	r, code := c.open(host, uint16(port), basicOwner(req.Header.Get("Proxy-Authorization")))
+	code := c.open(host, uint16(port), basicOwner(req.Header.Get("Proxy-Authorization")))
 	if code != codeSucceeded {
 		status, text := code.http()
 		c.answerHTTP(code, status, text)
 		return
 	}
 	if c.reply([]byte("HTTP/1.1 200 Connection established\r\n\r\n"), code) {
-		r.run()
+		c.relay()
 	}
 }
 

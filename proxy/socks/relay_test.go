@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,7 +73,7 @@ func TestDataBeforeTheReply(t *testing.T) {
 	each(t, func(t *testing.T, opening, reply string) {
 		w := newWorld(t, Config{}, nil)
 		echo := w.mix.then
-		w.mix.then = func(ctx context.Context, target string, o proxy.DialOptions) (Stream, error) {
+		w.mix.then = func(ctx context.Context, target string, o proxy.DialOptions) (proxy.Stream, error) {
 			time.Sleep(10 * time.Second)
 			return echo(ctx, target, o)
 		}
@@ -90,7 +91,7 @@ func TestDataAndHalfCloseBeforeTheReply(t *testing.T) {
 	each(t, func(t *testing.T, opening, reply string) {
 		w := newWorld(t, Config{}, nil)
 		echo := w.mix.then
-		w.mix.then = func(ctx context.Context, target string, o proxy.DialOptions) (Stream, error) {
+		w.mix.then = func(ctx context.Context, target string, o proxy.DialOptions) (proxy.Stream, error) {
 			select {
 			case <-ctx.Done():
 				return nil, ctx.Err()
@@ -110,7 +111,7 @@ func TestDataAndHalfCloseBeforeTheReply(t *testing.T) {
 func TestAppVanishesWhileDialing(t *testing.T) {
 	each(t, func(t *testing.T, opening, _ string) {
 		ended := make(chan time.Time, 1)
-		w := newWorld(t, Config{}, func(ctx context.Context, target string, o proxy.DialOptions) (Stream, error) {
+		w := newWorld(t, Config{}, func(ctx context.Context, target string, o proxy.DialOptions) (proxy.Stream, error) {
 			<-ctx.Done()
 			ended <- time.Now()
 			return nil, ctx.Err()
@@ -135,7 +136,7 @@ func TestAppVanishesButTheStreamOpens(t *testing.T) {
 	each(t, func(t *testing.T, opening, _ string) {
 		w := newWorld(t, Config{}, nil)
 		echo := w.mix.then
-		w.mix.then = func(_ context.Context, target string, o proxy.DialOptions) (Stream, error) {
+		w.mix.then = func(_ context.Context, target string, o proxy.DialOptions) (proxy.Stream, error) {
 			time.Sleep(10 * time.Second)
 			return echo(context.Background(), target, o)
 		}
@@ -166,6 +167,7 @@ func (s *fakeStream) Write(b []byte) (int, error) { return s.write(b) }
 func (s *fakeStream) CloseWrite() error           { return nil }
 func (s *fakeStream) Done() <-chan struct{}       { return s.done }
 func (s *fakeStream) Abort()                      { s.aborted.Store(true); s.Close() }
+func (s *fakeStream) Reset()                      { s.Abort() }
 func (s *fakeStream) Close() error {
 	s.once.Do(func() { close(s.closed) })
 	return nil
@@ -188,7 +190,7 @@ func TestFailedWriteLosesNoAnswer(t *testing.T) {
 			parts = parts[1:]
 			return n, nil
 		}
-		w := newWorld(t, Config{}, func(context.Context, string, proxy.DialOptions) (Stream, error) { return s, nil })
+		w := newWorld(t, Config{}, func(context.Context, string, proxy.DialOptions) (proxy.Stream, error) { return s, nil })
 		a := w.app()
 		a.send(opening + "question")
 		a.want(reply + "answer")
@@ -211,7 +213,7 @@ func TestStreamThatIsOverEndsTheConnection(t *testing.T) {
 			parts = parts[1:]
 			return n, nil
 		}
-		w := newWorld(t, Config{}, func(context.Context, string, proxy.DialOptions) (Stream, error) { return s, nil })
+		w := newWorld(t, Config{}, func(context.Context, string, proxy.DialOptions) (proxy.Stream, error) { return s, nil })
 		a := w.app()
 		a.send(opening)
 		a.want(reply)
@@ -234,7 +236,7 @@ func TestStreamThatIsOverAndAStuckApp(t *testing.T) {
 	each(t, func(t *testing.T, opening, reply string) {
 		s := &fakeStream{done: make(chan struct{}), closed: make(chan struct{})}
 		s.read = func(b []byte) (int, error) { return len(b), nil } // more than any buffer
-		w := newWorld(t, Config{}, func(context.Context, string, proxy.DialOptions) (Stream, error) { return s, nil })
+		w := newWorld(t, Config{}, func(context.Context, string, proxy.DialOptions) (proxy.Stream, error) { return s, nil })
 		a := w.app()
 		a.send(opening)
 		a.want(reply)
@@ -274,7 +276,7 @@ func (s *selfCopying) WriteTo(w io.Writer) (int64, error) {
 func TestStreamsCopyThemselves(t *testing.T) {
 	each(t, func(t *testing.T, opening, reply string) {
 		s := &selfCopying{fakeStream: &fakeStream{closed: make(chan struct{})}, got: make(chan []byte, 1)}
-		w := newWorld(t, Config{}, func(context.Context, string, proxy.DialOptions) (Stream, error) { return s, nil })
+		w := newWorld(t, Config{}, func(context.Context, string, proxy.DialOptions) (proxy.Stream, error) { return s, nil })
 		a := w.app()
 		a.send(opening)
 		a.want(reply + "pushed")
@@ -307,6 +309,58 @@ func TestAppSeesTheEndWhileItStillSends(t *testing.T) {
 		}()
 		if got := readAll(t, c); got != string(data) {
 			t.Errorf("%d bytes came back, want %d the same", len(got), len(data))
+		}
+	})
+}
+
+// socks.md §21.4: "An end that the socket caused has its place in the stream":
+// what the target sent before it broke off is delivered, then the application's
+// socket is reset.
+func TestResetByTargetComesBehindItsAnswer(t *testing.T) {
+	each(t, func(t *testing.T, opening, reply string) {
+		parts := []string{"an", "swer"}
+		s := &fakeStream{closed: make(chan struct{}), write: func(b []byte) (int, error) { return len(b), nil }}
+		s.read = func(b []byte) (int, error) {
+			if len(parts) == 0 {
+				return 0, proxy.ErrReset
+			}
+			n := copy(b, parts[0])
+			parts = parts[1:]
+			return n, nil
+		}
+		w := newWorld(t, Config{}, func(context.Context, string, proxy.DialOptions) (proxy.Stream, error) { return s, nil })
+		a := w.app()
+		a.send(opening + "question")
+		a.want(reply + "answer")
+		if _, err := a.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the answer ended with %v, want a reset", err)
+		}
+		<-s.closed
+	})
+}
+
+// The same the other way: what the application sent reaches the target, and then
+// that it broke off.
+func TestResetByAppComesBehindItsData(t *testing.T) {
+	each(t, func(t *testing.T, opening, reply string) {
+		w := newWorld(t, Config{}, nil)
+		got := make(chan string, 1)
+		w.service("192.0.2.8:8", func(c net.Conn) {
+			all, err := io.ReadAll(c)
+			if !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the target read to %v, want a reset", err)
+			}
+			got <- string(all)
+		})
+		w.mix.then = w.to("192.0.2.8:8")
+		a := w.app()
+		a.send(opening)
+		a.want(reply)
+		a.send("last words")
+		a.Conn.(interface{ SetLinger(int) error }).SetLinger(0)
+		a.Close()
+		if s := <-got; s != "last words" {
+			t.Errorf("the target got %q", s)
 		}
 	})
 }

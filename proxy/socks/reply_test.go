@@ -35,7 +35,7 @@ func TestStrictReplies(t *testing.T) {
 		{"limit", fails(proxy.ReasonLimit), 0x01, 503},
 		{"internal", fails(proxy.ReasonInternal), 0x01, 503},
 		// go-socks5 would look for words in this text.
-		{"odd error", func(context.Context, string, proxy.DialOptions) (Stream, error) {
+		{"odd error", func(context.Context, string, proxy.DialOptions) (proxy.Stream, error) {
 			return nil, errors.New("connection refused, network is unreachable")
 		}, 0x01, 503},
 	} {
@@ -189,7 +189,7 @@ func TestStreamsWithOddAddresses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{}, nil)
 		inner := w.mix.then
-		w.mix.then = func(ctx context.Context, target string, o proxy.DialOptions) (Stream, error) {
+		w.mix.then = func(ctx context.Context, target string, o proxy.DialOptions) (proxy.Stream, error) {
 			s, err := inner(ctx, target, o)
 			return oddAddr{s}, err
 		}
@@ -199,12 +199,12 @@ func TestStreamsWithOddAddresses(t *testing.T) {
 	})
 }
 
-type oddAddr struct{ Stream }
+type oddAddr struct{ proxy.Stream }
 
 func (oddAddr) LocalAddr() net.Addr { return nil }
 
 func TestDialerGivesNoTypedNil(t *testing.T) {
-	dial := Dialer(func(context.Context, string, proxy.DialOptions) (*relay, error) { return nil, errNotOpened })
+	dial := Dialer(func(context.Context, string, proxy.DialOptions) (*fakeStream, error) { return nil, errNotOpened })
 	if s, err := dial(t.Context(), "", proxy.DialOptions{}); s != nil || err != errNotOpened {
 		t.Errorf("got %v, %v", s, err)
 	}

@@ -15,27 +15,16 @@ import (
 	"nym-socks5/proxy"
 )
 
-// A Stream is a byte stream through the mixnet, as *proxy.Conn is. If it has
-// ReadFrom or WriteTo, they are used.
-type Stream interface {
-	net.Conn
-	CloseWrite() error
-	Done() <-chan struct{} // closed when nothing more can be sent nor will arrive
-	Abort()                // ends it at once, as a failure
-}
-
-var _ Stream = (*proxy.Conn)(nil)
-
 // A DialFunc opens a stream to target: "host:port", IPv6 in brackets. It fails
 // with a *proxy.OpenError where the outcome is known, and honours ctx, which ends
 // no stream once opened.
-type DialFunc func(ctx context.Context, target string, o proxy.DialOptions) (Stream, error)
+type DialFunc func(ctx context.Context, target string, o proxy.DialOptions) (proxy.Stream, error)
 
 // Dialer makes a DialFunc of a function that returns a concrete stream, such as
-// a closure around (*proxy.Proxy).Dial. On failure the Stream is nil, not a nil
+// a closure around (*proxy.Proxy).Dial. On failure the proxy.Stream is nil, not a nil
 // pointer of type S.
-func Dialer[S Stream](dial func(ctx context.Context, target string, o proxy.DialOptions) (S, error)) DialFunc {
-	return func(ctx context.Context, target string, o proxy.DialOptions) (Stream, error) {
+func Dialer[S proxy.Stream](dial func(ctx context.Context, target string, o proxy.DialOptions) (S, error)) DialFunc {
+	return func(ctx context.Context, target string, o proxy.DialOptions) (proxy.Stream, error) {
 		s, err := dial(ctx, target, o)
 		if err != nil {
 			return nil, err
@@ -106,11 +95,11 @@ func New(cfg Config) *Server {
 	if cfg.Dial == nil {
 		panic("socks: Config.Dial is nil")
 	}
-	setDefault(&cfg.HandshakeTimeout, 15*time.Second)
-	setDefault(&cfg.DialTimeout, 18*time.Second)
-	setDefault(&cfg.MaxConns, 1024)
-	setDefault(&cfg.MaxHandshakes, 512)
-	setDefault(&cfg.MaxHandshakesPerSource, 32)
+	setDefault(&cfg.HandshakeTimeout, defaultHandshakeTimeout)
+	setDefault(&cfg.DialTimeout, defaultDialTimeout)
+	setDefault(&cfg.MaxConns, defaultMaxConns)
+	setDefault(&cfg.MaxHandshakes, defaultMaxHandshakes)
+	setDefault(&cfg.MaxHandshakesPerSource, defaultPerSource)
 	cfg.Log = cfg.Log.With().Str("component", "socks").Logger()
 	cpus := runtime.GOMAXPROCS(0)
 	return &Server{
@@ -122,10 +111,6 @@ func New(cfg Config) *Server {
 		total: admit.NewSlots(cfg.MaxConns + cfg.MaxHandshakes),
 	}
 }
-
-// connsPerCPU is how many connections may come in within a second, for each
-// CPU (H23). No application asks for that many.
-const connsPerCPU = 1000
 
 func setDefault[T time.Duration | int](v *T, d T) {
 	if *v == 0 {

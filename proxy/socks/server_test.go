@@ -295,7 +295,7 @@ func TestOptimisticFailureResetsTheApp(t *testing.T) {
 				return 0, &proxy.OpenError{Reason: proxy.ReasonDenied}
 			}
 			optimistic := make(chan bool, 1)
-			addr := realServer(t, Config{Optimistic: true, Dial: func(_ context.Context, _ string, o proxy.DialOptions) (Stream, error) {
+			addr := realServer(t, Config{Optimistic: true, Dial: func(_ context.Context, _ string, o proxy.DialOptions) (proxy.Stream, error) {
 				optimistic <- o.Optimistic
 				return s, nil
 			}})
@@ -320,7 +320,7 @@ func TestOptimisticFailureResetsTheApp(t *testing.T) {
 func TestAppResetClosesTheStream(t *testing.T) {
 	s := &fakeStream{closed: make(chan struct{}), write: func(b []byte) (int, error) { return len(b), nil }}
 	s.read = func([]byte) (int, error) { <-s.closed; return 0, net.ErrClosed }
-	addr := realServer(t, Config{Dial: func(context.Context, string, proxy.DialOptions) (Stream, error) { return s, nil }})
+	addr := realServer(t, Config{Dial: func(context.Context, string, proxy.DialOptions) (proxy.Stream, error) { return s, nil }})
 	c, err := (&socksclient.Dialer{Proxy: addr}).DialContext(t.Context(), "tcp", "example.org:443")
 	if err != nil {
 		t.Fatal(err)
@@ -413,7 +413,7 @@ func FuzzHandshake(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		network := simnet.New()
 		asked := ""
-		srv := New(Config{Dial: func(_ context.Context, target string, _ proxy.DialOptions) (Stream, error) {
+		srv := New(Config{Dial: func(_ context.Context, target string, _ proxy.DialOptions) (proxy.Stream, error) {
 			asked = target
 			return nil, &proxy.OpenError{Reason: proxy.ReasonDenied}
 		}})

@@ -7,12 +7,6 @@ import (
 	"net/netip"
 )
 
-// Limits of the texts in a SOCKS4 request, which end with a zero byte.
-const (
-	maxUserID = 1024
-	maxName4  = 255
-)
-
 var errTooLong = errors.New("socks: text too long")
 
 // serve4 serves a SOCKS4 or 4a connection.
@@ -45,9 +39,8 @@ func (c *conn) serve4() {
 	if user != "" {
 		who = owner{kind: "socks4", user: user}
 	}
-	r, code := c.open(host, binary.BigEndian.Uint16(head[2:4]), who)
-	if c.reply4(code) {
-		r.run()
+	if c.reply4(c.open(host, binary.BigEndian.Uint16(head[2:4]), who)) {
+		c.relay()
 	}
 }
 

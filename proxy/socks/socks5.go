@@ -33,7 +33,10 @@ const (
 //
 //	reads   a greeting with one method, then the request, byte by byte
 //	writes  choice of method, outcome of the password; then the reply, replaced
-//	Close   only once bytes flow: before that the reply may still be under way
+//	Close   does nothing
+//
+// Copying is left to [proxy.Splice], which knows how streams end: what go-socks5
+// copies from has ended before it begins.
 type v5 struct {
 	*conn
 	greeting []byte // to be read first
@@ -44,9 +47,8 @@ type v5 struct {
 	mute    bool  // no reply is due: the method or the password was refused
 	dialed  bool  // code says what came of it
 	code    code
-	replied bool   // the one reply was written, or could not be
-	stream  *relay // nil until it is open
-	flowing bool   // go-socks5 runs its two copying loops
+	replied bool // the one reply was written, or could not be
+	flowing bool // bytes may flow: go-socks5 is done
 }
 
 // serve5 serves a SOCKS5 connection.
@@ -68,10 +70,7 @@ func (c *conn) serve5() {
 	srv.ServeConn(v)
 	switch {
 	case v.flowing:
-		// After a failure one of its loops may still run.
-		v.stream.close()
-		<-v.stream.wroteEnd
-		<-c.front.wroteEnd
+		v.relay()
 	case v.readErr != nil:
 	case !v.replied && !v.mute:
 		// go-socks5 has no reply for a request that it cannot read.
@@ -168,20 +167,30 @@ func (v *v5) dial(_ context.Context, _, addr string) (net.Conn, error) {
 	if host == "" {
 		host = addr[:colon]
 	}
-	v.stream, v.code = v.open(host, uint16(port), v.who)
+	v.code = v.open(host, uint16(port), v.who)
 	v.dialed = true
-	if v.stream == nil {
-		return nil, errNotOpened // not a nil *relay in a net.Conn
+	if v.code != codeSucceeded {
+		return nil, errNotOpened
 	}
-	return v.stream, nil
+	return ended{}, nil
 }
+
+// ended is the target as go-socks5 sees it: a connection with nothing in it.
+type ended struct{ net.Conn }
+
+func (ended) Read([]byte) (int, error) { return 0, io.EOF }
+func (ended) Close() error             { return nil }
+
+// LocalAddr is what go-socks5 puts into its reply as the bound address; it panics
+// if this is no *net.TCPAddr with an IP.
+func (ended) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero} }
 
 // Read implements net.Conn. During the handshake it gives one byte at a time, so
 // that go-socks5's buffer never holds bytes that belong to the stream.
 func (v *v5) Read(p []byte) (n int, err error) {
 	switch {
-	case v.front.relaying:
-		return v.front.Read(p)
+	case v.flowing:
+		return 0, io.EOF // to go-socks5
 	case len(p) == 0:
 		return 0, nil
 	case len(v.greeting) > 0:
@@ -213,16 +222,8 @@ func (v *v5) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close implements net.Conn.
-func (v *v5) Close() error {
-	if v.flowing {
-		return v.front.app.Close()
-	}
-	return nil
-}
-
-// CloseWrite half-closes the application's side. go-socks5 calls it if it is there.
-func (v *v5) CloseWrite() error { return v.front.CloseWrite() }
+// Close implements net.Conn. The connection is not go-socks5's to close.
+func (v *v5) Close() error { return nil }
 
 // LocalAddr implements net.Conn.
 func (v *v5) LocalAddr() net.Addr { return v.front.app.LocalAddr() }

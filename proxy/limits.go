@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"time"
+
+	"nym-socks5/proxy/protocol"
+)
+
+// Bounds of one stream.
+const (
+	// hardLimit is how many received bytes are held for an application; beyond it
+	// the stream is reset. Peers of ours keep to half of it, the window; what
+	// others send beyond that is what their SURBs and messages underway bring.
+	hardLimit = 2 * protocol.Window
+	// stallMark is how many received bytes make an application count as not
+	// reading: more than a slow one leaves between two reads, an eighth of the window.
+	stallMark = protocol.Window / 8
+	// maxFull is how many full messages wait to be sent before a writer waits: enough
+	// that the pump always has one.
+	maxFull = 4
+	// maxSpan is how many messages there may be from the oldest unacknowledged one
+	// to the newest. A peer drops what is more than 1000 ahead of what it has
+	// (socks.md §21.4).
+	maxSpan = 512
+	// reorderWindow is how far ahead of the next expected number a message may be
+	// (socks.md §10).
+	reorderWindow = 1000
+)
+
+// Bounds of what is kept of streams before their Connect has arrived, and of
+// streams that have not been accepted yet (socks.md §21.3).
+const (
+	earlyMessages = 64
+	earlyBytes    = 512 << 10
+	earlyStreams  = 256
+	earlyTotal    = 16 << 20
+	earlyAge      = 30 * time.Second // a Connect that is overtaken by longer was lost
+
+	openingMessages = earlyMessages / 2 // what leaves before the stream is known to be open:
+	openingBytes    = earlyBytes / 2    // half of what a requester of ours keeps
+)
+
+// Bounds of a Proxy.
+const (
+	acceptQueue   = 128              // streams waiting for Accept; more are refused
+	recentStreams = 1 << 14          // ids of streams that are over
+	recentAge     = 10 * time.Minute // how long they are remembered: longer than any message is sent again
+	knownPeerTags = 1 << 16          // tags of strangers known as ours
+	spentLanes    = 1 << 10          // lanes of small messages that may still be underway
+	maxIdentities = 1024             // sender tags in use at a time, and requesters remembered
+	controlJobs   = 4096             // small messages that wait to be sent; more are dropped
+)
+
+// How streams are shared out among tags, see roomFor.
+const (
+	// keptForFew is the part of all streams, one in eight, that is kept for tags
+	// with fewer than fewStreams: a page opens that many at once.
+	keptForFew = 8
+	fewStreams = 8
+	// longIdle is how long a stream must have been idle to give way although its
+	// tag has only one more than the one that asks: a keep-alive's distance.
+	longIdle = time.Minute
+)
+
+// Times.
+const (
+	housekeeping = time.Second // how often idle streams and old memories are looked for
+
+	// shutdownLimit is how long closes may take to leave when Run ends (socks.md §21.4).
+	shutdownLimit = 3 * time.Second
+	// controlPatience limits the sending of one small message: others wait behind it.
+	controlPatience = 2 * time.Second
+	// optimisticLimit is how long a stream that was dialed without waiting lives
+	// when no answer comes: what a requester may take to connect, and the way.
+	optimisticLimit = 60 * time.Second
+	// reasonWait is how long a close that came first waits for the failure message
+	// that says why (socks.md §21.3).
+	reasonWait = 2 * time.Second
+	// closeAfterFailure is how long the close waits behind a failure message, so
+	// that it does not overtake it (socks.md §21.3).
+	closeAfterFailure = time.Second
+	// kindPatience is how long what only a peer of ours understands waits for the
+	// note that tells it apart: its first Connect may overtake it.
+	kindPatience = time.Second
+	// kindAge is how long it is believed that a requester is not ours, and how long
+	// a tag is known to a requester as one of ours without saying so again.
+	kindAge = time.Hour
+	// noticeEvery is how far apart lines of the log are that say the same.
+	noticeEvery = time.Minute
+	// helloAgain is how often a requester is told, and asked, who is there.
+	helloAgain = 10 * time.Minute
+
+	farewellSend = 3 * time.Second  // for the Messenger to take the last close of a failed stream
+	farewellWait = 10 * time.Second // for its acknowledgement: some round trips
+
+	// drainTimeout is how long a socket may take to accept what it is still owed by
+	// a stream that is over.
+	drainTimeout = 30 * time.Second
+	// maxSentPause is how long is waited between two looks at whether a socket has
+	// sent everything: a reset that late is not noticed.
+	maxSentPause = 100 * time.Millisecond
+)
+
+// How long the halves of a stream outlive each other towards peers that are
+// not ours and tear down both at once (socks.md §21.4).
+const (
+	lingerDialer   = 5 * time.Second  // for our application, after the requester's close
+	lingerResponse = 15 * time.Second // for a response, after the client's close and since its last data
+	lingerLongest  = 60 * time.Second // for a response, after the client's close
+	lingerSilent   = 15 * time.Second // for the peer's close, after ours
+)

@@ -1,0 +1,35 @@
+package socks
+
+import "time"
+
+// Bounds of one connection. Those in [Config] have their defaults here.
+const (
+	// maxHandshake is how many bytes are read before a stream is asked for:
+	// enough for the longest SOCKS request and for the headers of a browser.
+	maxHandshake = 16 << 10
+	// maxAhead is how much an application may send before its stream is open.
+	maxAhead = 64 << 10
+	// The texts in a SOCKS4 request, which end with a zero byte: the longest name
+	// that DNS knows, and far more than any user id.
+	maxUserID = 1024
+	maxName4  = 255
+
+	// replyTimeout limits how long an application may take to read a reply.
+	replyTimeout = 10 * time.Second
+	// lingerTimeout limits how long a refused application may take to close.
+	lingerTimeout = time.Second
+
+	defaultHandshakeTimeout = 15 * time.Second
+	defaultDialTimeout      = 18 * time.Second // socks.md §21.2: some applications wait for 20 s
+)
+
+// Bounds of a Server.
+const (
+	// connsPerCPU is how many connections may come in within a second, for each
+	// CPU (H23). No application asks for that many.
+	connsPerCPU = 1000
+
+	defaultMaxConns      = 1024
+	defaultMaxHandshakes = 512
+	defaultPerSource     = 32 // as many as a browser opens at once
+)
