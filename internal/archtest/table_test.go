@@ -26,6 +26,7 @@ mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment 
 mixnet/wsapi:      mixnet internal/admit
 mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 mixnet/mixnettest: mixnet mixnet/keys
+mixnet/messengertest: mixnet
 mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 proxy/protocol:    mixnet
 proxy:             mixnet proxy/protocol
@@ -98,5 +99,5 @@ var outside = []struct {
 	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/session/sessionserver", "mixnet/wsapi"}},
 	{"go.etcd.io/bbolt", []string{"mixnet/boltstore"}},
 	{"syscall/js", []string{"cmd/nym-wasm"}},
-	{"testing", []string{"mixnet/mixnettest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},
+	{"testing", []string{"mixnet/mixnettest", "mixnet/messengertest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},
 }

@@ -49,8 +49,7 @@ type flight struct {
 	packets int
 	left    int // packets that wait for a reply SURB
 	done    func(error)
-	gone    bool // has left: closing the lane no longer stops it
-	dropped bool
+	dropped bool // it does not leave any more
 	once    bool
 	unwatch func() bool // ends the wait for the end of its life; may be nil
 	send    func()      // makes it leave
@@ -150,6 +149,7 @@ func (e *End) Reply(ctx context.Context, tag mixnet.SenderTag, body []byte, o mi
 	pl.waiting = append(pl.waiting, f)
 	p.mu.Unlock()
 	e.serve(tag)
+	e.despair(pl, f)
 	return nil
 }
 
@@ -212,7 +212,7 @@ func (e *End) book(waited **lane, n int, o mixnet.SendOptions) (*flight, error) 
 // end fails a flight, wherever it is.
 func (e *End) end(f *flight, err error) {
 	e.pair.mu.Lock()
-	f.dropped = !f.gone
+	f.dropped = true
 	e.pair.mu.Unlock()
 	e.finish(f, err)
 }
@@ -233,10 +233,9 @@ func (e *End) depart(f *flight, send func()) {
 	p.mu.Unlock()
 	after(wait, func() {
 		p.mu.Lock()
-		f.gone = !f.dropped
-		gone := f.gone
+		dropped := f.dropped
 		p.mu.Unlock()
-		if gone {
+		if !dropped {
 			send()
 		}
 	})
@@ -247,10 +246,19 @@ func (e *End) depart(f *flight, send func()) {
 func (e *End) fly(f *flight, m mixnet.Message, surbs int) {
 	p := e.pair
 	p.mu.Lock()
+	if f.dropped || e.closed {
+		p.mu.Unlock()
+		return
+	}
+	if p.cut && !f.once {
+		p.mu.Unlock()
+		time.AfterFunc(p.o.Retry, func() { e.fly(f, m, surbs) })
+		return
+	}
 	there := e.far.inOrder(p.journey(f.packets, !f.once))
 	back := p.travel(1)
 	vanish := p.chance(p.o.Vanish)
-	lost := f.once && p.lost(f.packets)
+	lost := f.once && (p.cut || p.lost(f.packets))
 	again := time.Duration(-1)
 	if p.chance(p.o.Duplicate) {
 		again = there + p.travel(1)

@@ -47,6 +47,9 @@ const (
 	Supply  = 200 // that a far end holds while it answers
 )
 
+// surbPatience is how long a reply waits for SURBs.
+const surbPatience = 5 * time.Minute
+
 // A Pair is two joined Messengers.
 type Pair struct {
 	A, B *End
@@ -54,6 +57,15 @@ type Pair struct {
 	o   Options
 	mu  sync.Mutex
 	rnd *rand.Rand
+	cut bool
+}
+
+// Cut loses every packet that leaves from now on, or none any more but those
+// that the options lose.
+func (p *Pair) Cut(cut bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = cut
 }
 
 // NewPair joins two Messengers. Nothing needs to be closed.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/messengertest"
 	. "nym-socks5/mixnet/mixnettest"
 )
 
@@ -194,5 +195,13 @@ func TestVanishedAndHeldBack(t *testing.T) {
 		if err := p.A.Send(t.Context(), p.B.Address(), nil, mixnet.SendOptions{}); !errors.Is(err, mixnet.ErrClosed) {
 			t.Errorf("send: %v", err)
 		}
+	})
+}
+
+// An End is a Messenger.
+func TestMessenger(t *testing.T) {
+	messengertest.Run(t, func(*testing.T) messengertest.World {
+		p := NewPair(Options{Latency: 10 * time.Millisecond, CountSURBs: true})
+		return messengertest.World{A: p.A, B: p.B, Cut: p.Cut, End: p.A.Close, LaneRoom: 200}
 	})
 }

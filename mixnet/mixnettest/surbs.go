@@ -1,6 +1,10 @@
 package mixnettest
 
-import "nym-socks5/mixnet"
+import (
+	"time"
+
+	"nym-socks5/mixnet"
+)
 
 // A grant is what we know of the SURBs we gave away under one of our tags.
 type grant struct {
@@ -14,6 +18,7 @@ type pool struct {
 	surbs   int
 	waiting []*flight
 	asked   bool // for more, and none came yet
+	heard   time.Time
 }
 
 // Pause implements [mixnet.Messenger].
@@ -121,6 +126,7 @@ func (e *End) stockUp(tag mixnet.SenderTag, surbs int) {
 		e.pools[tag] = pl
 	}
 	pl.surbs += surbs
+	pl.heard = time.Now()
 	pl.asked = pl.asked && surbs == 0
 	p.mu.Unlock()
 	e.serve(tag)
@@ -156,6 +162,21 @@ func (e *End) serve(tag mixnet.SenderTag) {
 	e.spend(tag, spent, short)
 	for _, f := range ready {
 		e.depart(f, f.send)
+	}
+}
+
+// despair fails a reply that waits for SURBs when none has come for long.
+func (e *End) despair(pl *pool, f *flight) {
+	p := e.pair
+	p.mu.Lock()
+	wait, still := surbPatience-time.Since(pl.heard), f.left > 0 && !f.dropped
+	p.mu.Unlock()
+	switch {
+	case !still:
+	case wait > 0:
+		time.AfterFunc(wait, func() { e.despair(pl, f) })
+	default:
+		e.end(f, mixnet.ErrNoSURBs)
 	}
 }
 
