@@ -1,6 +1,10 @@
 package client
 
-import "time"
+import (
+	"time"
+
+	"nym-socks5/mixnet/sphinx"
+)
 
 // Time-outs and bounds of a client, each with its reason. Times that an outsider
 // could count on are drawn between a half and one and a half of what is said
@@ -90,9 +94,9 @@ const (
 	decayEvery       = 10 * time.Second       // in which a tenth of what is believed to be there is given up
 
 	// madeAhead is how many SURBs are made before anybody wants them: what the first
-	// message under a tag carries. makeAheadAfter is how long after the last were
+	// message under a tag carries, in whole groups. makeAheadAfter is how long after the last were
 	// taken new ones are made: what they were taken for comes first.
-	madeAhead      = startSURBs
+	madeAhead      = (startSURBs + sphinx.BatchSize - 1) / sphinx.BatchSize * sphinx.BatchSize
 	makeAheadAfter = 100 * time.Millisecond
 )
 
