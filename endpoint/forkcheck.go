@@ -81,7 +81,7 @@ func (h *Heads) current(ctx context.Context) directory.Head {
 // its directory shows it, and holds that against what ours shows us (H24). dial
 // opens a stream there; nothing connects it with streams of other origin. It
 // returns when ctx ends, and at a fork, which also ends the [Network].
-func checkFork(ctx context.Context, dial func(ctx context.Context, target string) (net.Conn, error), compare func(directory.Head) error, log zerolog.Logger) {
+func checkFork(ctx context.Context, dial func(ctx context.Context, target string) (net.Conn, error), compare func(context.Context, directory.Head) error, log zerolog.Logger) {
 	for mean := compareFirst; ; mean = compareEvery {
 		t := time.NewTimer(mean/2 + rand.N(mean))
 		select {
@@ -92,7 +92,7 @@ func checkFork(ctx context.Context, dial func(ctx context.Context, target string
 		}
 		head, err := readHead(ctx, dial)
 		if err == nil {
-			err = compare(head)
+			err = compare(ctx, head)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -100,6 +100,8 @@ func checkFork(ctx context.Context, dial func(ctx context.Context, target string
 		case errors.Is(err, directory.ErrFork):
 			log.Error().Msg("the directory shows the requester another network than us")
 			return
+		case errors.Is(err, directory.ErrContinuity):
+			log.Warn().Err(err).Msg("the directory does not show whether the requester is shown what we are")
 		case err != nil:
 			log.Debug().Msg("no head to compare: the requester states none")
 		default:

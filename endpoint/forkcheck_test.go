@@ -67,7 +67,7 @@ func TestH24HeadsAreComparedThroughTheMixnet(t *testing.T) {
 							return nil, err
 						}
 						return s, nil
-					}, func(h directory.Head) error {
+					}, func(_ context.Context, h directory.Head) error {
 						compared = append(compared, h)
 						if h != ours {
 							return directory.ErrFork

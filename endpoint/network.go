@@ -113,12 +113,13 @@ func (n *Network) signed() bool { return n.dir != nil && !n.key.IsZero() }
 
 // Compare holds a head that somebody else states against what was shown to us.
 // It fails with [directory.ErrFork] if the two contradict each other; then Run
-// ends too.
-func (n *Network) Compare(h directory.Head) error {
+// ends too. With [directory.ErrContinuity] it is too old to be held against
+// anything.
+func (n *Network) Compare(ctx context.Context, h directory.Head) error {
 	if !n.signed() {
 		return nil
 	}
-	return n.dir.Compare(h)
+	return n.dir.Compare(ctx, h)
 }
 
 // The record of the newest document that was seen.

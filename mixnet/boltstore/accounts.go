@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/gateway"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session/sessionserver"
@@ -302,7 +303,7 @@ func (g *Gateway) Forget(_ context.Context, client keys.Identity) error {
 // failed says what was tried. The errors that callers ask for stay as they are.
 func failed(what string, err error) error {
 	switch err {
-	case nil, sessionserver.ErrUnknownClient, gateway.ErrFull, sessionserver.ErrCurrentKey, sessionserver.ErrTooManyClients:
+	case nil, sessionserver.ErrUnknownClient, gateway.ErrFull, sessionserver.ErrCurrentKey, sessionserver.ErrTooManyClients, dirserver.ErrMoved:
 		return err
 	}
 	return fmt.Errorf("boltstore: %s: %w", what, explain(err))

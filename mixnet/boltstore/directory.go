@@ -19,12 +19,17 @@ var (
 	recordsBucket = []byte("records") // identity (32): record
 	headBucket    = []byte("head")    // headKey: head in the form of nodes.md §4.11
 	headKey       = []byte("last")
+	historyBucket = []byte("history") // number (8, BE): entry
 )
 
 var directorySchema = schema{
 	program: "directory",
-	version: 1,
-	buckets: []string{string(recordsBucket), string(headBucket)},
+	version: 2,
+	buckets: []string{string(recordsBucket), string(headBucket), string(historyBucket)},
+	upgrade: func(tx *bolt.Tx) error { // version 1 had no history
+		_, err := tx.CreateBucketIfNotExists(historyBucket)
+		return err
+	},
 }
 
 // A Directory keeps the records of a directory and the head of its last
@@ -75,14 +80,8 @@ func (d *Directory) PutRecord(_ context.Context, r dirserver.Record) error {
 // Head implements [dirserver.Store].
 func (d *Directory) Head(context.Context) (h directory.Head, err error) {
 	err = d.file.db.View(func(tx *bolt.Tx) error {
-		b := tx.Bucket(headBucket).Get(headKey)
-		if b == nil {
-			return nil
-		}
-		if err := json.Unmarshal(b, &h); err != nil {
-			return fmt.Errorf("%w: %v", ErrDamaged, err)
-		}
-		return nil
+		h, err = headOf(tx)
+		return err
 	})
 	if err != nil {
 		return directory.Head{}, failed("read the head", err)
@@ -90,14 +89,115 @@ func (d *Directory) Head(context.Context) (h directory.Head, err error) {
 	return h, nil
 }
 
+func headOf(tx *bolt.Tx) (h directory.Head, err error) {
+	b := tx.Bucket(headBucket).Get(headKey)
+	if b == nil {
+		return directory.Head{}, nil
+	}
+	if err := json.Unmarshal(b, &h); err != nil {
+		return directory.Head{}, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	return h, nil
+}
+
+// dropAtOnce bounds how many old entries go with one new one.
+const dropAtOnce = 16
+
 // PutHead implements [dirserver.Store].
-func (d *Directory) PutHead(_ context.Context, h directory.Head) error {
+func (d *Directory) PutHead(_ context.Context, before, h directory.Head, e dirserver.Entry) error {
 	b, err := json.Marshal(h)
 	if err != nil {
 		return failed("store the head", err)
 	}
-	err = d.file.commits.do(func(tx *bolt.Tx) error { return tx.Bucket(headBucket).Put(headKey, b) })
+	err = d.file.commits.do(func(tx *bolt.Tx) error {
+		last, err := headOf(tx)
+		if err != nil {
+			return err
+		}
+		if !before.Same(last) {
+			return dirserver.ErrMoved
+		}
+		history := tx.Bucket(historyBucket)
+		if err := dropOld(history, e.Issued); err != nil {
+			return err
+		}
+		if err := history.Put(binary.BigEndian.AppendUint64(nil, e.Sequence), appendLink(nil, e)); err != nil {
+			return err
+		}
+		return tx.Bucket(headBucket).Put(headKey, b)
+	})
 	return failed("store the head", err)
+}
+
+// dropOld drops entries that need not be kept any more.
+func dropOld(history *bolt.Bucket, now time.Time) error {
+	c := history.Cursor()
+	k, v := c.First()
+	for range dropAtOnce {
+		if k == nil {
+			return nil
+		}
+		e, err := parseLink(k, v)
+		if err != nil {
+			return err
+		}
+		if now.Sub(e.Issued) <= directory.KeepHistory {
+			return nil
+		}
+		if err := history.Delete(k); err != nil {
+			return err
+		}
+		k, v = c.Seek(k)
+	}
+	return nil
+}
+
+// History implements [dirserver.Store].
+func (d *Directory) History(_ context.Context, from uint64, n int) (all []dirserver.Entry, err error) {
+	err = d.file.db.View(func(tx *bolt.Tx) error {
+		c := tx.Bucket(historyBucket).Cursor()
+		for k, v := c.Seek(binary.BigEndian.AppendUint64(nil, from)); k != nil && len(all) < n; k, v = c.Next() {
+			e, err := parseLink(k, v)
+			if err != nil {
+				return err
+			}
+			all = append(all, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, failed("read the history", err)
+	}
+	return all, nil
+}
+
+// An entry is stored under its number as
+//
+//	+-----------------------------+------------------------+--------------------+------------+
+//	| valid after (8, BE, Unix ns)| issued (8, BE, Unix ns)| document hash (32) | chain (32) |
+//	+-----------------------------+------------------------+--------------------+------------+
+const linkSize = 8 + 8 + 32 + 32
+
+func appendLink(b []byte, e dirserver.Entry) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(e.ValidAfter.UnixNano()))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Issued.UnixNano()))
+	return append(append(b, e.Topology[:]...), e.Chain[:]...)
+}
+
+// parseLink parses exactly one entry. It keeps neither k nor b.
+func parseLink(k, b []byte) (dirserver.Entry, error) {
+	if len(k) != 8 || len(b) != linkSize {
+		return dirserver.Entry{}, fmt.Errorf("%w: entry of %d bytes under a key of %d", ErrDamaged, len(b), len(k))
+	}
+	return dirserver.Entry{
+		Sequence: binary.BigEndian.Uint64(k),
+		Link: directory.Link{
+			ValidAfter: time.Unix(0, int64(binary.BigEndian.Uint64(b))).UTC(),
+			Topology:   directory.Hash(b[16:48]),
+		},
+		Issued: time.Unix(0, int64(binary.BigEndian.Uint64(b[8:]))).UTC(),
+		Chain:  directory.Hash(b[48:]),
+	}, nil
 }
 
 // A record is stored under its identity as

@@ -2,11 +2,13 @@ package boltstore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/mr-tron/base58"
 	bolt "go.etcd.io/bbolt"
 
 	"nym-socks5/mixnet/directory"
@@ -40,6 +42,10 @@ func TestDirectoryStoreIsDamaged(t *testing.T) {
 	if h, err := d.Head(t.Context()); !errors.Is(err, ErrDamaged) || !h.IsZero() {
 		t.Errorf("head: %v, %v; want ErrDamaged", h, err)
 	}
+	put(historyBucket, make([]byte, 8), make([]byte, linkSize-1))
+	if all, err := d.History(t.Context(), 0, 1); !errors.Is(err, ErrDamaged) || all != nil {
+		t.Errorf("history: %v, %v; want ErrDamaged", all, err)
+	}
 	put(recordsBucket, make([]byte, keys.Size), make([]byte, listingSize-1))
 	if all, err := d.Records(t.Context()); !errors.Is(err, ErrDamaged) || all != nil {
 		t.Errorf("records: %v, %v; want ErrDamaged", all, err)
@@ -57,7 +63,7 @@ func TestDirectoryStoreIsClosed(t *testing.T) {
 	if err := d.PutRecord(t.Context(), dirserver.Record{Expires: time.Unix(1, 0)}); err == nil {
 		t.Error("a closed file took a record")
 	}
-	if err := d.PutHead(t.Context(), directory.Head{Sequence: 1}); err == nil {
+	if err := d.PutHead(t.Context(), directory.Head{}, directory.Head{Sequence: 1}, dirserver.Entry{Sequence: 1, Issued: time.Unix(1, 0)}); err == nil {
 		t.Error("a closed file took a head")
 	}
 	if _, err := d.Records(t.Context()); err == nil {
@@ -75,4 +81,43 @@ func FuzzParseListing(f *testing.F) {
 			t.Errorf("%x parses as %+v, but does not encode so", in, r)
 		}
 	})
+}
+
+func FuzzParseLink(f *testing.F) {
+	f.Add(make([]byte, 8), make([]byte, linkSize))
+	f.Add(make([]byte, 7), make([]byte, linkSize+1))
+	f.Fuzz(func(t *testing.T, key, in []byte) {
+		e, err := parseLink(key, in)
+		if err == nil && (!bytes.Equal(appendLink(nil, e), in) || e.Sequence != binary.BigEndian.Uint64(key)) {
+			t.Errorf("%x parses as %+v, but does not encode so", in, e)
+		}
+	})
+}
+
+// A file of the version before has no history, and gets one.
+func TestDirectoryStoreOfVersion1(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "directory.db")
+	old := directorySchema
+	old.version, old.buckets, old.upgrade = 1, old.buckets[:2], nil
+	f, err := open(path, old, openBolt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, f.db.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket(headBucket).Put(headKey, []byte(`{"network":"n","sequence":7,"topology_sha256":"`+directory.Hash{7}.String()+`","signature":"`+base58.Encode(make([]byte, 64))+`"}`))
+	}))
+	must(t, f.close())
+	d, err := OpenDirectory(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	h, err := d.Head(t.Context())
+	if err != nil || h.Sequence != 7 || h.Topology != (directory.Hash{7}) {
+		t.Fatalf("head %+v, %v", h, err)
+	}
+	next := directory.Head{Network: "n", Sequence: 8, Topology: directory.Hash{8}}
+	if err := d.PutHead(t.Context(), h, next, dirserver.Entry{Sequence: 8, Issued: time.Unix(1, 0)}); err != nil {
+		t.Error(err)
+	}
 }

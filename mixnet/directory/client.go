@@ -59,6 +59,7 @@ type Client struct {
 	ready   chan struct{} // closed when there is a first snapshot
 	stopped chan struct{} // closed when Run has ended
 	forks   chan struct{} // room for one: a fork was found by comparing heads
+	proving chan struct{} // holds a token while links are asked for
 
 	mu    sync.Mutex
 	chain *chain
@@ -87,7 +88,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	cfg.Log = cfg.Log.With().Str("component", "directory-client").Logger()
 	return &Client{
 		cfg: cfg, servers: servers, rng: newRand(), chain: newChain(cfg.Seen),
-		ready: make(chan struct{}), stopped: make(chan struct{}), forks: make(chan struct{}, 1),
+		ready: make(chan struct{}), stopped: make(chan struct{}), forks: make(chan struct{}, 1), proving: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -148,19 +149,29 @@ func (c *Client) Head() Head {
 	if c.chain.newest == 0 {
 		return Head{}
 	}
-	return Head{Network: c.cfg.Network, Sequence: c.chain.newest, Topology: c.chain.known[c.chain.newest]}
+	e := c.chain.known[c.chain.newest]
+	return Head{Network: c.cfg.Network, Sequence: c.chain.newest, Topology: e.topology, Chain: e.chain}
 }
 
-// Compare holds a head that somebody else states against what we saw. It fails
-// with [ErrFork] if the directory showed us something else, and then Run ends
-// too; with [ErrSignature] if the head is not the directory's.
-func (c *Client) Compare(h Head) error {
+// Compare holds a head that somebody else states against what we saw. Where it
+// names a document that is not remembered, the directory is asked for the links
+// to those that are. Compare fails with [ErrFork] if the directory showed us
+// something else, and then Run ends too; with [ErrSignature] if the head is not
+// the directory's; with [ErrContinuity] if it is older than what the directory
+// shows. A head that is news to us is remembered, until its document comes.
+func (c *Client) Compare(ctx context.Context, h Head) error {
 	if c.cfg.Key.IsZero() {
 		return nil
 	}
+	if !h.Verify(c.cfg.Key) {
+		return ErrSignature
+	}
 	c.mu.Lock()
-	err := c.chain.compare(h, c.cfg.Key)
+	ask, err := c.chain.compare(h, time.Now())
 	c.mu.Unlock()
+	if ask {
+		err = c.prove(ctx, h)
+	}
 	if errors.Is(err, ErrFork) {
 		select {
 		case c.forks <- struct{}{}:
@@ -168,6 +179,101 @@ func (c *Client) Compare(h Head) error {
 		}
 	}
 	return err
+}
+
+// prove asks for the links between a head that is not remembered and a document
+// that is. Only one is asked for at a time.
+func (c *Client) prove(ctx context.Context, h Head) error {
+	select {
+	case c.proving <- struct{}{}:
+		defer func() { <-c.proving }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	servers := Servers{bases: c.servers.bases, fetch: c.servers.fetch}
+	return servers.each(ctx, func(base string) error {
+		c.mu.Lock()
+		to, ok := c.chain.above(h.Sequence)
+		c.mu.Unlock()
+		if !ok || to-h.Sequence > maxPages*MaxLinks {
+			return fmt.Errorf("%w: document %d is too far from those that are remembered", ErrContinuity, h.Sequence)
+		}
+		p := &proof{head: h, to: to}
+		for from := h.Sequence; ; from = p.at + 1 {
+			piece, err := c.history(ctx, &servers, base, from)
+			switch {
+			case errors.Is(err, errNotFound), err == nil && from == h.Sequence && piece.From != from:
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				return c.chain.unproved(h, time.Now())
+			case err != nil:
+				return err
+			}
+			done, err := p.fold(piece)
+			if err != nil {
+				return err
+			}
+			if done {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				return c.chain.prove(p)
+			}
+		}
+	})
+}
+
+// history asks a directory for a piece of its history.
+func (c *Client) history(ctx context.Context, s *Servers, base string, from uint64) (*History, error) {
+	a, err := s.get(ctx, base, PathHistory(from), Hash{})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.verify(c.cfg.Key); err != nil {
+		return nil, err
+	}
+	h := new(History)
+	if err := decode(a.body, h); err != nil {
+		return nil, err
+	}
+	if c.cfg.Network != "" && h.Network != c.cfg.Network {
+		return nil, fmt.Errorf("%w: history of another network", ErrMalformed)
+	}
+	return h, nil
+}
+
+// connect has a directory show what lies between the documents that we know and
+// document n.
+func (c *Client) connect(ctx context.Context, base string, n uint64) error {
+	c.mu.Lock()
+	from, ok := c.chain.lacks(n)
+	c.mu.Unlock()
+	restart := ok && n-from > maxPages*MaxLinks
+	if restart {
+		from = n
+	}
+	for page := 0; ok; page++ {
+		if page > maxPages {
+			return fmt.Errorf("%w: the history up to document %d has no end", ErrContinuity, n)
+		}
+		h, err := c.history(ctx, c.servers, base, from)
+		if errors.Is(err, errNotFound) {
+			return fmt.Errorf("%w: it shows no history", ErrContinuity)
+		}
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		if restart && h.From == n {
+			c.chain.restart(h)
+		}
+		from, err = c.chain.extend(h, from, n, time.Now())
+		c.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		ok = from != 0
+	}
+	return nil
 }
 
 // SignedHead asks the directories for the head that they state, and gives it if
@@ -187,14 +293,14 @@ func (c *Client) SignedHead(ctx context.Context) (h Head, err error) {
 		if err := json.Unmarshal(a.body, &h); err != nil {
 			return err
 		}
-		return c.Compare(h)
+		return c.Compare(ctx, h)
 	})
 	if err != nil {
 		return Head{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.chain.known[h.Sequence] != h.Topology {
+	if c.chain.known[h.Sequence].topology != h.Topology {
 		return Head{}, errors.New("directory: the head is newer than what was seen")
 	}
 	return h, nil
@@ -312,6 +418,9 @@ func (c *Client) fetchTopology(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
+		if err := c.connect(ctx, url, p.seal.Sequence); err != nil {
+			return err
+		}
 		return c.take(p, path == PathTopology)
 	})
 }
@@ -349,11 +458,21 @@ func (c *Client) open(a *answer, before *snapshot) (*snapshot, error) {
 
 func (c *Client) take(p *snapshot, inForce bool) error {
 	c.mu.Lock()
-	err := c.chain.check(&p.seal, p.hash, inForce, time.Now())
+	now, before := time.Now(), c.chain.accepted
+	err := c.chain.check(&p.seal, p.hash, inForce, now)
+	if err == nil {
+		err = c.chain.follow(p.seal.Sequence, now)
+	}
 	if err == nil {
 		c.chain.take(p, inForce)
 	}
+	lost := c.chain.lost
+	c.chain.lost = 0
 	c.mu.Unlock()
+	if lost != 0 && before != 0 {
+		c.cfg.Log.Warn().Uint64("before", lost).Uint64("seen", before).
+			Msg("continuity not shown: the directory no longer shows what came between what was seen before and now")
+	}
 	if err == nil && inForce {
 		c.show()
 	}

@@ -13,6 +13,7 @@ const (
 	PathTopology    = "/v1/topology"
 	PathNext        = "/v1/topology/next" // the topology that comes into force next
 	PathHead        = "/v1/head"
+	PathHeads       = "/v1/heads" // a piece of the history: PathHistory
 	PathAnnounce    = "/v1/announce"
 	PathRotation    = "/v1/epoch/key-rotation-info"
 	PathRefresh     = "/v1/nym-nodes/refresh-described"

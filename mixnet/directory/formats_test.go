@@ -1,12 +1,14 @@
 package directory
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -434,5 +436,62 @@ func TestFilesRefused(t *testing.T) {
 	v, err := ParseFile([]byte("{" + set + `,"node_details":{"1":{"node_id":2},"x":{},"3":7}}`))
 	if err != nil || len(v.Nodes) != 0 || v.Rotation != noRotation {
 		t.Errorf("nodes that make no sense: %+v, %v", v, err)
+	}
+}
+
+// nodes.md §4.11: the lines under a link, and what is no piece of a history.
+func TestHistoryForms(t *testing.T) {
+	link := Link{noon, Hash{9}}
+	want := sha256.Sum256([]byte("nym-socks5 chain v1\n0100000000000000000000000000000000000000000000000000000000000000\n412\n2026-05-15T12:00:00Z\n" +
+		"0900000000000000000000000000000000000000000000000000000000000000\n"))
+	if got := Chain(Hash{1}, 412, link); got != want {
+		t.Errorf("chain %v, want %x", got, want)
+	}
+	good := `{"network":"test","oldest":2,"newest":4,"from":3,"before":"` + Hash{1}.String() + `","links":["2026-05-15T12:00:00Z ` + Hash{9}.String() + `"]}`
+	var h History
+	if err := json.Unmarshal([]byte(good), &h); err != nil || h.From != 3 || h.Before != (Hash{1}) || !slices.Equal(h.Links, []Link{link}) {
+		t.Errorf("read %+v, %v", h, err)
+	}
+	if b, err := json.Marshal(h); err != nil || string(b) != good {
+		t.Errorf("written as %s, %v", b, err)
+	}
+	for name, bad := range map[string]string{
+		"from before the oldest": strings.Replace(good, `"from":3`, `"from":1`, 1),
+		"beyond the newest":      strings.Replace(good, `"from":3`, `"from":5`, 1),
+		"far beyond the newest":  strings.Replace(good, `"from":3`, `"from":6`, 1),
+		"no oldest":              strings.Replace(good, `"oldest":2`, `"oldest":0`, 1),
+		"no newest":              strings.Replace(good, `"newest":4`, `"newest":1`, 1),
+		"no hash":                strings.Replace(good, "Z 09", "Z 9", 1),
+		"no time":                strings.Replace(good, "2026", "26", 1),
+		"another time":           strings.Replace(good, "12:00:00Z", "12:00:00.0Z", 1),
+		"no space":               strings.Replace(good, "Z 09", "Z09", 1),
+	} {
+		if err := json.Unmarshal([]byte(bad), &h); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A head states the history it is the end of, and is read without it too.
+func TestH24HeadCoversTheHistory(t *testing.T) {
+	k := keys.NewIdentityKey()
+	h := Head{Network: "test", Sequence: 412, Topology: Hash{5}, Chain: Hash{6}}
+	h.Sign(k)
+	b, err := json.Marshal(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Head
+	if err := json.Unmarshal(b, &back); err != nil || back != h || !back.Verify(k.Public()) {
+		t.Errorf("%s reads as %+v, %v", b, back, err)
+	}
+	back.Chain[31]++
+	if back.Verify(k.Public()) {
+		t.Error("the history can be changed")
+	}
+	back = h
+	back.Chain = Hash{}
+	if !back.Verify(k.Public()) {
+		t.Error("programs that know nothing of histories cannot read it")
 	}
 }

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"nym-socks5/mixnet/keys"
@@ -134,6 +135,29 @@ func FuzzHead(f *testing.F) {
 			t.Fatal(err)
 		}
 		if err := json.Unmarshal(out, &again); err != nil || again != h && h.Network == again.Network {
+			t.Fatalf("%q is written as %q: %v", b, out, err)
+		}
+	})
+}
+
+func FuzzHistory(f *testing.F) {
+	h := History{Network: "test", Oldest: 1, Newest: 3, From: 2, Before: Hash{1}, Links: []Link{{noon, Hash{2}}}}
+	b, err := json.Marshal(h)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`{"oldest":1,"newest":1,"from":2,"before":"` + Hash{}.String() + `","links":[]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var h, again History
+		if json.Unmarshal(b, &h) != nil {
+			return
+		}
+		out, err := json.Marshal(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(out, &again); err != nil || !reflect.DeepEqual(h, again) && h.Network == again.Network {
 			t.Fatalf("%q is written as %q: %v", b, out, err)
 		}
 	})

@@ -28,9 +28,21 @@ const (
 	// maxValidity keeps the date arithmetic of Nym's clients from overflowing
 	// (nodes.md §4.4: "avoid gigantic validity_epochs").
 	maxValidity = 1_000_000
+	// MaxLinks bounds the links of one answer: 450 kB.
+	MaxLinks = 4096
+	// maxPages bounds what is read of a history at once: three months of
+	// snapshots that come once a minute, 14 MB.
+	maxPages = 32
 	// maxKnown bounds the sequence numbers whose documents are remembered: three
-	// days of snapshots that come once a minute.
+	// days of snapshots that come once a minute. The directory shows what is older.
 	maxKnown = 4096
+	// maxClaims bounds the heads of others that are newer than what we know:
+	// there is one a minute at most, and each waits for a minute or two.
+	maxClaims = 16
+	// maxHidden is how many times in a row documents may have come into force
+	// between ours although we asked all the time. A directory that starts anew
+	// does it once.
+	maxHidden = 32
 )
 
 // Times.
@@ -41,6 +53,11 @@ const (
 	// clockSkew is how far our clock may be from the directory's: what a machine
 	// without a time server drifts in weeks.
 	clockSkew = 5 * time.Minute
+	// KeepHistory is how long a directory shows every document that it issued,
+	// at least: a month, and a day for clocks and leap days.
+	KeepHistory = 31 * 24 * time.Hour
+	// demandHistory is for how long clients rely on it.
+	demandHistory = 30 * 24 * time.Hour
 	// requestTimeout bounds one request with its answer: 16 MB over a slow line
 	// take as long.
 	requestTimeout = 30 * time.Second

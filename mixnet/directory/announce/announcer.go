@@ -43,7 +43,7 @@ type Config struct {
 	Save     func(sequence uint64) error
 	// Compare, if set, is told the head that the directory states with each
 	// lease: [Client.Compare].
-	Compare func(directory.Head) error
+	Compare func(context.Context, directory.Head) error
 	// Fetch makes the requests. Required.
 	Fetch directory.Fetch
 	// Log receives the announcer's log. The zero Logger drops everything.
@@ -144,7 +144,7 @@ func (a *Announcer) Run(ctx context.Context) error {
 					a.cfg.Log.Info().Msg("lease held again")
 				}
 				failed = 0
-				a.hold(l, time.Now())
+				a.hold(ctx, l, time.Now())
 				renew = now.Add(jitter(l.Length * 2 / 5)) // at most half of it
 			}
 		}
@@ -233,9 +233,9 @@ func (a *Announcer) announce(ctx context.Context) (directory.Lease, error) {
 }
 
 // hold takes a lease.
-func (a *Announcer) hold(l directory.Lease, now time.Time) {
+func (a *Announcer) hold(ctx context.Context, l directory.Lease, now time.Time) {
 	if a.cfg.Compare != nil && !l.Head.IsZero() {
-		if err := a.cfg.Compare(l.Head); err != nil {
+		if err := a.cfg.Compare(ctx, l.Head); err != nil {
 			a.cfg.Log.Error().Err(err).Msg("head not believed")
 		}
 	}

@@ -31,6 +31,9 @@ const (
 	// probeTimeout bounds how long one node is waited for: a connection and a
 	// handshake between continents take a second.
 	probeTimeout = 5 * time.Second
+	// standbyPeriods is for how many periods another directory must have published
+	// nothing before its place is taken: one may be late, two are not.
+	standbyPeriods = 3
 	// storeRetry is how long the loop waits after the store failed.
 	storeRetry = time.Second
 	// maxPrefixes bounds the prefixes a limiter remembers: 6 MB.

@@ -3,6 +3,7 @@ package dirserver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -107,7 +108,11 @@ func (s *Server) Run(ctx context.Context) error {
 			o.answer <- s.take(ctx, reg, p, o)
 		case <-timer.C:
 		}
-		if err := s.publish(ctx, reg, p); err != nil && ctx.Err() == nil {
+		err := s.publish(ctx, reg, p)
+		if errors.Is(err, ErrMoved) {
+			err = s.standBy(ctx, p)
+		}
+		if err != nil && ctx.Err() == nil {
 			s.cfg.Log.Error().Err(err).Msg("nothing published")
 		}
 	}
@@ -115,6 +120,9 @@ func (s *Server) Run(ctx context.Context) error {
 
 // take decides about one offer and stores what was accepted.
 func (s *Server) take(ctx context.Context, reg *registry, p *publisher, o offer) verdict {
+	if !p.standby.IsZero() {
+		return verdict{err: &directory.Refusal{Code: directory.CodeBusy, Message: "another directory publishes this network now"}}
+	}
 	rec, needsProbe, err := reg.judge(o.said, o.signed, time.Now())
 	switch {
 	case err != nil:
@@ -133,12 +141,16 @@ func (s *Server) take(ctx context.Context, reg *registry, p *publisher, o offer)
 // publish does what is due: brings a snapshot into force, issues the next.
 func (s *Server) publish(ctx context.Context, reg *registry, p *publisher) error {
 	now := time.Now()
+	if !p.standby.IsZero() {
+		if over, err := s.takeOver(ctx, reg, p, now); !over {
+			return err
+		}
+	}
 	p.advance(now)
 	defer func() {
 		if p.current != nil {
-			if s.published.Swap(&published{p.current, p.next}) == nil {
-				close(s.ready)
-			}
+			s.published.Store(&published{p.current, p.next})
+			s.once.Do(func() { close(s.ready) })
 		}
 	}()
 	at, ok := p.wants(now)
@@ -161,17 +173,58 @@ func (s *Server) publish(ctx context.Context, reg *registry, p *publisher) error
 	if p.pass(v, at) {
 		return nil
 	}
-	snap, err := newSnapshot(v, p.seal(now, at, v.Epoch), s.cfg.Key, s.cfg.Legacy)
+	snap, err := newSnapshot(v, p.seal(now, at, v.Epoch), p.last.Chain, s.cfg.Key, s.cfg.Legacy)
 	if err != nil {
 		return err
 	}
 	// On disk before anybody sees it: a directory never says two things under
 	// one sequence number.
-	if err := s.cfg.Store.PutHead(ctx, snap.head); err != nil {
+	if err := s.cfg.Store.PutHead(ctx, p.last, snap.head, snap.entry()); err != nil {
 		return fmt.Errorf("directory: store: %w", err)
 	}
 	p.issue(snap, now)
 	s.cfg.Log.Info().Uint64("sequence", snap.head.Sequence).Uint32("epoch", v.Epoch).
 		Int("nodes", len(v.Nodes)).Int("requesters", len(v.Requesters)).Bool("routable", snap.routable).Msg("topology issued")
 	return nil
+}
+
+// standBy leaves the network to another directory, which published from the
+// same store: of two only one may say what the next document is. Nothing is
+// served until that one has been silent for a while.
+func (s *Server) standBy(ctx context.Context, p *publisher) error {
+	s.published.Store(nil)
+	p.current, p.next = nil, nil
+	p.standby = time.Now().Add(standbyPeriods * s.cfg.Period)
+	var err error
+	if p.last, err = s.cfg.Store.Head(ctx); err != nil {
+		return fmt.Errorf("directory: stored head: %w", err)
+	}
+	s.cfg.Log.Warn().Uint64("sequence", p.last.Sequence).Dur("for", standbyPeriods*s.cfg.Period).
+		Msg("another directory publishes from this store: standing by")
+	return nil
+}
+
+// takeOver publishes again, with what the other directory stored, if that has
+// published nothing since it was looked at last.
+func (s *Server) takeOver(ctx context.Context, reg *registry, p *publisher, now time.Time) (over bool, err error) {
+	if now.Before(p.standby) {
+		return false, nil
+	}
+	p.standby = now.Add(standbyPeriods * s.cfg.Period)
+	head, err := s.cfg.Store.Head(ctx)
+	if err != nil {
+		return false, fmt.Errorf("directory: stored head: %w", err)
+	}
+	if !head.Same(p.last) {
+		p.last = head
+		return false, nil
+	}
+	records, err := s.cfg.Store.Records(ctx)
+	if err != nil {
+		return false, fmt.Errorf("directory: stored records: %w", err)
+	}
+	reg.load(records, now)
+	p.standby = time.Time{}
+	s.cfg.Log.Warn().Msg("the other directory publishes no more: taking over")
+	return true, nil
 }

@@ -329,10 +329,14 @@ func TestH24Rollback(t *testing.T) {
 		w := newTown(t, nil)
 		w.settle(1, 1)
 		time.Sleep(5 * time.Minute)
-		old := httptest.NewRecorder()
-		w.server.ServeHTTP(old, httptest.NewRequest(http.MethodGet, directory.PathTopology, nil))
+		recorded := make(map[string]*httptest.ResponseRecorder)
+		for _, uri := range []string{directory.PathTopology, directory.PathHistory(w.server.Stats().Sequence)} {
+			recorded[uri] = httptest.NewRecorder()
+			w.server.ServeHTTP(recorded[uri], httptest.NewRequest(http.MethodGet, uri, nil))
+		}
 		serveHTTP(t, w.net, "192.0.2.4:80", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != directory.PathTopology {
+			old := recorded[r.URL.RequestURI()]
+			if old == nil {
 				http.NotFound(rw, r)
 				return
 			}
@@ -437,7 +441,7 @@ func TestH24TwoClientsServedTwoViews(t *testing.T) {
 			t.Fatalf("sequences %d and %d: the test wants them equal", heads[0].Sequence, heads[1].Sequence)
 		}
 		time.Sleep(2 * time.Minute) // until both saw it
-		if err := a.Compare(heads[0]); err != nil {
+		if err := a.Compare(t.Context(), heads[0]); err != nil {
 			t.Errorf("its own: %v", err)
 		}
 		// What a requester states is signed, and a document it has seen.
@@ -453,16 +457,16 @@ func TestH24TwoClientsServedTwoViews(t *testing.T) {
 			t.Fatal(err)
 		}
 		heads[1] = stated
-		if !stated.Verify(w.key.Public()) || b.Compare(stated) != nil || b.Head().Sequence < stated.Sequence {
+		if !stated.Verify(w.key.Public()) || b.Compare(t.Context(), stated) != nil || b.Head().Sequence < stated.Sequence {
 			t.Errorf("it states document %d, and has seen %d", stated.Sequence, b.Head().Sequence)
 		}
 		time.Sleep(2 * time.Minute) // until the other saw that number
 		forged := heads[1]
 		forged.Signature[0] ^= 1
-		if err := a.Compare(forged); !errors.Is(err, directory.ErrSignature) {
+		if err := a.Compare(t.Context(), forged); !errors.Is(err, directory.ErrSignature) {
 			t.Errorf("forged: %v", err)
 		}
-		if err := a.Compare(heads[1]); !errors.Is(err, directory.ErrFork) {
+		if err := a.Compare(t.Context(), heads[1]); !errors.Is(err, directory.ErrFork) {
 			t.Errorf("the other's: %v, want ErrFork", err)
 		}
 		select {

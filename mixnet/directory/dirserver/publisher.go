@@ -16,6 +16,7 @@ type publisher struct {
 	validity time.Duration // how long after it came into force a snapshot may be relied on
 
 	current, next *snapshot
+	standby       time.Time      // when to look whether another directory still publishes; zero: we do
 	last          directory.Head // of the last one issued, in this run or before
 	passed        time.Time      // the last moment for which none had to be issued
 }
@@ -33,6 +34,8 @@ func (p *publisher) boundary(now time.Time) (at time.Time, lead time.Duration) {
 // due says when something is to be done.
 func (p *publisher) due(now time.Time) time.Time {
 	switch {
+	case !p.standby.IsZero():
+		return p.standby
 	case p.current == nil:
 		return now
 	case p.next != nil:

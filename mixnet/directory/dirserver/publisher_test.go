@@ -16,7 +16,7 @@ func TestPublisher(t *testing.T) {
 		t.Helper()
 		v.Cadence = usual
 		v.Refreshed = p.refreshed(v, at)
-		s, err := newSnapshot(v, p.seal(now, at, v.Epoch), key, false)
+		s, err := newSnapshot(v, p.seal(now, at, v.Epoch), p.last.Chain, key, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestPublisherPasses(t *testing.T) {
 		v.Refreshed = p.refreshed(v, at)
 		return v
 	}
-	first, err := newSnapshot(view(noon), p.seal(noon, noon, 100), keys.NewIdentityKey(), false)
+	first, err := newSnapshot(view(noon), p.seal(noon, noon, 100), directory.Hash{}, keys.NewIdentityKey(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ type Server struct {
 	published atomic.Pointer[published]
 	offers    chan offer    // unbuffered: the handler waits for the loop
 	ready     chan struct{} // closed with the first snapshot in force
+	once      sync.Once     // closes it
 	ended     chan struct{}
 	reads     *limiter
 	writes    *limiter
@@ -122,6 +124,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		next.serve(w, r, directory.PathTopology)
+	case directory.PathHeads:
+		s.serveHistory(w, r, &published{current, next})
 	default:
 		current.serve(w, r, path)
 	}
@@ -130,20 +134,33 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve answers with a document of the snapshot.
 func (s *snapshot) serve(w http.ResponseWriter, r *http.Request, path string) {
 	d := s.docs[path]
-	switch {
-	case d == nil:
+	if d == nil {
 		fail(w, http.StatusNotFound, directory.CodeNotFound, "there is no such document")
 		return
+	}
+	if readable(w, r) {
+		s.write(w, r, d, s.sealFor(r.URL.RequestURI(), d))
+	}
+}
+
+// readable answers requests that are not for reading.
+func readable(w http.ResponseWriter, r *http.Request) bool {
+	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 		fail(w, http.StatusMethodNotAllowed, "method", "documents are read")
-		return
+		return false
 	case len(r.URL.RequestURI()) > maxSignedPathLen:
 		fail(w, http.StatusRequestURITooLong, "uri", "the path with its query is too long")
-		return
+		return false
 	}
+	return true
+}
+
+// write answers with a sealed document.
+func (s *snapshot) write(w http.ResponseWriter, r *http.Request, d *document, seal string) {
 	h := w.Header()
-	h.Set(directory.SealHeader, s.sealFor(r.URL.RequestURI(), d))
+	h.Set(directory.SealHeader, seal)
 	h.Set("ETag", d.hash.ETag())
 	h.Set("Cache-Control", "no-cache")
 	if slices.ContainsFunc(r.Header.Values("If-None-Match"), func(v string) bool { return strings.Contains(v, d.hash.ETag()) }) {

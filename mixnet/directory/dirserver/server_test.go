@@ -530,11 +530,11 @@ func (s *brokenStore) PutRecord(ctx context.Context, r Record) error {
 	return s.MemoryStore.PutRecord(ctx, r)
 }
 
-func (s *brokenStore) PutHead(ctx context.Context, h directory.Head) error {
+func (s *brokenStore) PutHead(ctx context.Context, before, h directory.Head, e Entry) error {
 	if s.broken.Load() {
 		return errBroken
 	}
-	return s.MemoryStore.PutHead(ctx, h)
+	return s.MemoryStore.PutHead(ctx, before, h, e)
 }
 
 // What cannot be stored is neither accepted nor published, and heals.

@@ -34,8 +34,9 @@ type snapshot struct {
 	seals map[string]string
 }
 
-// newSnapshot makes all documents of a view.
-func newSnapshot(v *directory.View, seal directory.Seal, key *keys.IdentityKey, legacy bool) (*snapshot, error) {
+// newSnapshot makes all documents of a view. before is the hash of the history
+// until then.
+func newSnapshot(v *directory.View, seal directory.Seal, before directory.Hash, key *keys.IdentityKey, legacy bool) (*snapshot, error) {
 	bodies, err := v.Documents(legacy)
 	if err != nil {
 		return nil, err
@@ -47,7 +48,11 @@ func newSnapshot(v *directory.View, seal directory.Seal, key *keys.IdentityKey, 
 	for path, body := range bodies {
 		s.docs[path] = newDocument(body)
 	}
-	s.head = directory.Head{Network: v.Network, Sequence: seal.Sequence, Topology: s.docs[directory.PathTopology].hash}
+	topology := s.docs[directory.PathTopology].hash
+	s.head = directory.Head{
+		Network: v.Network, Sequence: seal.Sequence, Topology: topology,
+		Chain: directory.Chain(before, seal.Sequence, directory.Link{ValidAfter: seal.ValidAfter, Topology: topology}),
+	}
 	s.head.Sign(key)
 	head, err := json.Marshal(s.head)
 	if err != nil {
@@ -55,6 +60,14 @@ func newSnapshot(v *directory.View, seal directory.Seal, key *keys.IdentityKey, 
 	}
 	s.docs[directory.PathHead] = newDocument(head)
 	return s, nil
+}
+
+// sign makes the header for a document that was asked for at a path with its
+// query.
+func (s *snapshot) sign(uri string, d *document) string {
+	seal := s.seal
+	seal.Sign(s.key, uri, d.hash)
+	return seal.String()
 }
 
 // sealFor gives the header for a document that was asked for at a path with its
@@ -66,13 +79,19 @@ func (s *snapshot) sealFor(uri string, d *document) string {
 	if ok {
 		return text
 	}
-	seal := s.seal
-	seal.Sign(s.key, uri, d.hash)
-	text = seal.String()
+	text = s.sign(uri, d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.seals) < maxCachedSeals {
 		s.seals[uri] = text
 	}
 	return text
+}
+
+// entry is what stays of a snapshot in the history.
+func (s *snapshot) entry() Entry {
+	return Entry{
+		Sequence: s.seal.Sequence, Chain: s.head.Chain, Issued: s.seal.Issued,
+		Link: directory.Link{ValidAfter: s.seal.ValidAfter, Topology: s.head.Topology},
+	}
 }

@@ -1,7 +1,10 @@
 package dirserver
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,8 +23,20 @@ type Record struct {
 	Expires time.Time
 }
 
-// A Store keeps what a directory must not forget. It is called by one goroutine
-// at a time.
+// ErrMoved reports a head that was not stored, because somebody else stored one
+// after the one it was to follow.
+var ErrMoved = errors.New("dirserver: another directory published from this store")
+
+// An Entry is what is remembered of one document of the chain.
+type Entry struct {
+	Sequence uint64
+	directory.Link
+	Chain  directory.Hash // of the history up to it
+	Issued time.Time
+}
+
+// A Store keeps what a directory must not forget. Its methods may be called by
+// many goroutines, and by several directories that share it.
 type Store interface {
 	// Records gives all records, in any order.
 	Records(ctx context.Context) ([]Record, error)
@@ -32,8 +47,18 @@ type Store interface {
 	// Head gives the head of the last snapshot published; the zero Head if
 	// there was none.
 	Head(ctx context.Context) (directory.Head, error)
-	// PutHead stores it, under the same promise as PutRecord.
-	PutHead(ctx context.Context, h directory.Head) error
+	// PutHead stores h in place of before, which has the number in front of it
+	// and is the zero Head if there was none, and e, its entry in the history:
+	// both or neither, under the same promise as PutRecord. If the head stored is
+	// not before, it fails with ErrMoved and changes nothing: of several who come
+	// at once one succeeds, so that a directory never signs two documents with one
+	// number.
+	PutHead(ctx context.Context, before, h directory.Head, e Entry) error
+	// History gives at most n entries in the order of their numbers: those from a
+	// number on, or from the first that is kept. An entry is kept for
+	// [directory.KeepHistory] after it was issued, by the time of the newest, and
+	// dropped some time after that.
+	History(ctx context.Context, from uint64, n int) ([]Entry, error)
 }
 
 // A MemoryStore is a [Store] that ends with the process.
@@ -41,6 +66,7 @@ type MemoryStore struct {
 	mu      sync.Mutex
 	records map[keys.Identity]Record
 	head    directory.Head
+	history []Entry // without gaps
 }
 
 // NewMemoryStore makes an empty store.
@@ -73,9 +99,24 @@ func (s *MemoryStore) Head(context.Context) (directory.Head, error) {
 }
 
 // PutHead implements [Store].
-func (s *MemoryStore) PutHead(_ context.Context, h directory.Head) error {
+func (s *MemoryStore) PutHead(_ context.Context, before, h directory.Head, e Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.head = h
+	if !before.Same(s.head) {
+		return ErrMoved
+	}
+	old := 0
+	for old < len(s.history) && e.Issued.Sub(s.history[old].Issued) > directory.KeepHistory {
+		old++
+	}
+	s.head, s.history = h, append(s.history[old:], e)
 	return nil
+}
+
+// History implements [Store].
+func (s *MemoryStore) History(_ context.Context, from uint64, n int) ([]Entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, _ := slices.BinarySearchFunc(s.history, from, func(e Entry, n uint64) int { return cmp.Compare(e.Sequence, n) })
+	return slices.Clone(s.history[at:min(at+n, len(s.history))]), nil
 }
