@@ -354,3 +354,34 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// All that is wrong with a file is said at once, and by the names of its settings.
+func TestAllErrorsOfAFileAtOnce(t *testing.T) {
+	c := NewMixnode()
+	err := Parse([]byte(`version = 1
+[log]
+levl = "debug"
+[mix]
+max_delay = "5"
+listen = 17
+noise = "yes"
+delay_memory = "64MiB"
+[nothing]
+a = 1
+[network]
+directories = "one"
+`), c)
+	if !errors.Is(err, ErrInvalid) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{
+		"log.levl (did you mean log.level?)", `mix.max_delay: "5" is no time`, "mix.listen: ", "mix.noise: ", "nothing", "network.directories: ",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("it does not say %q:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "toml") || c.Mix.DelayMemory != 64<<20 || !c.Mix.Noise {
+		t.Errorf("got %+v and\n%v", c.Mix, err)
+	}
+}

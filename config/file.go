@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -30,11 +32,12 @@ func Load(file string, c Config) error {
 	if err != nil {
 		return err
 	}
-	if err := Parse(b, c); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
+	err = Parse(b, c)
 	for _, s := range Settings(c) {
 		s.anchor(filepath.Dir(file))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	return nil
 }
@@ -56,11 +59,59 @@ func Parse(b []byte, c Config) error {
 	case *v < 1:
 		return invalid("there is no version %d", *v)
 	}
-	meta, err := toml.Decode(string(b), c)
+	if _, err := toml.Decode(fmt.Sprintf("version = %d", *head.Version), c); err != nil {
+		return syntax(err)
+	}
+	// Setting by setting, so that all that is wrong is said at once.
+	var text map[string]toml.Primitive
+	meta, err := toml.Decode(string(b), &text)
 	if err != nil {
 		return syntax(err)
 	}
-	return unknown(meta.Undecoded(), keys(c))
+	sections := make(map[string]map[string]toml.Primitive)
+	var errs []error
+	for _, s := range Settings(c) {
+		if _, read := sections[s.Section]; !read {
+			section := make(map[string]toml.Primitive)
+			if p, there := text[s.Section]; there {
+				if err := meta.PrimitiveDecode(p, &section); err != nil {
+					errs = append(errs, invalid("%s is no section", s.Section))
+				}
+			}
+			sections[s.Section] = section
+		}
+		if p, there := sections[s.Section][s.Name]; there {
+			errs = append(errs, s.decode(meta, p))
+		}
+	}
+	known := append(keys(c), "version")
+	return errors.Join(errors.Join(errs...), unknown(undecoded(meta, known), known))
+}
+
+// decode takes the value of a file over.
+func (s Setting) decode(meta toml.MetaData, p toml.Primitive) error {
+	before := reflect.New(s.value.Type()).Elem()
+	before.Set(s.value)
+	err := meta.PrimitiveDecode(p, s.value.Addr().Interface())
+	if err == nil {
+		return nil
+	}
+	s.value.Set(before) // other checks are not to stumble over half a value
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "toml: "), "incompatible types: ")
+	if i := strings.Index(text, "): "); strings.HasPrefix(text, "line ") || strings.HasPrefix(text, "(last key") {
+		text = text[max(0, i+3):]
+	}
+	return invalid("%s: %s", s.Key(), strings.Join(strings.Fields(text), " "))
+}
+
+// undecoded lists the keys of a file that nobody read.
+func undecoded(meta toml.MetaData, known []string) (all []toml.Key) {
+	for _, key := range meta.Keys() {
+		if !slices.Contains(known, key.String()) {
+			all = append(all, key)
+		}
+	}
+	return all
 }
 
 // syntax makes one line of what the TOML library says.

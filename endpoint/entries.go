@@ -208,7 +208,7 @@ func (e *Entries) Use(gateway keys.Identity) error {
 func (e *Entries) Remove(gateway keys.Identity) error {
 	i := e.index(gateway)
 	if i < 0 {
-		return fmt.Errorf("endpoint: gateway %v is not an entry of this profile", gateway)
+		return fmt.Errorf("endpoint: gateway %v is not one of the entries", gateway)
 	}
 	e.ownSpent = e.ownSpent || e.List[i].identity == nil
 	e.List = slices.Delete(e.List, i, i+1)

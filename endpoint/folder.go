@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -24,13 +23,9 @@ import (
 // at a time.
 type Folder struct{ dir string }
 
-// OpenFolder makes the folder, if there is none.
-func OpenFolder(dir string) (*Folder, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("endpoint: %w", err)
-	}
-	return &Folder{dir}, nil
-}
+// NewFolder makes a Store of a folder, which need not be there before something is
+// saved.
+func NewFolder(dir string) *Folder { return &Folder{dir} }
 
 // recordMark begins the first line of a file.
 const recordMark = "nym-socks5 record "
@@ -60,7 +55,14 @@ func (f *Folder) Save(_ context.Context, name string, r Record) error {
 	if err := CheckRecord(name, r); err != nil {
 		return err
 	}
-	return wholefile.Write(f.Path(name), appendRecord(nil, name, r), 0o600)
+	content := appendRecord(nil, name, r)
+	err := wholefile.Write(f.Path(name), content, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = wholefile.MakeFolder(f.dir); err == nil {
+			err = wholefile.Write(f.Path(name), content, 0o600)
+		}
+	}
+	return err
 }
 
 // Path is where a record is, for errors that people read.

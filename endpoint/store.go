@@ -76,6 +76,15 @@ func Text(ctx context.Context, s Store, name string, known int) (string, error) 
 	return string(r.Body), nil
 }
 
+// CheckStore reports records that an endpoint, or the program around it, could not
+// use; for looking before it runs.
+func CheckStore(ctx context.Context, s Store) error {
+	_, entries := LoadEntries(ctx, s)
+	_, requester := (&requesters{store: s}).load(ctx)
+	head := headRecord{store: s}
+	return errors.Join(entries, requester, head.load())
+}
+
 // A MemoryStore is a Store that ends with the process.
 type MemoryStore struct {
 	mu sync.Mutex

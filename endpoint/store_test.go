@@ -3,6 +3,7 @@ package endpoint_test
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"nym-socks5/endpoint"
@@ -19,23 +20,14 @@ func TestMemoryStore(t *testing.T) {
 func TestFolder(t *testing.T) {
 	storetest.Store(t, func(t *testing.T) func() endpoint.Store {
 		dir := t.TempDir()
-		return func() endpoint.Store { return openFolder(t, dir) }
+		return func() endpoint.Store { return endpoint.NewFolder(filepath.Join(dir, "records")) }
 	})
-}
-
-func openFolder(t *testing.T, dir string) *endpoint.Folder {
-	t.Helper()
-	f, err := endpoint.OpenFolder(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
 }
 
 // A file that is none of ours, or another record under this name, is refused: the
 // endpoint would be somebody else.
 func TestFolderRefusesWhatItDidNotWrite(t *testing.T) {
-	f := openFolder(t, t.TempDir())
+	f := endpoint.NewFolder(t.TempDir())
 	write := func(text string, mode os.FileMode) error {
 		t.Helper()
 		os.Remove(f.Path("keys"))

@@ -167,10 +167,7 @@ func TestSourceOfDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	// hardening.md H24: "Clients keep the highest sequence seen"
-	records, err := Records(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := Records(s)
 	text, err := endpoint.Text(t.Context(), records, "head", 1)
 	if err != nil || !strings.Contains(text, `"sequence":`) {
 		t.Errorf("remembered %q, %v; want the head", text, err)
@@ -298,7 +295,7 @@ func TestH18KeyWithoutItsReplayLogIsRefused(t *testing.T) {
 	}
 }
 
-// What "details" prints is the address of the endpoint that the same profile makes.
+// What "details" prints is the address of the endpoint that the same instance makes.
 func TestDetailsHaveTheAddressOfTheEndpoint(t *testing.T) {
 	all, s := parts(), state(t)
 	src, err := OpenSource(config.Network{Topology: config.Path(topologyFile(t, all))}, nil, false, zerolog.Nop())

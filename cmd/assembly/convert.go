@@ -42,10 +42,7 @@ var Upgrade = cli.Upgrade{Convert: convert, Converted: converted}
 // them.
 func convert(s *cli.State) error {
 	ctx := context.Background()
-	records, err := Records(s)
-	if err != nil {
-		return err
-	}
+	records := Records(s)
 	for _, o := range old {
 		text, err := s.ReadText(o.file)
 		if err != nil {

@@ -33,7 +33,7 @@ func keyFile(t *testing.T, k *keys.IdentityKey) string {
 	return strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: "NYM IDENTITY KEY", Bytes: seed[:]})))
 }
 
-// A folder of version 1 is the same profile afterwards, is converted once, and its
+// A folder of version 1 is the same instance afterwards, is converted once, and its
 // files are gone: some have keys.
 func TestStateOfVersion1(t *testing.T) {
 	var g []string
@@ -57,10 +57,7 @@ func TestStateOfVersion1(t *testing.T) {
 		if err != nil || fresh {
 			t.Fatalf("fresh %v, %v", fresh, err)
 		}
-		records, err := Records(s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		records := Records(s)
 		for name, want := range map[string]string{"requester": "somebody", "head": "{}", "announcement": "17", "sphinx-ring": "ring", "sphinx-in-use": "key"} {
 			if got, err := endpoint.Text(t.Context(), records, name, 1); got != want || err != nil {
 				t.Errorf("record %s is %q, %v; want %q", name, got, err, want)
@@ -79,7 +76,7 @@ func TestStateOfVersion1(t *testing.T) {
 			t.Error("the first gateway would know us by another identity")
 		}
 		if entries.List[1].Identity() != nil {
-			t.Error("the second gateway would know us by another identity than the profile's own")
+			t.Error("the second gateway would know us by another identity than the instance's own")
 		}
 		for _, o := range old {
 			if _, err := os.Stat(s.Path(o.file)); !errors.Is(err, os.ErrNotExist) {
@@ -90,7 +87,7 @@ func TestStateOfVersion1(t *testing.T) {
 			t.Errorf("a key that stands in a record lies about: %v", err)
 		}
 		if _, err := os.Stat(s.Path("identity.pem")); err != nil {
-			t.Errorf("the profile's own key: %v", err)
+			t.Errorf("the instance's own key: %v", err)
 		}
 		if round == 0 { // cut off before the last files were removed
 			if err := s.WriteText("requester", "another"); err != nil {
@@ -111,10 +108,7 @@ func TestOneGatewayOfVersion1(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	records, err := Records(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := Records(s)
 	entries, err := endpoint.LoadEntries(t.Context(), records)
 	if err != nil || len(entries.List) != 1 || entries.List[0].Gateway != want || entries.List[0].Identity() != nil {
 		t.Errorf("entries %+v, %v", entries, err)

@@ -27,10 +27,7 @@ const registryFile = "client.db"
 // Endpoint makes the Config of an endpoint, but for what it is for. Done closes
 // what it opened, when the endpoint has ended.
 func Endpoint(c config.Client, ks cli.Keys, s *cli.State, src *Source, log zerolog.Logger) (cfg endpoint.Config, done func() error, err error) {
-	records, err := Records(s)
-	if err != nil {
-		return cfg, nil, err
-	}
+	records := Records(s)
 	gateway, err := namedGateway(c)
 	if err != nil {
 		return cfg, nil, err
@@ -83,10 +80,8 @@ func Explain(err error) error {
 	return err
 }
 
-// Records opens the records in a state folder.
-func Records(s *cli.State) (*endpoint.Folder, error) {
-	return endpoint.OpenFolder(s.Path(recordsFolder))
-}
+// Records are those in a state folder.
+func Records(s *cli.State) *endpoint.Folder { return endpoint.NewFolder(s.Path(recordsFolder)) }
 
 // recordsFolder has the records, in the state folder.
 const recordsFolder = "records"
@@ -111,10 +106,7 @@ func ClientDetails(c config.Client, s *cli.State, ks cli.Keys) ([]cli.Detail, er
 		return nil, err
 	}
 	if gateway.IsZero() {
-		records, err := Records(s)
-		if err != nil {
-			return nil, err
-		}
+		records := Records(s)
 		entries, err := endpoint.LoadEntries(context.Background(), records)
 		if err != nil {
 			return nil, Explain(err)
@@ -135,20 +127,19 @@ func CheckClient(c config.Client, n config.Network) error {
 	return errors.Join(err, CheckNetwork(n))
 }
 
-// GatewayCommands are those that show and change the gateways of a profile. They
+var gatewaySetting = []string{"client.gateway"}
+
+// GatewayCommands are those that show and change the gateways of an instance. They
 // may be given while its program runs, and count when it starts again.
 func GatewayCommands[C config.Config](settings func(C) config.Client) cli.Command[C] {
 	load := func(c *cli.Call[C]) (*endpoint.Entries, endpoint.Store, error) {
-		records, err := Records(c.State)
-		if err != nil {
-			return nil, nil, err
-		}
+		records := Records(c.State)
 		entries, err := endpoint.LoadEntries(context.Background(), records)
 		return entries, records, Explain(err)
 	}
 	change := func(name, usage, done string, do func(*endpoint.Entries, keys.Identity) error) cli.Command[C] {
 		return cli.Command[C]{
-			Name: name, Usage: usage, Args: []string{"GATEWAY"},
+			Name: name, Usage: usage, Args: []string{"GATEWAY"}, Settings: gatewaySetting,
 			Do: func(c *cli.Call[C]) ([]cli.Detail, error) {
 				id, err := keys.ParseIdentityText(c.Args[0])
 				if err != nil {
@@ -197,6 +188,6 @@ func GatewayCommands[C config.Config](settings func(C) config.Client) cli.Comman
 			change("add", "add a fallback", "added", (*endpoint.Entries).Add),
 			change("use", "make one the preferred gateway", "preferred", (*endpoint.Entries).Use),
 			change("remove", "take one out", "removed", (*endpoint.Entries).Remove),
-		}, 0, cli.Command[C]{Name: "list", Usage: "print them, the preferred one first", Do: list}),
+		}, 0, cli.Command[C]{Name: "list", Usage: "print them, the preferred one first", Settings: gatewaySetting, Do: list}),
 	}
 }

@@ -85,13 +85,12 @@ func Announcement(role directory.Role, m config.Mix, ks cli.Keys) directory.Anno
 // NewAnnouncer makes an announcer for the directories that a Source asks. Of cfg
 // it fills in what all announcers have in common.
 func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg announce.Config) (*announce.Announcer, error) {
-	records, err := Records(s)
+	records := Records(s)
+	sequence, err := readSequence(records)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Sequence, err = readSequence(records); err != nil {
-		return nil, err
-	}
+	cfg.Sequence = sequence
 	cfg.Save = func(n uint64) error {
 		return records.Save(context.Background(), sequenceRecord, endpoint.Record{Version: recordVersion, Body: strconv.AppendUint(nil, n, 10)})
 	}

@@ -44,10 +44,7 @@ func OpenSource(n config.Network, state *cli.State, noise bool, log zerolog.Logg
 	}
 	var records endpoint.Store
 	if state != nil {
-		var err error
-		if records, err = Records(state); err != nil {
-			return nil, err
-		}
+		records = Records(state)
 	}
 	var err error
 	src.Network, err = endpoint.Directories(directory.ClientConfig{

@@ -19,27 +19,33 @@ import (
 
 // commands are those that only this program has.
 var commands = []cli.Command[*config.Directory]{{
-	Name:  "allow",
-	Usage: "write an identity to the list of those that may join",
-	Args:  []string{"IDENTITY"},
-	Flags: []cli.Flag{roleFlag},
-	Do:    allow,
+	Name:     "allow",
+	Usage:    "write an identity to the list of those that may join",
+	Args:     []string{"IDENTITY"},
+	Flags:    []cli.Flag{roleFlag},
+	Settings: membersSetting,
+	Do:       allow,
 }, {
-	Name:  "deny",
-	Usage: "take an identity off that list",
-	Args:  []string{"IDENTITY"},
-	Flags: []cli.Flag{roleFlag},
-	Do:    deny,
+	Name:     "deny",
+	Usage:    "take an identity off that list",
+	Args:     []string{"IDENTITY"},
+	Flags:    []cli.Flag{roleFlag},
+	Settings: membersSetting,
+	Do:       deny,
 }, {
-	Name:  "members",
-	Usage: "print that list",
-	Do:    listMembers,
+	Name:     "members",
+	Usage:    "print that list",
+	Settings: membersSetting,
+	Do:       listMembers,
 }, {
-	Name:  "export",
-	Usage: "write the topology file that Nym's programs take; the directory must be running",
-	Flags: []cli.Flag{{Name: "custom-mixnet", Arg: "FILE", Help: "where to write it", Needed: true}},
-	Do:    export,
+	Name:     "export",
+	Usage:    "write the topology file that Nym's programs take; the directory must be running",
+	Flags:    []cli.Flag{{Name: "custom-mixnet", Arg: "FILE", Help: "where to write it", Needed: true}},
+	Settings: []string{"directory.name", "directory.listen", "directory.url"},
+	Do:       export,
 }}
+
+var membersSetting = []string{"directory.members"}
 
 var roleFlag = cli.Flag{Name: "role", Arg: "ROLE", Help: "what it joins as: mixnode, gateway or requester", Needed: true}
 

@@ -36,6 +36,12 @@ those that are away it keeps them. It must be in the network's topology:
 			}
 			return assembly.CheckNetwork(c.Network)
 		},
+		CheckState: func(c *config.Gateway, s *cli.State, ks cli.Keys) error {
+			return assembly.CheckNode(c.Network, c.Mix, c.Registration, s, ks, true)
+		},
+		Renewing: func(c *config.Gateway, k cli.Key) (string, error) {
+			return assembly.Renewing(c.Registration, k, "gateway")
+		},
 		Details: func(c *config.Gateway, _ *cli.State, ks cli.Keys) ([]cli.Detail, error) {
 			return append(assembly.NodeDetails(c.Mix, ks), details(c.Clients)...), nil
 		},

@@ -25,11 +25,6 @@ func run(ctx context.Context, env *cli.Env[*config.Gateway]) (err error) {
 	if err != nil {
 		return err
 	}
-	if !cfg.Registration.Register {
-		if err := assembly.CheckSelf(src.Current(), cfg.Mix, env.Keys, true); err != nil {
-			return err
-		}
-	}
 	store, err := boltstore.OpenGateway(env.State.Path(storeFile), gateway.Limits{
 		ClientBytes: int(cfg.Clients.MailPerClient),
 		TotalBytes:  int(cfg.Clients.MailTotal),

@@ -5,7 +5,7 @@
 //	mixnode details -o json                         what the network needs to know of it
 //	mixnode run --topology topology.json            until TERM or INT; HUP reads the topology again
 //
-// Without a profile, run makes one; see mixnode run --help for all settings and
+// Without an instance, run makes one; see mixnode run --help for all settings and
 // their environment variables, and mixnode man for the manual page.
 //
 // It listens at one port for other nodes. It keeps its keys in its state folder,

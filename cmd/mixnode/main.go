@@ -28,6 +28,12 @@ network's topology: "mixnode details" prints what that needs to have of it.`,
 		Check: func(c *config.Mixnode) error {
 			return assembly.CheckNetwork(c.Network)
 		},
+		CheckState: func(c *config.Mixnode, s *cli.State, ks cli.Keys) error {
+			return assembly.CheckNode(c.Network, c.Mix, c.Registration, s, ks, false)
+		},
+		Renewing: func(c *config.Mixnode, k cli.Key) (string, error) {
+			return assembly.Renewing(c.Registration, k, "mixnode")
+		},
 		Details: func(c *config.Mixnode, _ *cli.State, ks cli.Keys) ([]cli.Detail, error) {
 			d := assembly.NodeDetails(c.Mix, ks)
 			if c.Registration.Register { // then it changes, and the directories are told

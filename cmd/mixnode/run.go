@@ -20,11 +20,6 @@ func run(ctx context.Context, env *cli.Env[*config.Mixnode]) error {
 	if err != nil {
 		return err
 	}
-	if !cfg.Registration.Register {
-		if err := assembly.CheckSelf(src.Current(), cfg.Mix, env.Keys, false); err != nil {
-			return err
-		}
-	}
 	ln, err := env.Listen(mixListen)
 	if err != nil {
 		return err

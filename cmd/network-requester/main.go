@@ -19,12 +19,13 @@ that users ask for, if its rules allow them. A rule looks like example.org:443,
 *.example.org, 192.0.2.0/24:80,443 or deny example.net; the first that matches
 decides, and where none does the target is refused. Once it is connected it
 prints its address, which users give to nym-socks5 as --requester.`,
-		New:     config.NewRequester,
-		Keys:    assembly.ClientKeys,
-		Upgrade: assembly.Upgrade,
-		Check:   check,
-		Details: details,
-		Run:     run,
+		New:        config.NewRequester,
+		Keys:       assembly.ClientKeys,
+		Upgrade:    assembly.Upgrade,
+		CheckState: func(_ *config.Requester, s *cli.State, _ cli.Keys) error { return assembly.CheckRecords(s) },
+		Check:      check,
+		Details:    details,
+		Run:        run,
 	}
 }
 

@@ -24,7 +24,7 @@
 // Web pages may not connect, unless --origin names theirs. Whoever else can
 // reach the port may, and speaks for the client: --token-file has them show a text.
 //
-// The first run makes a profile: settings, and keys in a state folder. See
+// The first run makes an instance: settings, and keys in a state folder. See
 // nym-client run --help for all settings and their environment variables, and
 // nym-client man for the manual page.
 package main

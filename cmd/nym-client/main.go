@@ -21,13 +21,14 @@ func program() cli.Program[*config.NymClient] {
 messages through a mixnet in JSON or in a binary form, as with Nym's own client.
 Once it is connected it prints the URL to connect to. What is sent to it while it
 does not run waits at its gateway.`,
-		New:     config.NewNymClient,
-		Keys:    assembly.ClientKeys,
-		Upgrade: assembly.Upgrade,
-		Ports:   []string{listen},
-		Check:   check,
-		Details: details,
-		Run:     run,
+		New:        config.NewNymClient,
+		Keys:       assembly.ClientKeys,
+		Upgrade:    assembly.Upgrade,
+		Ports:      []string{listen},
+		CheckState: func(_ *config.NymClient, s *cli.State, _ cli.Keys) error { return assembly.CheckRecords(s) },
+		Check:      check,
+		Details:    details,
+		Run:        run,
 	}
 }
 

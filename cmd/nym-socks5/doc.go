@@ -13,7 +13,7 @@
 // are not checked), so that they keep identities apart; with --isolate-targets,
 // one for each target besides.
 //
-// The first run makes a profile: settings, and keys in a state folder. See
+// The first run makes an instance: settings, and keys in a state folder. See
 // nym-socks5 run --help for all settings and their environment variables, and
 // nym-socks5 man for the manual page.
 package main

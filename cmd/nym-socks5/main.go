@@ -21,11 +21,12 @@ func program() cli.Program[*config.SOCKS] {
 requester, which connects to the targets. Applications speak SOCKS5, SOCKS4a,
 SOCKS4 or HTTP CONNECT with it, all at one port. Once it is connected it prints
 the proxy's URL.`,
-		New:     config.NewSOCKS,
-		Keys:    assembly.ClientKeys,
-		Upgrade: assembly.Upgrade,
-		Ports:   []string{listen},
-		Check:   check,
+		New:        config.NewSOCKS,
+		Keys:       assembly.ClientKeys,
+		Upgrade:    assembly.Upgrade,
+		Ports:      []string{listen},
+		CheckState: func(_ *config.SOCKS, s *cli.State, _ cli.Keys) error { return assembly.CheckRecords(s) },
+		Check:      check,
 		Commands: []cli.Command[*config.SOCKS]{
 			assembly.GatewayCommands(func(c *config.SOCKS) config.Client { return c.Client }),
 		},

@@ -15,7 +15,7 @@ import (
 // A node is one of the network.
 type node struct{ program, name, mix string }
 
-// newNetwork makes the profiles of a network's nodes, and its topology file.
+// newNetwork makes the instances of a network's nodes, and its topology file.
 func newNetwork(t *testing.T) (b *clitest.Testbed, nodes []node, topology string) {
 	t.Helper()
 	b = clitest.NewTestbed(t, "../mixnode", "../gateway", "../network-requester", ".")

@@ -26,7 +26,7 @@ func (p Program[C]) app() *cli.App {
 		}
 		return c
 	}
-	profile := func() []cli.Flag { return append(p.profileFlags(), p.settingFlags()...) }
+	instance := func() []cli.Flag { return append(p.instanceFlags(), p.settingFlags()...) }
 	completion := command("completion", "print a script that completes command lines", p.completion)
 	completion.UsageText = p.Name + " completion bash|zsh|fish"
 	completion.Action = p.completion // it takes an argument
@@ -43,25 +43,25 @@ func (p Program[C]) app() *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {}, // Main decides
 		Action:                    p.noCommand,
 		Commands: []*cli.Command{
-			command("init", "write settings and keys of a new profile", p.initProfile, profile()...),
-			command("run", "run until TERM or INT; without a profile, init first", p.run, profile()...),
-			command("check-config", "say whether run would accept the settings", p.checkConfig, profile()...),
+			command("init", "write settings and keys of a new instance", p.initInstance, instance()...),
+			command("run", "run until TERM or INT; without an instance, init first", p.run, instance()...),
+			command("check-config", "say whether run would accept the settings", p.checkConfig, instance()...),
 		},
 	}
 	output := &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT`: text or json"}
 	if p.Details != nil {
-		d := command("details", "print what others need to know of this profile", p.details, append(profile(), output)...)
+		d := command("details", "print what others need to know of this instance", p.details, append(instance(), output)...)
 		d.Aliases = []string{"node-details"}
 		a.Commands = append(a.Commands, d)
 	}
 	if names := p.renewableKeys(); len(names) > 0 {
-		renew := command("renew-key", "draw a new key in place of one, while the program does not run", p.renewKey, p.profileFlags()...)
+		renew := command("renew-key", "draw a new key in place of one, while the program does not run", p.renewKey, p.instanceFlags()...)
 		renew.UsageText = p.Name + " renew-key [flags] " + strings.Join(names, "|")
 		renew.Action = p.renewKey // it takes an argument
 		a.Commands = append(a.Commands, renew)
 	}
 	for _, own := range p.Commands {
-		a.Commands = append(a.Commands, p.command(own, p.Name, profile(), []cli.Flag{output}))
+		a.Commands = append(a.Commands, p.command(own, p.Name, []cli.Flag{output}))
 	}
 	a.Commands = append(a.Commands,
 		command("build-info", "print what this program was built from", p.buildInfo, output),
@@ -74,8 +74,8 @@ func (p Program[C]) app() *cli.App {
 // files explains the order of settings and where they are.
 func (p Program[C]) files() string {
 	return fmt.Sprintf(`Each setting comes from its flag, else from its environment variable (that of
---log-level is %s), else from the profile's file, else from its
-default. A profile (--id) is a file with settings and a folder with keys and
+--log-level is %s), else from the instance's file, else from its
+default. An instance (--id) is a file with settings and a folder with keys and
 state:
 
     %s

@@ -9,15 +9,18 @@ import (
 	"nym-socks5/config"
 )
 
-// A Command is one that only this program has. It finds its profile as run does
+// A Command is one that only this program has. It finds its instance as run does
 // and prints what it did, as text or JSON.
 type Command[C config.Config] struct {
 	Name  string // such as "allow"
 	Usage string // one line
 	// Args are what its arguments are called, such as "IDENTITY". All are needed.
 	Args []string
-	// Flags are its own, beside those that choose a profile and settings.
+	// Flags are its own, beside those that choose an instance and settings.
 	Flags []Flag
+	// Settings are those that it looks at, such as "directory.members". It takes the
+	// flags of all, as run does, and its help shows these.
+	Settings []string
 	// Alone has it take the state folder for itself: the program must not run.
 	// Without it the program may, and files of the folder must be written whole.
 	Alone bool
@@ -49,7 +52,7 @@ func (c *Call[C]) Flag(name string) string { return c.flags.String(name) }
 func Usage(format string, args ...any) error { return usagef(format, args...) }
 
 // command describes a Command, which stands below the words before it.
-func (p Program[C]) command(own Command[C], above string, profile, output []cli.Flag) *cli.Command {
+func (p Program[C]) command(own Command[C], above string, output []cli.Flag) *cli.Command {
 	words := above + " " + own.Name
 	c := &cli.Command{
 		Name:            own.Name,
@@ -62,14 +65,14 @@ func (p Program[C]) command(own Command[C], above string, profile, output []cli.
 		c.UsageText = words + " COMMAND [flags]"
 		c.Action = noCommand
 		for _, below := range own.Commands {
-			c.Subcommands = append(c.Subcommands, p.command(below, words, profile, output))
+			c.Subcommands = append(c.Subcommands, p.command(below, words, output))
 		}
 		return c
 	}
 	for _, f := range own.Flags {
 		c.Flags = append(c.Flags, &cli.StringFlag{Name: f.Name, Usage: "`" + f.Arg + "`: " + f.Help})
 	}
-	c.Flags = slices.Concat(c.Flags, profile, output)
+	c.Flags = slices.Concat(c.Flags, p.instanceFlags(), p.settingFlags(append([]string{}, own.Settings...)...), output)
 	c.Action = func(c *cli.Context) error { return p.do(c, own) }
 	return c
 }
@@ -88,7 +91,7 @@ func (p Program[C]) do(c *cli.Context, own Command[C]) error {
 			return usagef("say --%s %s; see %s", f.Name, f.Arg, help(c))
 		}
 	}
-	return p.withProfile(c, own.Alone, func(cfg C, s *State, ks Keys) error {
+	return p.withInstance(c, own.Alone, func(cfg C, s *State, ks Keys) error {
 		facts, err := own.Do(&Call[C]{Config: cfg, State: s, Keys: ks, Args: args, flags: c})
 		if err != nil {
 			return err
@@ -97,8 +100,8 @@ func (p Program[C]) do(c *cli.Context, own Command[C]) error {
 	})
 }
 
-// withProfile opens a profile that must be there.
-func (p Program[C]) withProfile(c *cli.Context, alone bool, use func(C, *State, Keys) error) error {
+// withInstance opens an instance that must be there.
+func (p Program[C]) withInstance(c *cli.Context, alone bool, use func(C, *State, Keys) error) error {
 	at, err := p.chosen(c)
 	if err != nil {
 		return err
@@ -113,7 +116,7 @@ func (p Program[C]) withProfile(c *cli.Context, alone bool, use func(C, *State, 
 	case err != nil:
 		return err
 	case version == 0:
-		return Invalid("there is no profile in %s; say %s init", at.state, p.Name)
+		return Invalid("there is no instance in %s; say %s init", at.state, p.Name)
 	case alone || version < stateVersion: // a program that runs has converted it
 		if s, _, err = OpenState(at.state, p.Upgrade); err != nil {
 			return err
@@ -153,18 +156,28 @@ func noCommand(c *cli.Context) error {
 func flagsFirst(commands []*cli.Command, args []string) []string {
 	var at *cli.Command
 	rest := args
+	var words, early []string // early are flags that stand before a further word
 	for len(rest) > 0 {
+		if at != nil && len(commands) > 0 && strings.HasPrefix(rest[0], "-") && !isHelp(rest[0]) {
+			n := 1
+			if takesValue(leaf(at), strings.TrimLeft(rest[0], "-")) {
+				n = min(2, len(rest))
+			}
+			early, rest = append(early, rest[:n]...), rest[n:]
+			continue
+		}
 		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(rest[0]) })
 		if i < 0 {
 			break
 		}
-		at, commands, rest = commands[i], commands[i].Subcommands, rest[1:]
+		at, commands = commands[i], commands[i].Subcommands
+		words, rest = append(words, rest[0]), rest[1:]
 	}
 	if at == nil || len(at.Subcommands) > 0 {
 		return args
 	}
-	words := args[:len(args)-len(rest)]
-	var flags, others []string
+	flags := early
+	var others []string
 	for len(rest) > 0 {
 		arg := rest[0]
 		rest = rest[1:]
@@ -183,6 +196,16 @@ func flagsFirst(commands []*cli.Command, args []string) []string {
 		}
 	}
 	return slices.Concat(words, flags, others)
+}
+
+func isHelp(arg string) bool { return arg == "--help" || arg == "-h" || arg == "-help" }
+
+// leaf gives the first command below one that has no further words.
+func leaf(c *cli.Command) *cli.Command {
+	for len(c.Subcommands) > 0 {
+		c = c.Subcommands[0]
+	}
+	return c
 }
 
 // takesValue reports whether the argument after a flag belongs to it.

@@ -55,7 +55,7 @@ func completeBelow(w io.Writer, commands []*cli.Command, above []string) {
 			continue
 		}
 		next := []string{"--help"}
-		for _, f := range c.Flags {
+		for _, f := range c.VisibleFlags() {
 			next = append(next, "--"+f.Names()[0])
 		}
 		if c.Name == "completion" {

@@ -1,8 +1,8 @@
 // Package cli is what every command has in common: its subcommands, and what
 // happens around a program's own Run.
 //
-//	            init          settings and keys of a new profile
-//	flags       run           init if there is no profile, then ──┐
+//	            init          settings and keys of a new instance
+//	flags       run           init if there is no instance, then ──┐
 //	  ▼         check-config                                      ▼
 //	environment details       ┌──── signals ─ log ─ sd_notify ─ Program.Run ────┐
 //	  ▼         renew-key     │ TERM, INT: ends within a time    Env: settings, │
@@ -15,7 +15,7 @@
 //
 // # Files
 //
-// A profile, chosen by --id, is a file with settings and a folder with state:
+// An instance, chosen by --id, is a file with settings and a folder with state:
 //
 //	of a user     $XDG_CONFIG_HOME/nym-socks5/PROGRAM/ID.toml    $XDG_STATE_HOME/nym-socks5/PROGRAM/ID/
 //	of root       /etc/nym-socks5/PROGRAM/ID.toml                /var/lib/nym-socks5/PROGRAM/ID/

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -8,37 +9,39 @@ import (
 	"nym-socks5/config"
 )
 
-// Flags that choose a profile.
+// Flags that choose an instance.
 const (
 	flagID     = "id"
 	flagConfig = "config"
 	flagState  = "state-dir"
 )
 
-func (p Program[C]) profileFlags() []cli.Flag {
+func (p Program[C]) instanceFlags() []cli.Flag {
 	place := p.place("ID")
 	return []cli.Flag{
-		&cli.StringFlag{Name: flagID, Value: "default", EnvVars: []string{p.variable(flagID)}, Category: "profile",
-			Usage: "`ID`: name of the profile"},
-		&cli.StringFlag{Name: flagConfig, EnvVars: []string{p.variable(flagConfig)}, Category: "profile",
+		&cli.StringFlag{Name: flagID, Value: "default", EnvVars: []string{p.variable(flagID)}, Category: "instance",
+			Usage: "`ID`: name of the instance"},
+		&cli.StringFlag{Name: flagConfig, EnvVars: []string{p.variable(flagConfig)}, Category: "instance",
 			DefaultText: place.shownConfig(), Usage: "`FILE` with the settings"},
-		&cli.StringFlag{Name: flagState, EnvVars: []string{p.variable(flagState)}, Category: "profile",
+		&cli.StringFlag{Name: flagState, EnvVars: []string{p.variable(flagState)}, Category: "instance",
 			DefaultText: place.shownState(), Usage: "`DIR`: folder of keys and state"},
 	}
 }
 
-// settingFlags has a flag for every setting.
-func (p Program[C]) settingFlags() (flags []cli.Flag) {
+// settingFlags has a flag for every setting. If some are named, help shows no
+// others.
+func (p Program[C]) settingFlags(shown ...string) (flags []cli.Flag) {
 	for _, s := range config.Settings(p.New()) {
+		hidden := shown != nil && !slices.Contains(shown, s.Key())
 		env := []string{p.variable(s.Flag)}
 		usage := "`" + s.Arg + "`: " + s.Help
 		switch {
 		case s.IsBool():
-			flags = append(flags, &cli.BoolFlag{Name: s.Flag, Usage: s.Help, EnvVars: env, Category: s.Section, Value: s.String() == "true"})
+			flags = append(flags, &cli.BoolFlag{Name: s.Flag, Usage: s.Help, EnvVars: env, Category: s.Section, Value: s.String() == "true", Hidden: hidden})
 		case s.IsList():
-			flags = append(flags, &cli.StringSliceFlag{Name: s.Flag, Usage: usage, EnvVars: env, Category: s.Section})
+			flags = append(flags, &cli.StringSliceFlag{Name: s.Flag, Usage: usage, EnvVars: env, Category: s.Section, Hidden: hidden})
 		default:
-			flags = append(flags, &cli.StringFlag{Name: s.Flag, Usage: usage, EnvVars: env, Category: s.Section, DefaultText: s.String()})
+			flags = append(flags, &cli.StringFlag{Name: s.Flag, Usage: usage, EnvVars: env, Category: s.Section, DefaultText: s.String(), Hidden: hidden})
 		}
 	}
 	return flags

@@ -52,9 +52,9 @@ func (p Program[C]) buildInfo(c *cli.Context) error {
 }
 
 // details is the command details. It takes no lock, so that it can look at the
-// profile of a program that runs.
+// instance of a program that runs.
 func (p Program[C]) details(c *cli.Context) error {
-	return p.withProfile(c, false, func(cfg C, s *State, ks Keys) error {
+	return p.withInstance(c, false, func(cfg C, s *State, ks Keys) error {
 		facts, err := p.Details(cfg, s, ks)
 		if err != nil {
 			return err

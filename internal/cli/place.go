@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// A place is where a profile's files are.
+// A place is where an instance's files are.
 type place struct {
 	config string // file
 	state  string // folder
@@ -18,7 +18,7 @@ type place struct {
 // product is the folder that all programs share.
 const product = "nym-socks5"
 
-// place gives the usual place of a profile. Where this process has no home and
+// place gives the usual place of an instance. Where this process has no home and
 // is not root, its parts are empty.
 func (p Program[C]) place(id string) (at place) {
 	if dir := systemd("CONFIGURATION_DIRECTORY"); dir != "" {

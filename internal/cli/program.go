@@ -32,6 +32,12 @@ type Program[C config.Config] struct {
 	// Check reports what is wrong with settings that passed their own Check, for
 	// instance in files they name. Its errors should wrap [config.ErrInvalid]. May be nil.
 	Check func(C) error
+	// CheckState reports what is wrong with keys and state, which it must not change.
+	// It is asked before Run is called, and may be nil.
+	CheckState func(C, *State, Keys) error
+	// Renewing tells what to expect of a new key of that kind, or refuses to have one
+	// drawn. Nil: there are none to renew.
+	Renewing func(C, Key) (expect string, err error)
 	// Details tells what others need to know of us. If nil, there is no such command.
 	Details func(C, *State, Keys) ([]Detail, error)
 	// Commands are those that only this program has.
@@ -105,7 +111,7 @@ func (p Program[C]) execute(ctx context.Context, args []string, out, errOut io.W
 // unsetEmpty makes an empty variable as good as none, as scripts expect that
 // pass on what they may not have.
 func (p Program[C]) unsetEmpty() {
-	for _, f := range append(p.profileFlags(), p.settingFlags()...) {
+	for _, f := range append(p.instanceFlags(), p.settingFlags()...) {
 		if name := p.variable(f.Names()[0]); os.Getenv(name) == "" {
 			os.Unsetenv(name)
 		}

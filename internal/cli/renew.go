@@ -10,13 +10,13 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// renewable are the kinds of key that do not make a profile who it is.
+// renewable are the kinds of key that do not make an instance who it is.
 var renewable = []Key{Sphinx, Noise}
 
 // renewableKeys names those that the program has.
 func (p Program[C]) renewableKeys() (names []string) {
 	for _, k := range renewable {
-		if slices.Contains(p.Keys, k) {
+		if slices.Contains(p.Keys, k) && p.Renewing != nil {
 			names = append(names, kinds[k].name)
 		}
 	}
@@ -41,7 +41,7 @@ func (p Program[C]) renewKey(c *cli.Context) error {
 	if there, err := exists(at.state); err != nil {
 		return err
 	} else if !there {
-		return Invalid("there is no profile in %s", at.state)
+		return Invalid("there is no instance in %s", at.state)
 	}
 	s, fresh, err := OpenState(at.state, p.Upgrade)
 	if err != nil {
@@ -49,12 +49,20 @@ func (p Program[C]) renewKey(c *cli.Context) error {
 	}
 	defer s.Close()
 	if fresh {
-		return Invalid("there is no profile in %s", at.state)
+		return Invalid("there is no instance in %s", at.state)
+	}
+	cfg, _, err := p.settings(c, at)
+	if err != nil {
+		return err
 	}
 	k := renewable[i]
+	expect, err := p.Renewing(cfg, k)
+	if err != nil {
+		return err
+	}
 	if err := wholefile.Write(s.Path(k.file()), k.encode(k.draw()), 0o600); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%s is new; the network needs to know: see %s details\n", s.Path(k.file()), p.Name)
+	fmt.Fprintf(c.App.Writer, "%s is new, and counts at the next start. %s\n", s.Path(k.file()), expect)
 	return nil
 }

@@ -24,13 +24,13 @@ func (p Program[C]) run(c *cli.Context) (err error) {
 	}
 	if known, err := exists(at.state); err != nil {
 		return err
-	} else if !known { // a profile is not made for a program that cannot run
+	} else if !known { // an instance is not made for a program that cannot run
 		if err := p.tryPorts(cfg); err != nil {
 			return err
 		}
 	}
 	log, level := newLog(c.App.ErrWriter, config.Common(cfg).Log)
-	s, ks, err := p.open(at, log)
+	s, ks, err := p.open(at, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (p Program[C]) run(c *cli.Context) (err error) {
 }
 
 // open opens the state folder; where it is new, keys are made.
-func (p Program[C]) open(at place, log zerolog.Logger) (*State, Keys, error) {
+func (p Program[C]) open(at place, cfg C, log zerolog.Logger) (*State, Keys, error) {
 	s, fresh, err := OpenState(at.state, p.Upgrade)
 	if err != nil {
 		return nil, Keys{}, err
@@ -68,9 +68,12 @@ func (p Program[C]) open(at place, log zerolog.Logger) (*State, Keys, error) {
 			if err := s.makeKeys(p.Keys); err != nil {
 				return Keys{}, err
 			}
-			log.Info().Msg("new profile, keys were drawn")
+			log.Info().Msg("new instance, keys were drawn")
 		}
 		ks, err := s.loadKeys(p.Keys)
+		if err == nil && p.CheckState != nil {
+			err = p.CheckState(cfg, s, ks)
+		}
 		if err == nil && fresh {
 			err = s.complete()
 		}

@@ -25,6 +25,18 @@ func demo() Program[*config.Mixnode] {
 			}
 			return nil
 		},
+		CheckState: func(_ *config.Mixnode, s *State, _ Keys) error {
+			if _, err := os.Stat(s.Path("broken")); err == nil {
+				return Invalid("the state is broken")
+			}
+			return nil
+		},
+		Renewing: func(c *config.Mixnode, k Key) (string, error) {
+			if c.Mix.StrictLayers {
+				return "", Invalid("this key is not renewed here")
+			}
+			return "Tell the network.", nil
+		},
 		Details: func(c *config.Mixnode, s *State, ks Keys) ([]Detail, error) {
 			return []Detail{{"identity_key", ks.Identity.Public().String()}, {"mix_host", c.Mix.Addr().String()}}, nil
 		},

@@ -145,22 +145,31 @@ func (s *State) makeKeys(kinds []Key) error {
 	return nil
 }
 
-// loadKeys reads the keys.
+// loadKeys reads the keys. It says what is wrong with each of them.
 func (s *State) loadKeys(kinds []Key) (ks Keys, err error) {
+	var errs []error
 	for _, k := range kinds {
-		path := s.Path(k.file())
-		b, err := ReadSecret(path)
-		if errors.Is(err, os.ErrNotExist) {
-			return ks, Invalid("%s is missing; without it this profile is somebody else. Restore it, or begin a new profile with --id", path)
-		}
+		secret, err := s.loadKey(k)
 		if err != nil {
-			return ks, err
-		}
-		secret, err := k.decode(b)
-		if err != nil {
-			return ks, Invalid("%s: %v", path, err)
+			errs = append(errs, err)
+			continue
 		}
 		ks.put(k, secret)
 	}
-	return ks, nil
+	return ks, errors.Join(errs...)
+}
+
+func (s *State) loadKey(k Key) (secret []byte, err error) {
+	path := s.Path(k.file())
+	b, err := ReadSecret(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, Invalid("%s is missing; without it this instance is somebody else. Restore it, or begin a new instance with --id", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if secret, err = k.decode(b); err != nil {
+		return nil, Invalid("%s: %v", path, err)
+	}
+	return secret, nil
 }

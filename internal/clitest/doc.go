@@ -4,7 +4,7 @@
 //	TestMain ──▶ Main: the binary is the test, or, under another name, the program
 //	TestScripts ──▶ Scripts: testdata/script/*.txt, each in a folder of its own
 //	Start ──▶ Running: a process; its lines, its log, its orderly end
-//	Testbed: built programs, their profiles, free addresses; Init, Do, Run ──▶ Running
+//	Testbed: built programs, their instances, free addresses; Init, Do, Run ──▶ Running
 //	Serve ◀── the network under test ◀── Fetch
 //
 // Scripts are those of rogpeppe/go-internal/testscript. Beside its commands they

@@ -32,7 +32,7 @@ func Build(dir string, packages ...string) error {
 	return nil
 }
 
-// A Testbed has programs, and a folder where their profiles are: of each its
+// A Testbed has programs, and a folder where their instances are: of each its
 // settings, NAME.toml, and its state, NAME.
 type Testbed struct {
 	bin, dir string
@@ -56,7 +56,7 @@ func NewTestbedOf(t *testing.T, bin string) *Testbed {
 	return &Testbed{bin: bin, dir: t.TempDir(), ip: loopback(), given: make(map[string]bool)}
 }
 
-// Path is where a file is in the folder of profiles.
+// Path is where a file is in the folder of instances.
 func (b *Testbed) Path(name string) string { return filepath.Join(b.dir, name) }
 
 // Addr gives an address that is free: the same of this machine each time, and
@@ -75,16 +75,16 @@ func (b *Testbed) Addr(t *testing.T) string {
 	}
 }
 
-// with adds the flags that choose a profile.
-func (b *Testbed) with(profile string, args ...string) []string {
-	return append(args, "--config", b.Path(profile+".toml"), "--state-dir", b.Path(profile))
+// with adds the flags that choose an instance.
+func (b *Testbed) with(instance string, args ...string) []string {
+	return append(args, "--config", b.Path(instance+".toml"), "--state-dir", b.Path(instance))
 }
 
 // Do runs a program to its end and gives what it printed.
-func (b *Testbed) Do(t *testing.T, program, profile string, args ...string) []byte {
+func (b *Testbed) Do(t *testing.T, program, instance string, args ...string) []byte {
 	t.Helper()
 	var errOut bytes.Buffer
-	cmd := exec.Command(filepath.Join(b.bin, program), b.with(profile, args...)...)
+	cmd := exec.Command(filepath.Join(b.bin, program), b.with(instance, args...)...)
 	cmd.Stderr = &errOut
 	out, err := cmd.Output()
 	if err != nil {
@@ -93,22 +93,22 @@ func (b *Testbed) Do(t *testing.T, program, profile string, args ...string) []by
 	return out
 }
 
-// Init makes a profile, and gives what the program says of itself.
-func (b *Testbed) Init(t *testing.T, program, profile string, flags ...string) (details map[string]string) {
+// Init makes an instance, and gives what the program says of itself.
+func (b *Testbed) Init(t *testing.T, program, instance string, flags ...string) (details map[string]string) {
 	t.Helper()
-	b.Do(t, program, profile, append([]string{"init"}, flags...)...)
-	if err := json.Unmarshal(b.Do(t, program, profile, "details", "--output", "json"), &details); err != nil {
+	b.Do(t, program, instance, append([]string{"init"}, flags...)...)
+	if err := json.Unmarshal(b.Do(t, program, instance, "details", "--output", "json"), &details); err != nil {
 		t.Fatalf("%s details: %v", program, err)
 	}
 	return details
 }
 
 // Run starts "PROGRAM run", which ends with the test if not before. Failures
-// call it by its profile.
-func (b *Testbed) Run(t *testing.T, program, profile string, flags ...string) *Running {
+// call it by its instance.
+func (b *Testbed) Run(t *testing.T, program, instance string, flags ...string) *Running {
 	t.Helper()
 	args := append([]string{"run", "--log-level", "debug"}, flags...)
-	return Start(t, profile, Patience, filepath.Join(b.bin, program), b.with(profile, args...)...)
+	return Start(t, instance, Patience, filepath.Join(b.bin, program), b.with(instance, args...)...)
 }
 
 // loopback gives an address of this machine that nobody else uses, where there

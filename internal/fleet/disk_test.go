@@ -68,7 +68,7 @@ func (d *disk) fill(t *testing.T) {
 func (n *Network) run(t *testing.T, p Part) (code int, said string) {
 	t.Helper()
 	var errOut bytes.Buffer
-	cmd := exec.Command(n.programs[p.Program], slices.Concat([]string{"run"}, n.folder.profile(p.Name), p.flags)...)
+	cmd := exec.Command(n.programs[p.Program], slices.Concat([]string{"run"}, n.folder.instance(p.Name), p.flags)...)
 	cmd.Stderr = &errOut
 	late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 	defer late.Stop()

@@ -19,12 +19,12 @@ func (f folder) socket(name string) string   { return filepath.Join(string(f), "
 // control is the name of the socket that [Ask] uses.
 const control = "control"
 
-// profile gives the flags that choose a part's profile.
-func (f folder) profile(part string) []string {
+// instance gives the flags that choose a part's instance.
+func (f folder) instance(part string) []string {
 	return []string{"--config", f.settings(part), "--state-dir", f.state(part)}
 }
 
-// has reports whether there is a profile of the part.
+// has reports whether there is an instance of the part.
 func (f folder) has(part string) (bool, error) {
 	switch _, err := os.Lstat(f.settings(part)); {
 	case err == nil:

@@ -31,7 +31,7 @@ type Part struct {
 	// Identity is the public key of a node, requester or client, in text form.
 	Identity string
 
-	flags []string // of run, beside those of the profile
+	flags []string // of run, beside those of the instance
 }
 
 // A Network is a network on this machine, ready to run.
@@ -123,13 +123,13 @@ func (m *maker) all() error {
 	return m.client()
 }
 
-// profile makes the profile of a part, or takes the one that is there.
-func (m *maker) profile(p Part, first ...string) (details map[string]string, err error) {
-	return m.spec.Programs.profile(m.ctx, m.net.folder, p, first...)
+// instance makes the instance of a part, or takes the one that is there.
+func (m *maker) instance(p Part, first ...string) (details map[string]string, err error) {
+	return m.spec.Programs.instance(m.ctx, m.net.folder, p, first...)
 }
 
 // settle decides where a port is: at the wanted address or, if that has port 0,
-// where the profile has it, or else at a free one.
+// where the instance has it, or else at a free one.
 func (m *maker) settle(part string, want netip.AddrPort, into config.Config, at func() netip.AddrPort) (netip.AddrPort, error) {
 	if want.Port() != 0 {
 		return want, nil
@@ -155,7 +155,7 @@ func (m *maker) directory() error {
 		Name: "directory", Program: progDirectory, Addr: at,
 		flags: []string{"--listen", at.String(), "--log-level", m.spec.LogLevel},
 	}
-	d, err := m.profile(p, "--network", networkName, "--period", period)
+	d, err := m.instance(p, "--network", networkName, "--period", period)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (m *maker) mixnode(name string) error {
 		return err
 	}
 	p := Part{Name: name, Program: progMixnode, Addr: at, flags: m.registered()}
-	d, err := m.profile(p, "--mix-listen", at.String())
+	d, err := m.instance(p, "--mix-listen", at.String())
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (m *maker) gateway(name string) error {
 		return err
 	}
 	p := Part{Name: name, Program: progGateway, Addr: at, Clients: clients, flags: m.registered()}
-	d, err := m.profile(p, "--mix-listen", at.String(), "--clients-listen", clients.String())
+	d, err := m.instance(p, "--mix-listen", at.String(), "--clients-listen", clients.String())
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (m *maker) gatewayOf(i int) string {
 func (m *maker) requester() error {
 	p := Part{Name: "requester", Program: progRequester}
 	p.flags = m.registered(slices.Concat(m.spec.clientFlags(), m.spec.Rules.flags())...)
-	d, err := m.profile(p, "--gateway", m.gatewayOf(m.spec.Gateways-1))
+	d, err := m.instance(p, "--gateway", m.gatewayOf(m.spec.Gateways-1))
 	if err != nil {
 		return err
 	}
@@ -253,7 +253,7 @@ func (m *maker) socks() error {
 	if err != nil {
 		return err
 	}
-	if _, err := m.profile(p); err != nil || there {
+	if _, err := m.instance(p); err != nil || there {
 		return err
 	}
 	return m.spec.Programs.prefer(m.ctx, m.net.folder, p, m.gatewayOf(0))
@@ -269,7 +269,7 @@ func (m *maker) client() error {
 	p.flags = slices.Concat(m.common, m.spec.clientFlags(), []string{
 		"--listen", at.String(), fmt.Sprintf("--beyond-loopback=%t", m.spec.BeyondLoopback),
 	})
-	d, err := m.profile(p, "--gateway", m.gatewayOf(0))
+	d, err := m.instance(p, "--gateway", m.gatewayOf(0))
 	p.Identity = d["identity_key"]
 	m.net.Parts = append(m.net.Parts, p)
 	return err

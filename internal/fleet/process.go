@@ -29,7 +29,7 @@ func (n *Network) start(s *spawner, p Part) (_ *process, err error) {
 		return nil, errors.Join(err, board.close())
 	}
 	defer log.Close()
-	cmd := exec.Command(n.programs[p.Program], slices.Concat([]string{"run"}, n.folder.profile(p.Name), p.flags)...)
+	cmd := exec.Command(n.programs[p.Program], slices.Concat([]string{"run"}, n.folder.instance(p.Name), p.flags)...)
 	cmd.Env = append(environment(os.Environ()), "NOTIFY_SOCKET="+board.path)
 	cmd.Dir = n.Dir
 	cmd.Stdout, cmd.Stderr = log, log

@@ -102,11 +102,11 @@ func (p Programs) do(ctx context.Context, program string, args ...string) ([]byt
 	return out, nil
 }
 
-// profile makes the profile of a part unless there is one, and gives what it
-// says of itself. The first flags are those of a new profile, the part's own
+// instance makes the instance of a part unless there is one, and gives what it
+// says of itself. The first flags are those of a new instance, the part's own
 // count for all times.
-func (p Programs) profile(ctx context.Context, f folder, part Part, first ...string) (map[string]string, error) {
-	at := f.profile(part.Name)
+func (p Programs) instance(ctx context.Context, f folder, part Part, first ...string) (map[string]string, error) {
+	at := f.instance(part.Name)
 	there, err := f.has(part.Name)
 	if err == nil && !there {
 		_, err = p.do(ctx, part.Program, slices.Concat([]string{"init"}, at, first, part.flags)...)
@@ -127,13 +127,13 @@ func (p Programs) profile(ctx context.Context, f folder, part Part, first ...str
 
 // allow lets an identity join the network of the directory in a folder.
 func (p Programs) allow(ctx context.Context, f folder, identity, role string) error {
-	_, err := p.do(ctx, progDirectory, slices.Concat([]string{"allow", identity, "--role", role}, f.profile(progDirectory))...)
+	_, err := p.do(ctx, progDirectory, slices.Concat([]string{"allow", identity, "--role", role}, f.instance(progDirectory))...)
 	return err
 }
 
 // prefer has a part use a gateway while it can be reached.
 func (p Programs) prefer(ctx context.Context, f folder, part Part, gateway string) error {
-	_, err := p.do(ctx, part.Program, slices.Concat([]string{"gateways", "use", gateway}, f.profile(part.Name))...)
+	_, err := p.do(ctx, part.Program, slices.Concat([]string{"gateways", "use", gateway}, f.instance(part.Name))...)
 	return err
 }
 

@@ -74,7 +74,7 @@ type Rules struct {
 	Open bool
 }
 
-// flags say all of it, so that nothing of an earlier profile stays in force.
+// flags say all of it, so that nothing of an earlier instance stays in force.
 func (r Rules) flags() (flags []string) {
 	for _, rule := range r.Allow {
 		flags = append(flags, "--allow", rule)

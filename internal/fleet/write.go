@@ -97,14 +97,14 @@ func (w *writer) all() error {
 
 func (w *writer) folder(h config.Host) folder { return folder(filepath.Join(w.spec.Dir, h.Name)) }
 
-// add makes the profile of a part, and has its program check it.
+// add makes the instance of a part, and has its program check it.
 func (w *writer) add(h config.Host, p Part, where string, flags ...string) (map[string]string, error) {
 	f := w.folder(h)
-	d, err := w.spec.Programs.profile(w.ctx, f, p, flags...)
+	d, err := w.spec.Programs.instance(w.ctx, f, p, flags...)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.spec.Programs.do(w.ctx, p.Program, slices.Concat([]string{"check-config"}, f.profile(p.Name))...); err != nil {
+	if _, err := w.spec.Programs.do(w.ctx, p.Program, slices.Concat([]string{"check-config"}, f.instance(p.Name))...); err != nil {
 		return nil, err
 	}
 	w.parts[h.Name] = append(w.parts[h.Name], hostPart{p, where, hasLowPort(flags)})

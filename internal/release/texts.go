@@ -77,7 +77,7 @@ var services = map[string]string{
 const environmentFile = "/etc/default/" + product
 
 // writeUnits writes a template of units for each program that is a service. An
-// instance is a profile, and has the places of files that root's commands have.
+// instance has the places of files that root's commands have.
 func writeUnits(all []program, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -24,7 +24,7 @@ type Unit struct {
 	Description string // one line
 	Program     string // such as "mixnode"
 	Bin         string // folder of the program
-	ID          string // profile that it runs
+	ID          string // instance that it runs
 	// Folder is where its settings and state are, below /etc and /var/lib.
 	Folder string
 	// Environment is a file of variables that need not exist. If empty, there is none.

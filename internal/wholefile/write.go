@@ -14,6 +14,22 @@ func Write(path string, content []byte, mode os.FileMode) error {
 	return write(osDisk{}, path, content, mode)
 }
 
+// MakeFolder makes a folder that only its owner may use, unless it is there. Like a
+// file, it belongs to the owner of the folder above it.
+func MakeFolder(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		if info, bad := os.Stat(dir); bad == nil && info.IsDir() {
+			return nil
+		}
+		return err
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(HandOver(f), f.Close())
+}
+
 // A disk is what Write needs of a file system. The other one is in the tests: it
 // loses what was not synced.
 type disk interface {

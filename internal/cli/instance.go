@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,7 +22,7 @@ func (p Program[C]) settings(c *cli.Context, at place) (cfg C, there bool, err e
 		there = true
 	case errors.Is(err, os.ErrNotExist):
 	case errors.Is(err, config.ErrInvalid):
-		return cfg, true, err
+		return cfg, true, errors.Join(err, cfg.Check()) // all that is wrong, at once
 	default:
 		return cfg, true, Invalid("%v", err)
 	}
@@ -42,7 +43,7 @@ func (p Program[C]) complete(cfg C) error {
 	return nil
 }
 
-// writeSettings writes the file of a new profile.
+// writeSettings writes the file of a new instance.
 func (p Program[C]) writeSettings(at place, cfg C) error {
 	if err := os.MkdirAll(filepath.Dir(at.config), 0o700); err != nil {
 		return err
@@ -50,8 +51,8 @@ func (p Program[C]) writeSettings(at place, cfg C) error {
 	return wholefile.Write(at.config, config.Template(p.Name, cfg, p.New()), 0o600)
 }
 
-// initProfile is the command init.
-func (p Program[C]) initProfile(c *cli.Context) error {
+// initInstance is the command init.
+func (p Program[C]) initInstance(c *cli.Context) error {
 	at, err := p.chosen(c)
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (p Program[C]) initProfile(c *cli.Context) error {
 	if there, err := exists(at.config); err != nil {
 		return err
 	} else if there {
-		return fmt.Errorf("%s exists already, and nothing was changed; a new profile needs another --id", at.config)
+		return fmt.Errorf("%s exists already, and nothing was changed; a new instance needs another --id", at.config)
 	}
 	cfg, _, err := p.settings(c, at)
 	if err != nil {
@@ -71,7 +72,7 @@ func (p Program[C]) initProfile(c *cli.Context) error {
 	}
 	defer s.Close()
 	if !fresh {
-		return fmt.Errorf("%s has the keys of a profile already, and nothing was changed; a new profile needs another --id", at.state)
+		return fmt.Errorf("%s has the keys of an instance already, and nothing was changed; a new instance needs another --id", at.state)
 	}
 	if err := s.makeKeys(p.Keys); err != nil {
 		return err
@@ -90,18 +91,51 @@ func (p Program[C]) initProfile(c *cli.Context) error {
 	return nil
 }
 
-// checkConfig is the command check-config.
+// checkConfig is the command check-config: all that run does before it opens
+// ports, without a trace.
 func (p Program[C]) checkConfig(c *cli.Context) error {
-	at, _, there, err := p.ready(c)
+	at, cfg, there, err := p.ready(c)
 	if err != nil {
 		return err
 	}
-	if !there {
-		fmt.Fprintf(c.App.Writer, "there is no %s; flags, variables and defaults are fine\n", at.config)
-		return nil
+	keys, err := p.checkState(at, cfg)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%s is fine\n", at.config)
+	fine := at.config + " is fine"
+	if !there {
+		fine = "there is no " + at.config + "; flags, variables and defaults are fine"
+	}
+	if keys {
+		fine += ", and so are the keys and state in " + at.state
+	}
+	fmt.Fprintln(c.App.Writer, fine)
 	return nil
+}
+
+// checkState reports what is wrong with keys and state, and whether there are any.
+// It takes no lock, so that it can look at an instance that runs.
+func (p Program[C]) checkState(at place, cfg C) (there bool, err error) {
+	if there, err = exists(at.state); err != nil || !there {
+		return false, err // run makes it
+	}
+	s := &State{dir: at.state}
+	version, err := s.version()
+	if err != nil {
+		return true, err
+	}
+	kinds := p.Keys
+	if version == 0 { // run draws those that are missing
+		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k Key) bool {
+			has, err := exists(s.Path(k.file()))
+			return err == nil && !has
+		})
+	}
+	ks, err := s.loadKeys(kinds)
+	if err != nil || version != stateVersion || p.CheckState == nil {
+		return true, err
+	}
+	return true, p.CheckState(cfg, s, ks)
 }
 
 // ready gives the place and the settings of a run, which must be complete, and
