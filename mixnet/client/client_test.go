@@ -445,7 +445,7 @@ func TestSessionComesBack(t *testing.T) {
 				delete(n.accounts, bob.Address().Identity)
 			}
 			n.mu.Unlock()
-			live.Evict()
+			live.End("test")
 			body := []byte{byte(i)}
 			alice.send(bob.Address(), body, mixnet.SendOptions{})
 			bob.want(body)

@@ -110,6 +110,9 @@ func (c *Client) logIn(ctx context.Context, conn session.MessageConn, h *entry) 
 	live, err := session.Authenticate(ctx, conn, h.identity, l.sealer, now, receive)
 	var refusal *session.RefusedError
 	if errors.As(err, &refusal) {
+		if strings.Contains(refusal.Text, "already an open connection") {
+			return nil, fmt.Errorf("client: %w", err) // it knows us well
+		}
 		l.refused++
 		if l.refused >= maxRefusals || strings.Contains(refusal.Text, "not registered") {
 			l.sealer = nil // the gateway has forgotten us

@@ -76,6 +76,7 @@ func (c *Client) connect(ctx context.Context) error {
 	defer c.lingers.Wait()
 	defer cancel()
 	var pause backoff
+	replaced := backoff{first: replacedFirst, most: replacedSlow}
 	away := backoff{first: tryFirst, most: trySlow}
 	at, moves := 0, 0 // moves since there was a session
 	patience := jitter(moveAfter)
@@ -96,6 +97,14 @@ func (c *Client) connect(ctx context.Context) error {
 		}
 		if ctx.Err() != nil {
 			return nil
+		}
+		if errors.Is(err, session.ErrReplaced) {
+			wait := replaced.next()
+			c.cfg.Log.Error().Dur("retry_ms", wait).Msg("another program uses this client's identity, and has the session now: stop one of them")
+			if c.rest(ctx, wait, &pause) != nil {
+				return nil
+			}
+			continue
 		}
 		if h.failing.IsZero() {
 			h.failing = time.Now()

@@ -336,7 +336,7 @@ func TestGatewayThatEndsSessions(t *testing.T) {
 				live := n.live[cfg.Entries[0].Identity.Public()]
 				n.mu.Unlock()
 				if live != nil {
-					live.Evict()
+					live.End("test")
 				}
 			}
 		})
@@ -374,5 +374,39 @@ func TestH26EntriesThatAreRefused(t *testing.T) {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("%s: accepted", c.name)
 		}
+	}
+}
+
+// nodes.md §1.9: "Our client, told so by 4001, does not return at once": two
+// programs with one identity do not drive each other out.
+func TestAnotherProgramHasOurSession(t *testing.T) {
+	for _, fallback := range []bool{false, true} {
+		inBubble(t, func(t *testing.T, ctx context.Context) {
+			n := newFakeNet(t, ctx, 1)
+			cfg := Config{Traffic: Fast()}
+			if fallback {
+				cfg = n.withFallback(Fast())
+			}
+			c := n.client(0, cfg)
+			gateway, identity := c.Address().Gateway, c.Address().Identity
+			for range 3 {
+				n.mu.Lock()
+				live := n.live[identity]
+				n.mu.Unlock()
+				sessions := c.Stats().Reconnects
+				live.Evict()
+				time.Sleep(replacedFirst/2 - time.Second)
+				if got := c.Stats().Reconnects; got != sessions {
+					t.Fatalf("it returned %d times within minutes", got-sessions)
+				}
+				time.Sleep(3 * replacedSlow / 2)
+				if got := c.Stats().Reconnects; got != sessions+1 {
+					t.Fatalf("%d sessions later on, want 1", got-sessions)
+				}
+			}
+			if c.Address().Gateway != gateway {
+				t.Error("it went to another gateway")
+			}
+		})
 	}
 }

@@ -29,6 +29,12 @@ const (
 	tryFirst   = 10 * time.Second // between attempts to go back to the first
 	trySlow    = 10 * time.Minute // what that grows to while the first does not last
 	lingerTime = time.Minute      // what an entry that was left may still push: more than a round trip takes
+
+	// Between attempts after another program with our identity took our session, and
+	// what that grows to: two programs shall not drive each other out for ever, and
+	// who stops one of them finds the other back within the hour.
+	replacedFirst = 10 * time.Minute
+	replacedSlow  = time.Hour
 )
 
 // Sending.

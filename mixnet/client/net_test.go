@@ -309,7 +309,7 @@ func (n *fakeNet) shut(gateway, client keys.Identity, down bool) {
 	live := n.live[client]
 	n.mu.Unlock()
 	if down && live != nil {
-		live.Evict()
+		live.End("test")
 	}
 }
 

@@ -19,8 +19,14 @@ type clients struct {
 	allowLegacy bool
 
 	mu       sync.Mutex // guards the following; never held while something waits
-	live     map[keys.Identity]*sessionserver.Session
+	live     map[keys.Identity]current
 	unproved *unproved
+}
+
+// A current session is the live one of its client.
+type current struct {
+	*sessionserver.Session
+	took time.Time // when it took the place of one that lived; zero: it did not
 }
 
 func newClients(a Accounts, in Inbox, allowLegacy bool) *clients {
@@ -28,7 +34,7 @@ func newClients(a Accounts, in Inbox, allowLegacy bool) *clients {
 		Accounts:    a,
 		inbox:       in,
 		allowLegacy: allowLegacy,
-		live:        make(map[keys.Identity]*sessionserver.Session),
+		live:        make(map[keys.Identity]current),
 		unproved:    newUnproved(maxUnproved, maxUnprovedPerAddr),
 	}
 }
@@ -44,7 +50,7 @@ func withFrom(ctx context.Context, ip netip.Addr) context.Context {
 func (c *clients) online(client keys.Identity) *sessionserver.Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.live[client]
+	return c.live[client].Session
 }
 
 func (c *clients) count() int {
@@ -66,10 +72,13 @@ func (c *clients) mayRegister(ctx context.Context, client keys.Identity) error {
 	if !ok {
 		return sessionserver.ErrTooManyUnused
 	}
-	if gone != nil {
-		return c.Forget(ctx, *gone)
+	if gone == nil {
+		return nil
 	}
-	return nil
+	if s := c.online(*gone); s != nil {
+		s.End("too many clients are registered and not used")
+	}
+	return c.Forget(ctx, *gone)
 }
 
 // settled takes a client out of those that proved nothing: it did, or is gone.
@@ -141,19 +150,39 @@ func (c *clients) Forget(ctx context.Context, client keys.Identity) error {
 	return c.inbox.Delete(ctx, client, math.MaxUint64)
 }
 
+// admit says whether a client may be registered now. A registration is a new login like any
+// other, but what it stores cannot be taken back when claim refuses.
+func (c *clients) admit(client keys.Identity) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live[client].stays() {
+		return sessionserver.ErrDuplicate
+	}
+	return nil
+}
+
+// stays reports whether a session that lives may not be replaced yet.
+func (c current) stays() bool { return !c.took.IsZero() && time.Since(c.took) < replaceEvery }
+
 // claim makes s the one live session of its client, as [sessionserver.Handler] says.
 func (c *clients) claim(ctx context.Context, s *sessionserver.Session) error {
 	for {
-		older := c.online(s.Client())
-		if older != nil {
+		c.mu.Lock()
+		older := c.live[s.Client()]
+		c.mu.Unlock()
+		next := current{Session: s}
+		if older.Session != nil {
 			if s.AuthenticatedAt() != 0 && s.AuthenticatedAt() <= older.AuthenticatedAt() {
 				return sessionserver.ErrStale
 			}
 			ping, cancel := context.WithTimeout(ctx, pingPatience)
-			err := older.Ping(ping)
+			lives := older.Ping(ping) == nil
 			cancel()
-			if err == nil {
+			if lives && older.stays() {
 				return sessionserver.ErrDuplicate
+			}
+			if lives {
+				next.took = time.Now()
 			}
 		}
 		if s.AuthenticatedAt() != 0 {
@@ -167,9 +196,9 @@ func (c *clients) claim(ctx context.Context, s *sessionserver.Session) error {
 		}
 		c.mu.Lock()
 		if c.live[s.Client()] == older {
-			c.live[s.Client()] = s
+			c.live[s.Client()] = next
 			c.mu.Unlock()
-			if older != nil {
+			if older.Session != nil {
 				older.Evict()
 			}
 			return nil
@@ -185,7 +214,7 @@ func (c *clients) claim(ctx context.Context, s *sessionserver.Session) error {
 func (c *clients) gone(s *sessionserver.Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.live[s.Client()] == s {
+	if c.live[s.Client()].Session == s {
 		delete(c.live, s.Client())
 	}
 }

@@ -572,38 +572,6 @@ func TestRegistrationSessionIsSilent(t *testing.T) {
 	})
 }
 
-// nodes.md §1.9: one live session per identity; the older stays if it answers a ping.
-func TestSecondConnection(t *testing.T) {
-	inSite(t, Config{}, func(s *site) {
-		v := s.visitor()
-		v.register()
-		older, olderDone := v.conn, v.done
-		var refused *session.RefusedError
-		if err := v.login(); !errors.As(err, &refused) {
-			t.Fatalf("a second connection beside a live one: %v", err)
-		}
-		conn := v.dial()
-		if _, _, err := session.Register(s.ctx, conn, v.id, s.identity.Public()); !errors.As(err, &refused) {
-			t.Errorf("registered beside a live session: %v", err)
-		}
-		conn.Close(1000, "")
-		select {
-		case <-olderDone:
-			t.Fatal("the older session ended")
-		default:
-		}
-		older.Close(1000, "")
-		<-olderDone
-		time.Sleep(time.Second)
-		if err := v.login(); err != nil {
-			t.Fatalf("after the older one ended: %v", err)
-		}
-		if n := s.Stats().Online; n != 1 {
-			t.Errorf("%d clients online, want 1", n)
-		}
-	})
-}
-
 // nodes.md §3.6: "This applies to client-submitted packets at the entry gateway
 // and to SURB-acks as well."
 func TestEgressFilterForClients(t *testing.T) {

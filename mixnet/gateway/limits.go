@@ -26,6 +26,10 @@ const (
 	// pingPatience is how long an older session of a client has to show that it
 	// lives, before a newer one takes its place (nodes.md §1.9).
 	pingPatience = time.Second
+	// replaceEvery is how often a session that lives may give way to a newer one of
+	// its client: Nym's clients try to come back for 50 seconds, and shall give up
+	// rather than drive out, and be driven out by, a second program with their key.
+	replaceEvery = time.Minute
 )
 
 // Registrations.

@@ -231,10 +231,7 @@ func (s *Server) expire(ctx context.Context) error {
 
 // Admit implements [sessionserver.Handler].
 func (s *Server) Admit(_ context.Context, client keys.Identity) error {
-	if s.clients.online(client) != nil {
-		return sessionserver.ErrDuplicate
-	}
-	return nil
+	return s.clients.admit(client)
 }
 
 // Claim implements [sessionserver.Handler].

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // A MessageConn carries text and binary messages, in order, both ways. Pings
@@ -28,10 +29,18 @@ const (
 	CloseNormal    = 1000
 	CloseGoingAway = 1001
 	ClosePolicy    = 1008 // the far end did what it must not
+	// CloseReplaced is our own: a newer connection of the same client took the
+	// place of this one (nodes.md §1.9).
+	CloseReplaced = 4001
 )
 
 // ErrClosed reports a connection that either end closed, or that broke.
 var ErrClosed = errors.New("session: connection closed")
+
+// ErrReplaced is the ErrClosed of a connection that ended since the client has a
+// newer one: another program uses its identity, and to come back at once would
+// end that one's session in turn.
+var ErrReplaced = fmt.Errorf("%w: the client has a newer one", ErrClosed)
 
 // errTooBig reports a message beyond [protocol.MaxMessage].
 var errTooBig = errors.New("session: message too big")

@@ -16,6 +16,7 @@ func Pipe() (a, b MessageConn) {
 type pipe struct {
 	once   sync.Once
 	closed chan struct{}
+	err    error // why; set before closed is
 }
 
 // pipeItem is a message, or a ping if pong is set.
@@ -44,7 +45,7 @@ func (p *pipeEnd) Read(ctx context.Context) (bool, []byte, error) {
 				select {
 				case item = <-p.in:
 				default:
-					return false, nil, ErrClosed
+					return false, nil, p.err
 				}
 			case <-ctx.Done():
 				return false, nil, ctx.Err()
@@ -64,14 +65,14 @@ func (p *pipeEnd) Write(ctx context.Context, text bool, b []byte) error {
 func (p *pipeEnd) put(ctx context.Context, item pipeItem) error {
 	select {
 	case <-p.closed:
-		return ErrClosed
+		return p.err
 	default:
 	}
 	select {
 	case p.out <- item:
 		return nil
 	case <-p.closed:
-		return ErrClosed
+		return p.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -86,13 +87,19 @@ func (p *pipeEnd) Ping(ctx context.Context) error {
 	case <-pong:
 		return nil
 	case <-p.closed:
-		return ErrClosed
+		return p.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (p *pipeEnd) Close(int, string) error {
-	p.once.Do(func() { close(p.closed) })
+func (p *pipeEnd) Close(code int, _ string) error {
+	p.once.Do(func() {
+		p.err = ErrClosed
+		if code == CloseReplaced {
+			p.err = ErrReplaced
+		}
+		close(p.closed)
+	})
 	return nil
 }

@@ -78,6 +78,8 @@ func connError(ctx context.Context, err error) error {
 		return ctx.Err()
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		return errTooBig
+	case websocket.CloseStatus(err) == CloseReplaced:
+		return ErrReplaced
 	}
 	return ErrClosed
 }

@@ -90,8 +90,8 @@ func TestBothEnds(t *testing.T) {
 			t.Errorf("Forget: %v", err)
 		}
 		g.session(id.Public()).Evict()
-		if err := <-ended; err != session.ErrClosed {
-			t.Errorf("Run gives %v, want ErrClosed", err)
+		if err := <-ended; err != session.ErrReplaced {
+			t.Errorf("Run gives %v, want ErrReplaced", err)
 		}
 		if err := second.Forget(t.Context()); !errors.Is(err, session.ErrClosed) {
 			t.Errorf("Forget after the end: %v, want ErrClosed", err)

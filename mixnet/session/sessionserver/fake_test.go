@@ -31,9 +31,10 @@ type fakeGateway struct {
 	accounts map[keys.Identity]Account
 	spent    map[string]bool // nonces
 	live     map[keys.Identity]*Session
-	admit    error // if set, nobody may register
-	forget   error // if set, nobody is forgotten
-	reject   bool  // packets are not accepted
+	took     map[keys.Identity]time.Time // when a session took the place of one that lived
+	admit    error                       // if set, nobody may register
+	forget   error                       // if set, nobody is forgotten
+	reject   bool                        // packets are not accepted
 	packets  []wire.MixPacket
 	fresh    int
 	written  uint64 // at the last fresh frame
@@ -46,7 +47,7 @@ func newFakeGateway(tb testing.TB, change func(*Config)) *fakeGateway {
 	tb.Helper()
 	g := &fakeGateway{
 		tb: tb, identity: keys.NewIdentityKey(),
-		accounts: map[keys.Identity]Account{}, spent: map[string]bool{}, live: map[keys.Identity]*Session{},
+		accounts: map[keys.Identity]Account{}, spent: map[string]bool{}, live: map[keys.Identity]*Session{}, took: map[keys.Identity]time.Time{},
 	}
 	cfg := Config{Identity: g.identity, Accounts: g, Handler: g, KeepAlive: -1}
 	if change != nil {
@@ -62,7 +63,7 @@ func newFakeGateway(tb testing.TB, change func(*Config)) *fakeGateway {
 func (g *fakeGateway) Admit(_ context.Context, client keys.Identity) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.live[client] != nil {
+	if g.live[client] != nil && time.Since(g.took[client]) < time.Minute {
 		return ErrDuplicate
 	}
 	return g.admit
@@ -139,8 +140,11 @@ func (g *fakeGateway) Claim(ctx context.Context, s *Session) error {
 		err := older.Ping(ctx)
 		cancel()
 		g.mu.Lock()
-		if err == nil {
+		if err == nil && time.Since(g.took[s.Client()]) < time.Minute {
 			return ErrDuplicate
+		}
+		if err == nil {
+			g.took[s.Client()] = time.Now()
 		}
 		older.Evict()
 	}

@@ -13,15 +13,16 @@ import (
 // the gateway takes nothing more from the client.
 type Handler interface {
 	// Admit is asked first when someone wants to register, before anything is
-	// computed: whether this client may, now. A client with a live session may
-	// not (ErrDuplicate).
+	// computed: whether this client may, now. One whose session may not be
+	// replaced (see Claim) may not (ErrDuplicate).
 	Admit(ctx context.Context, client keys.Identity) error
 	// Claim makes s the one live session of its client, or refuses it. If
 	// s.AuthenticatedAt is not zero it must be greater than that of the session
 	// there is and greater than the last one accepted (ErrStale), and it must
 	// have been stored before Claim returns: two connections may come this far
-	// with one request. An older session that answers a Ping within a second
-	// stays, and s is refused (ErrDuplicate); else the older is Evicted.
+	// with one request. Then the older session is Evicted, unless it answers a
+	// Ping within a second and has itself taken the place of a living one less
+	// than a minute ago: then it stays, and s is refused (ErrDuplicate).
 	Claim(ctx context.Context, s *Session) error
 	// Online says that messages may be delivered from now on. It follows Claim,
 	// but after a registration only once the client has sent something: until

@@ -392,31 +392,40 @@ func TestDuplicateConnection(t *testing.T) {
 		id, sealer := g.account()
 		first := clientPeer(t, g.connect(t.Context()))
 		first.login(id, sealer, 6)
+		reading := func(p *peer) (ended chan error) {
+			ended = make(chan error, 1)
+			go func() {
+				_, _, err := p.conn.Read(t.Context())
+				ended <- err
+			}()
+			return ended
+		}
 
-		// The older one lives: its reader answers the ping.
-		time.Sleep(time.Second)
-		second := clientPeer(t, g.connect(t.Context()))
-		second.send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now()))
-		reading, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); first.conn.Read(reading) }()
-		second.wantRefusal(string(ErrDuplicate))
-		stop()
-		<-done
-
-		// It is gone: nobody reads.
+		// The newest login wins, though the older one lives: its reader answers the
+		// ping, and learns why it ends.
+		firstEnded := reading(first)
 		time.Sleep(time.Second)
 		old := g.session(id.Public())
-		third := clientPeer(t, g.connect(t.Context()))
-		third.login(id, sealer, 6)
+		second := clientPeer(t, g.connect(t.Context()))
+		second.login(id, sealer, 6)
+		if err := <-firstEnded; !errors.Is(err, session.ErrReplaced) || !errors.Is(err, session.ErrClosed) {
+			t.Errorf("the older connection ended with %v", err)
+		}
 		if g.session(id.Public()) == old {
 			t.Error("the old session is still the live one")
 		}
 		if _, ok := old.Deliver(messageOf(0)); ok {
 			t.Error("delivered to an evicted session")
 		}
-		first.wantClosed()
-		third.conn.Close(session.CloseNormal, "")
+
+		// But not again within a minute.
+		secondEnded := reading(second)
+		time.Sleep(30 * time.Second)
+		third := clientPeer(t, g.connect(t.Context()))
+		third.send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now()))
+		third.wantRefusal(string(ErrDuplicate))
+		second.conn.Close(session.CloseNormal, "")
+		<-secondEnded
 		g.wg.Wait()
 		if _, _, _, gone := g.counts(); gone != 2 {
 			t.Errorf("%d sessions gone, want 2", gone)

@@ -94,10 +94,17 @@ func (s *Session) OverTLS() bool {
 	return ok && c.overTLS()
 }
 
-// Evict ends the session in favour of a newer one. It does not wait.
+// Evict ends the session in favour of a newer one, and says so. It does not wait.
 func (s *Session) Evict() {
 	s.out.close()
-	s.end(closing{session.ClosePolicy, "replaced by a newer connection"})
+	s.end(closing{session.CloseReplaced, "replaced by a newer connection"})
+}
+
+// End ends the session for another reason, in words for the client, which may
+// come back. It does not wait.
+func (s *Session) End(why string) {
+	s.out.close()
+	s.end(closing{session.ClosePolicy, why})
 }
 
 // run speaks with the client until the session ends, and gives the reason.
