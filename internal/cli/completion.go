@@ -56,7 +56,9 @@ func completeBelow(w io.Writer, commands []*cli.Command, above []string) {
 		}
 		next := []string{"--help"}
 		for _, f := range c.VisibleFlags() {
-			next = append(next, "--"+f.Names()[0])
+			if name := "--" + f.Names()[0]; name != next[0] {
+				next = append(next, name)
+			}
 		}
 		if c.Name == "completion" {
 			next = append(next, "bash", "zsh", "fish")
