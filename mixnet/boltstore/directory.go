@@ -26,9 +26,11 @@ var directorySchema = schema{
 	program: "directory",
 	version: 2,
 	buckets: []string{string(recordsBucket), string(headBucket), string(historyBucket)},
-	upgrade: func(tx *bolt.Tx) error { // version 1 had no history
-		_, err := tx.CreateBucketIfNotExists(historyBucket)
-		return err
+	upgrades: []func(*bolt.Tx) error{
+		func(tx *bolt.Tx) error { // version 1 had no history
+			_, err := tx.CreateBucketIfNotExists(historyBucket)
+			return err
+		},
 	},
 }
 

@@ -98,7 +98,7 @@ func FuzzParseLink(f *testing.F) {
 func TestDirectoryStoreOfVersion1(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.db")
 	old := directorySchema
-	old.version, old.buckets, old.upgrade = 1, old.buckets[:2], nil
+	old.version, old.buckets, old.upgrades = 1, old.buckets[:2], nil
 	f, err := open(path, old, openBolt)
 	if err != nil {
 		t.Fatal(err)
