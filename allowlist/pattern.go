@@ -114,13 +114,13 @@ func canonical(host string) (name string, addr netip.Addr, why Reason) {
 }
 
 // wellFormed reports whether a name in lower case has the form of a host name:
-// labels of 1 to 63 letters, digits, hyphens (not at either end) and underscores.
+// labels of 1 to 63 letters, digits, hyphens and underscores.
 func wellFormed(name string) bool {
 	if len(name) > maxName {
 		return false
 	}
 	for label := range strings.SplitSeq(name, ".") {
-		if len(label) == 0 || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+		if len(label) == 0 || len(label) > 63 {
 			return false
 		}
 		for _, c := range []byte(label) {

@@ -164,7 +164,9 @@ type Egress struct {
 	Open        bool     `toml:"open" flag:"open" help:"let the rules allow everything; without this such rules are refused"`
 	Resolver    string   `toml:"resolver" flag:"resolver" arg:"ADDR" help:"IP and port of the DNS server to ask. If empty, it is the system's"`
 	RefuseMixed bool     `toml:"refuse_mixed" help:"refuse a name as a whole if one of its addresses is not allowed, instead of leaving that out"`
-	MaxStreams  int      `toml:"max_streams" arg:"N" help:"most streams at a time"`
+	MaxStreams  int      `toml:"max_streams" arg:"N" help:"most streams at a time; where all are taken, idle ones of the sender tag with most give way"`
+	PerTag      int      `toml:"max_streams_per_tag" arg:"N" help:"most of them under one sender tag; a client of ours with more uses further tags"`
+	Memory      int      `toml:"max_memory_mb" arg:"MB" help:"most received bytes that wait for targets, in all streams; beyond it the sender tag that holds most loses a stream"`
 }
 
 // Requester is the settings of a network requester.
@@ -177,7 +179,7 @@ type Requester struct {
 
 // NewRequester gives the defaults.
 func NewRequester() *Requester {
-	return &Requester{Base: newBase(), Client: newClient(), Egress: Egress{MaxStreams: 1024}}
+	return &Requester{Base: newBase(), Client: newClient(), Egress: Egress{MaxStreams: 1024, PerTag: 256, Memory: 256}}
 }
 
 // Check implements [Config]. It does not read rules: package allowlist does.
@@ -194,6 +196,8 @@ func (c *Requester) Check() error {
 		c.Client.check(),
 		c.Registration.check(c.Network),
 		between("requester.max_streams", c.Egress.MaxStreams, 1, 1<<16),
+		between("requester.max_streams_per_tag", c.Egress.PerTag, 1, 1<<16),
+		between("requester.max_memory_mb", c.Egress.Memory, 1, 1<<20),
 		err,
 	)
 }

@@ -23,9 +23,10 @@ type Network struct {
 	key      keys.Identity            // of the directories; zero: not pinned
 	head     headRecord
 
-	mu    sync.Mutex // guards the following
-	of    *topology.Network
-	addrs map[netip.Addr]bool // of its nodes
+	mu     sync.Mutex // guards the following
+	of     *topology.Network
+	ofView *directory.View
+	addrs  map[netip.Addr]bool // of its nodes
 }
 
 // Snapshots makes a Network of a function that gives the nodes of the moment,
@@ -94,18 +95,43 @@ func (n *Network) Requesters() (all []mixnet.Recipient) {
 	return all
 }
 
-// HasAddr reports whether an address is that of a node.
+// HasAddr reports whether an address is one of a node's: those that packets go
+// to, and, as far as directories list them, its further ones and those of nodes
+// that have no role at the moment (H30).
 func (n *Network) HasAddr(a netip.Addr) bool {
-	current := n.Current()
+	current, listed := n.Current(), n.view()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if current != n.of {
-		n.of, n.addrs = current, make(map[netip.Addr]bool)
-		for _, node := range current.Nodes() {
-			n.addrs[node.Addr.AddrPort().Addr().Unmap()] = true
-		}
+	if current != n.of || listed != n.ofView || n.addrs == nil {
+		n.of, n.ofView, n.addrs = current, listed, nodeAddrs(current, listed)
 	}
 	return n.addrs[a.Unmap().WithZone("")]
+}
+
+// nodeAddrs gathers the addresses of the nodes that packets go to, and of those
+// that directories list, if there are any.
+func nodeAddrs(current *topology.Network, listed *directory.View) map[netip.Addr]bool {
+	addrs := make(map[netip.Addr]bool)
+	for _, node := range current.Nodes() {
+		addrs[node.Addr.AddrPort().Addr().Unmap()] = true
+	}
+	if listed == nil {
+		return addrs
+	}
+	for _, node := range listed.Nodes {
+		for _, host := range node.Hosts {
+			addrs[host.Unmap().WithZone("")] = true
+		}
+	}
+	return addrs
+}
+
+// view gives what directories list at the moment; nil if there are none.
+func (n *Network) view() *directory.View {
+	if n.dir == nil {
+		return nil
+	}
+	return n.dir.View()
 }
 
 // signed reports whether what directories show is signed by a key that is pinned.

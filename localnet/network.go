@@ -181,10 +181,14 @@ func (n *Network) endpoints(ctx context.Context, ln net.Listener) (err error) {
 	if err != nil {
 		return err
 	}
+	lookup := requester.Lookup("")
+	if n.spec.Lookup != nil {
+		lookup = requester.BothFamilies(n.spec.Lookup)
+	}
 	n.requester = requester.New(requester.Config{
 		Accept: requester.Streams(n.back),
 		Allow:  n.spec.Allow,
-		Lookup: n.spec.Lookup,
+		Lookup: lookup,
 		Dial:   n.spec.DialTarget,
 		Log:    n.spec.Log,
 	})

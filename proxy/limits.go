@@ -40,6 +40,9 @@ const (
 	openingBytes    = earlyBytes / 2    // half of what a requester of ours keeps
 )
 
+// maxHostName is the longest name in text form, without a trailing dot (RFC 1035).
+const maxHostName = 253
+
 // Bounds of a Proxy.
 const (
 	acceptQueue   = 128              // streams waiting for Accept; more are refused

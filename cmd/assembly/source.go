@@ -2,6 +2,7 @@ package assembly
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -68,6 +69,12 @@ func parseTopology(b []byte) (*topology.Network, error) {
 func CheckNetwork(n config.Network) error {
 	_, err := OpenSource(n, nil, false, zerolog.Nop())
 	return err
+}
+
+// HasAddr reports whether an address is that of a node, or of a directory that was
+// asked (H30).
+func (s *Source) HasAddr(a netip.Addr) bool {
+	return s.Network.HasAddr(a) || s.web != nil && s.web.Asked(a)
 }
 
 // Files keeps what stands in files fresh until ctx ends: it reads them again, the

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"strings"
+	"sync"
 
 	"nym-socks5/allowlist"
 	"nym-socks5/config"
@@ -40,8 +41,16 @@ func openRules(e config.Egress) (*cli.File[*allowlist.List], error) {
 
 // answers tells askers what the rules of the moment are (socks.md §7.3).
 func answers(rules *cli.File[*allowlist.List]) func(protocol.Query) protocol.Answer {
+	var mu sync.Mutex
+	var of *allowlist.List
+	var answer func(protocol.Query) protocol.Answer
 	return func(q protocol.Query) protocol.Answer {
 		list := rules.Value()
+		mu.Lock()
+		defer mu.Unlock()
+		if list == of { // strangers may ask often, and a policy may be long
+			return answer(q)
+		}
 		var policy []protocol.Rule
 		for _, r := range list.ExitPolicy() {
 			action := protocol.Reject
@@ -50,6 +59,7 @@ func answers(rules *cli.File[*allowlist.List]) func(protocol.Query) protocol.Ans
 			}
 			policy = append(policy, protocol.Rule{Action: action, IPPattern: r.Pattern, Start: r.First, End: r.Last})
 		}
-		return requester.Answers(list.Open(), "nym-socks5 network requester", policy)(q)
+		of, answer = list, requester.Answers(list.Open(), "nym-socks5 network requester", policy)
+		return answer(q)
 	}
 }

@@ -38,7 +38,10 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	cfg.Egress = true
-	cfg.Streams = proxy.Config{Answer: answers(rules), Build: buildInfo()}
+	cfg.Streams = proxy.Config{
+		Streams: env.Config.Egress.MaxStreams, StreamsPerTag: env.Config.Egress.PerTag, Memory: int64(env.Config.Egress.Memory) << 20,
+		Answer: answers(rules), Build: buildInfo(),
+	}
 	end, err := endpoint.New(cfg)
 	if err != nil {
 		return err
@@ -95,7 +98,7 @@ func egress(env *cli.Env[*config.Requester], end *endpoint.Endpoint, rules *cli.
 		},
 		Lookup:      requester.Lookup(e.Resolver),
 		RefuseMixed: e.RefuseMixed,
-		MaxStreams:  e.MaxStreams,
+		MaxStreams:  2 * e.MaxStreams, // with those that are ending
 		Log:         env.Log,
 	}
 }

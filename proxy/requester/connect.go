@@ -17,63 +17,120 @@ import (
 var errChanged = errors.New("requester: address is no longer allowed")
 
 // connect connects to the first address that answers. The addresses are tried in
-// turn, families alternating, each starting when the one before failed or
-// Config.Stagger after it. Of several failures it returns the one that says most.
-func (r *Requester) connect(ctx context.Context, t target, addrs []netip.Addr) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
+// turn, each starting when the one before failed or Config.Stagger after it, and
+// also as answers about them come in. Of several failures it returns the one that
+// says most.
+func (r *Requester) connect(ctx context.Context, t target, s *resolution) (net.Conn, proxy.Reason, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.LookupTimeout+r.cfg.DialTimeout)
 	defer cancel()
+	dialCtx, stopDialing := context.WithCancel(ctx)
+	defer stopDialing()
 
 	type result struct {
 		c   net.Conn
 		err error
 	}
-	results := make(chan result, len(addrs)) // room for all: no attempt waits
-	queue := alternate(addrs)
+	results := make(chan result, 2*maxAddrs) // room for all: no attempt waits
 	running := 0
+	var limit <-chan time.Time // of connecting to all addresses
+	var stagger <-chan time.Time
 	start := func() {
-		a := queue[0]
-		queue = queue[1:]
+		if s.pending > 0 && r.cfg.RefuseMixed || running >= maxConnecting || ctx.Err() != nil {
+			return
+		}
+		a, ok := s.next()
+		if !ok {
+			return
+		}
+		if limit == nil {
+			limit = time.After(r.cfg.DialTimeout)
+		}
 		running++
+		stagger = time.After(r.cfg.Stagger)
 		go func() {
-			c, err := r.connectTo(ctx, t, a)
+			c, err := r.connectTo(dialCtx, t, a)
 			results <- result{c, err}
 		}()
 	}
-	stagger := time.NewTimer(r.cfg.Stagger)
-	defer stagger.Stop()
 
-	start()
 	var conn net.Conn
 	var failure error
-	for running > 0 {
+	over := false // nothing more is begun
+	stop := func(err error) {
+		over = true
+		failure = tellsMore(failure, err)
+		stopDialing()
+	}
+	for !over && (running > 0 || s.pending > 0 || len(s.six)+len(s.four) > 0) || running > 0 {
+		answers := s.answers
+		if over {
+			answers = nil
+		}
 		select {
+		case f := <-answers:
+			if !r.add(s, t, f) {
+				stop(nil)
+				continue
+			}
+			if running == 0 || stagger == nil {
+				start()
+			}
+		case <-s.hold:
+			s.hold = nil
+			if running == 0 || stagger == nil {
+				start()
+			}
+		case <-s.late:
+			s.late = nil
+			if !s.found {
+				stop(nil)
+			}
 		case res := <-results:
 			running--
 			switch {
-			case res.err == nil && conn == nil:
+			case res.err == nil && conn == nil && !over:
 				conn = res.c
-				queue = nil
-				cancel() // the others
+				stop(nil)
 			case res.err == nil:
 				res.c.Close() // came second
 			case conn == nil:
 				failure = tellsMore(failure, res.err)
-				if len(queue) > 0 && ctx.Err() == nil {
+				if !over {
 					start()
-					stagger.Reset(r.cfg.Stagger)
 				}
 			}
-		case <-stagger.C:
-			if len(queue) > 0 && ctx.Err() == nil {
+		case <-stagger:
+			stagger = nil
+			if !over {
 				start()
-				stagger.Reset(r.cfg.Stagger)
+			}
+		case <-limit:
+			limit = nil
+			stop(context.DeadlineExceeded)
+		case <-ctx.Done():
+			if !over {
+				stop(ctx.Err())
+			}
+			if running > 0 { // they end with it
+				res := <-results
+				running--
+				if res.err == nil {
+					res.c.Close()
+				}
 			}
 		}
 	}
-	if conn == nil {
-		return nil, failure
+	switch {
+	case conn != nil:
+		return conn, 0, nil
+	case failure != nil:
+		return nil, reasonOf(failure), failure
+	case s.denied != nil:
+		return nil, proxy.ReasonDenied, s.denied
+	case s.failed != nil:
+		return nil, proxy.ReasonDNS, s.failed
 	}
-	return conn, nil
+	return nil, proxy.ReasonDNS, errNoAddress
 }
 
 // connectTo connects to one address.
@@ -105,29 +162,6 @@ func (r *Requester) recheck(t target, want netip.AddrPort, text string) error {
 		return errChanged
 	}
 	return nil
-}
-
-// alternate orders addresses so that families take turns, beginning with that
-// of the first one.
-func alternate(addrs []netip.Addr) []netip.Addr {
-	var same, other []netip.Addr
-	for _, a := range addrs {
-		if a.Is4() == addrs[0].Is4() {
-			same = append(same, a)
-		} else {
-			other = append(other, a)
-		}
-	}
-	out := make([]netip.Addr, 0, len(addrs))
-	for len(same) > 0 || len(other) > 0 {
-		if len(same) > 0 {
-			out, same = append(out, same[0]), same[1:]
-		}
-		if len(other) > 0 {
-			out, other = append(out, other[0]), other[1:]
-		}
-	}
-	return out
 }
 
 // reasonOf gives the reason to tell for an error of connecting (socks.md §21.7).

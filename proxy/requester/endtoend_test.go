@@ -58,7 +58,7 @@ func inPath(t *testing.T, cfg socks.Config, f func(p *path)) {
 		p.run(far, requester.New(requester.Config{
 			Accept: requester.Streams(exit),
 			Allow:  list.Allow,
-			Lookup: lookup,
+			Lookup: requester.BothFamilies(lookup),
 			Dial:   p.dial,
 		}).Run)
 

@@ -111,18 +111,31 @@ func newWorld(t *testing.T, rules string, cfg Config) *world {
 	if cfg.Allow == nil {
 		cfg.Allow = list.Allow
 	}
-	cfg.Lookup = func(_ context.Context, host string) (addrs []netip.Addr, err error) {
+	names := BothFamilies(func(_ context.Context, host string) (addrs []netip.Addr, err error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.lookups = append(w.lookups, host)
-		found, ok := w.names[host]
+		found, ok := w.names[strings.ToLower(strings.TrimSuffix(host, "."))]
 		if !ok {
-			return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+			return nil, errNoName
 		}
 		for _, a := range found {
 			addrs = append(addrs, netip.MustParseAddr(a))
 		}
 		return addrs, nil
+	})
+	asked := cfg.Lookup // what the test wants to happen first
+	cfg.Lookup = func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+		if network == "ip4" { // each name once
+			w.mu.Lock()
+			w.lookups = append(w.lookups, host)
+			w.mu.Unlock()
+		}
+		if asked != nil {
+			if _, err := asked(ctx, network, host); err != nil {
+				return nil, err
+			}
+		}
+		return names(ctx, network, host)
 	}
 	dial := cfg.Dial
 	if dial == nil {

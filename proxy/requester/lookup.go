@@ -3,74 +3,98 @@ package requester
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
-	"strings"
-	"sync/atomic"
+	"time"
 )
 
-var (
-	errNoAddress = errors.New("requester: name has no address")
-	errHostsFile = errors.New("requester: name was not resolved by DNS")
-)
-
-// lookup resolves a name once, within a time limit. The addresses are unmapped,
-// each one once.
-func (r *Requester) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.LookupTimeout)
-	defer cancel()
-	found, err := r.cfg.Lookup(ctx, host)
-	if err != nil {
-		return nil, err
-	}
-	var addrs []netip.Addr
-	for _, a := range found {
-		a = a.Unmap()
-		if a.IsValid() && a.Zone() == "" && !slices.Contains(addrs, a) && len(addrs) < maxAddrs {
-			addrs = append(addrs, a)
-		}
-	}
-	if len(addrs) == 0 {
-		return nil, errNoAddress
-	}
-	return addrs, nil
+// A family is what was found of a name's addresses of one family.
+type family struct {
+	six   bool
+	addrs []netip.Addr // unmapped, each one once
+	err   error
 }
 
-// Lookup gives a function that resolves names by DNS, with Go's own resolver. It
-// asks the server "addr:port", or those of the system's configuration if server is
-// empty.
-//
-// Names are absolute: no search domain is ever tried. An answer from the hosts
-// file is not used: a name that stands there fails, as if unknown. (Go's resolver
-// cannot be told to leave that file alone, but it shows whether a server was
-// asked.) Every call asks anew, so nothing is shared between those who ask. Where
-// Go has no resolver of its own for the platform, the system's may be used, and
-// none of this is certain.
-func Lookup(server string) func(ctx context.Context, host string) ([]netip.Addr, error) {
-	return lookupBy(func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if server != "" {
-			addr = server
-		}
-		return new(net.Dialer).DialContext(ctx, network, addr)
-	})
+// lookup asks for both families of addresses at once, each within the time limit.
+// The answers come as they do.
+func (r *Requester) lookup(ctx context.Context, host string) <-chan family {
+	answers := make(chan family, 2) // room for both: nobody waits
+	for _, network := range []string{"ip6", "ip4"} {
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, r.cfg.LookupTimeout)
+			defer cancel()
+			found, err := r.cfg.Lookup(ctx, network, host)
+			f := family{six: network == "ip6", err: err}
+			for _, a := range found {
+				a = a.Unmap()
+				if a.IsValid() && a.Zone() == "" && a.Is6() == f.six && !slices.Contains(f.addrs, a) && len(f.addrs) < maxAddrs {
+					f.addrs = append(f.addrs, a)
+				}
+			}
+			answers <- f
+		}()
+	}
+	return answers
 }
 
-// lookupBy is Lookup over connections that dial opens to a server.
-func lookupBy(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(ctx context.Context, host string) ([]netip.Addr, error) {
-	return func(ctx context.Context, host string) ([]netip.Addr, error) {
-		var asked atomic.Bool
-		resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			asked.Store(true)
-			return dial(ctx, network, addr)
-		}}
-		addrs, err := resolver.LookupNetIP(ctx, "ip", strings.TrimSuffix(host, ".")+".")
-		if err != nil {
-			return nil, err
-		}
-		if !asked.Load() {
-			return nil, errHostsFile
-		}
-		return addrs, nil
+// A resolution takes in the answers about both families of a target's addresses
+// and says which of them may be dialed, and when (RFC 8305 §3): IPv6 at once, IPv4
+// once the answer about IPv6 has come or was waited for. One that comes late joins.
+type resolution struct {
+	answers <-chan family
+	pending int              // answers still to come
+	hold    <-chan time.Time // until then IPv4 waits; nil: it does not
+	late    <-chan time.Time // until then an answer is waited for, although the name seems not to exist
+
+	six, four []netip.Addr // found, allowed, not dialed
+	wasSix    bool         // the one dialed last
+	found     bool         // an address was found
+	denied    error        // why one of them may not be dialed
+	failed    error        // why a family is not known
+}
+
+// next takes the next address to dial, families taking turns; false if there is
+// none yet.
+func (s *resolution) next() (a netip.Addr, ok bool) {
+	from := &s.six
+	switch {
+	case len(s.four) > 0 && s.hold == nil && (len(s.six) == 0 || s.wasSix):
+		from = &s.four
+	case len(s.six) == 0:
+		return netip.Addr{}, false
 	}
+	a, *from = (*from)[0], (*from)[1:]
+	s.wasSix = a.Is6()
+	return a, true
+}
+
+// add takes in an answer. It reports false if the name as a whole is refused.
+func (r *Requester) add(s *resolution, t target, f family) bool {
+	s.pending--
+	if f.six || s.pending == 0 {
+		s.hold = nil
+	} else if len(f.addrs) > 0 {
+		s.hold = time.After(resolutionDelay)
+	}
+	if f.err != nil {
+		s.failed = f.err
+		if errors.Is(f.err, errNoName) && s.pending > 0 {
+			s.late = time.After(nameErrorDelay)
+		}
+	}
+	for _, a := range f.addrs {
+		s.found = true
+		switch denied := r.cfg.Allow(t.host, a, t.port); {
+		case denied != nil:
+			s.denied = denied
+			if r.cfg.RefuseMixed {
+				return false
+			}
+		case a.Is6():
+			s.six = append(s.six, a)
+		default:
+			s.four = append(s.four, a)
+		}
+	}
+	return true
 }

@@ -73,7 +73,7 @@ func TestOnlyCheckedAddressesAreDialed(t *testing.T) {
 		for _, a := range w.attempts() {
 			got = append(got, a.addr)
 		}
-		want := []string{"93.184.216.35:443", "[2606:2800::1]:443", "93.184.216.34:443"}
+		want := []string{"[2606:2800::1]:443", "93.184.216.35:443", "93.184.216.34:443"}
 		if !slices.Equal(got, want) {
 			t.Errorf("dialed %q, want %q", got, want)
 		}

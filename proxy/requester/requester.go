@@ -54,9 +54,10 @@ type Config struct {
 	// then with each address, then again while connecting. If no name led to the
 	// address, host is the address in text form. Many goroutines call it.
 	Allow func(host string, addr netip.Addr, port uint16) error
-	// Lookup resolves an absolute name, without a trailing dot. If nil, it is
-	// Lookup("").
-	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Lookup resolves an absolute name, without a trailing dot, to its addresses of
+	// one family: the network is ip4 or ip6. Both are asked for at once. It ends
+	// with ctx. If nil, it is Lookup("").
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// Dial connects to "addr:port"; the network is tcp4 or tcp6. If nil, a
 	// net.Dialer is used, which asks Allow once more when its socket exists.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -66,7 +67,7 @@ type Config struct {
 	// ends; the stream is closed then.
 	Services map[string]func(ctx context.Context, stream net.Conn)
 	// RefuseMixed denies a name as a whole if one of its addresses is denied.
-	// If false, the denied ones are left out.
+	// If false, the denied ones are left out. It makes both families be waited for.
 	RefuseMixed bool
 
 	// LookupTimeout limits a look-up. If zero, it is 10 seconds.
@@ -80,8 +81,8 @@ type Config struct {
 	// it. If zero, it is 300 milliseconds.
 	Stagger time.Duration
 
-	// MaxStreams limits the streams being opened or open. If zero, it is 1024.
-	// (Those of one sender tag are limited by the Proxy that takes them in.)
+	// MaxStreams limits the streams being opened, open, or ending. If zero, it is
+	// 8192: the Proxy they come from shares out fewer.
 	MaxStreams int
 
 	// Log receives the requester's log. The zero Logger drops everything.
@@ -202,45 +203,36 @@ func (r *Requester) own(ctx context.Context, in Incoming, service func(context.C
 	service(ctx, stream)
 }
 
-// open opens the connection to a target. If it fails, why is what to tell.
+// open opens the connection to a target. If it fails, why is what to tell: what
+// cannot be looked up is no matter of the policy.
 func (r *Requester) open(ctx context.Context, text string) (c net.Conn, why proxy.Reason, err error) {
 	t, err := parseTarget(text)
 	if err != nil {
 		return nil, proxy.ReasonDenied, err
 	}
 	r.count.port(t.port)
+	if !t.addr.IsValid() {
+		var ok bool
+		if t.host, ok = proxy.HostName(t.host); !ok {
+			return nil, proxy.ReasonDNS, errDNSName
+		}
+	}
 	if err := r.cfg.Allow(t.host, netip.Addr{}, t.port); err != nil {
 		return nil, proxy.ReasonDenied, err
 	}
-	addrs := []netip.Addr{t.addr}
-	if !t.addr.IsValid() {
-		if addrs, err = r.lookup(ctx, t.host); err != nil {
-			return nil, proxy.ReasonDNS, err
-		}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &resolution{pending: 1}
+	if t.addr.IsValid() {
+		known := make(chan family, 1)
+		known <- family{six: t.addr.Is6(), addrs: []netip.Addr{t.addr}}
+		s.answers = known
+	} else {
+		s.pending, s.answers = 2, r.lookup(ctx, t.host)
 	}
-	if addrs, err = r.allowed(t, addrs); err != nil {
-		return nil, proxy.ReasonDenied, err
+	c, why, err = r.connect(ctx, t, s)
+	cancel()
+	for ; s.pending > 0; s.pending-- {
+		<-s.answers // which end with ctx
 	}
-	if c, err = r.connect(ctx, t, addrs); err != nil {
-		return nil, reasonOf(err), err
-	}
-	return c, 0, nil
-}
-
-// allowed picks the addresses that may be dialed.
-func (r *Requester) allowed(t target, addrs []netip.Addr) (ok []netip.Addr, err error) {
-	for _, a := range addrs {
-		switch denied := r.cfg.Allow(t.host, a, t.port); {
-		case denied == nil:
-			ok = append(ok, a)
-		case r.cfg.RefuseMixed:
-			return nil, denied
-		default:
-			err = denied
-		}
-	}
-	if len(ok) == 0 {
-		return nil, err
-	}
-	return ok, nil
+	return c, why, err
 }

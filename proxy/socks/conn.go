@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"nym-socks5/proxy"
 )
@@ -132,8 +131,8 @@ func (c *conn) count(reply code) { c.s.replies[reply].Add(1) }
 
 // target gives the text that names host and port to the requester, or the code
 // that refuses what cannot be a target. IPv6 is bracketed (socks.md §19.3), an
-// IPv4 address inside IPv6 becomes the IPv4 address. The text has at most 261
-// bytes.
+// IPv4 address inside IPv6 becomes the IPv4 address, and letters of a name beyond
+// ASCII its xn-- form.
 func target(host string, port uint16) (string, code) {
 	if port == 0 {
 		return "", codeDenied
@@ -148,13 +147,9 @@ func target(host string, port uint16) (string, code) {
 		}
 		return netip.AddrPortFrom(addr.Unmap(), port).String(), codeSucceeded
 	}
-	if host == "" || len(host) > 255 || !utf8.ValidString(host) {
+	host, ok := proxy.HostName(host)
+	if !ok {
 		return "", codeUnreachable
-	}
-	for _, r := range host {
-		if r <= ' ' || r == 0x7F || strings.ContainsRune(`:/\?#[]@%`, r) {
-			return "", codeUnreachable
-		}
 	}
 	return host + ":" + strconv.Itoa(int(port)), codeSucceeded
 }

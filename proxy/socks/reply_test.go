@@ -90,7 +90,7 @@ func TestTargets(t *testing.T) {
 	name := func(s string) string { return fmt.Sprintf("\x03%c%s", len(s), s) }
 	// %c writes UTF-8 beyond 0x7f.
 	long := func(s string) string { return "\x03" + string([]byte{byte(len(s))}) + s }
-	longest := strings.Repeat("a", 255)
+	longest := strings.Repeat(strings.Repeat("a", 63)+".", 3) + strings.Repeat("a", 61) + "."
 	for _, tt := range []struct {
 		name string
 		addr string // ATYP and address
@@ -104,7 +104,13 @@ func TestTargets(t *testing.T) {
 		{"name", name("Example.org"), "\xff\xff", "Example.org:65535", 0},
 		{"name with a trailing dot", name("example.org."), "\x00\x50", "example.org.:80", 0},
 		{"localhost, not looked up", name("localhost"), "\x00\x50", "localhost:80", 0},
-		{"name of 255 bytes", long(longest), "\xff\xff", longest + ":65535", 0},
+		{"longest name", long(longest), "\xff\xff", longest + ":65535", 0},
+		{"name of 255 bytes, which DNS cannot know", long(strings.Repeat("a", 255)), "\xff\xff", "", 4},
+		{"name beyond ASCII", name("bücher.example"), "\x00\x50", "xn--bcher-kva.example:80", 0},
+		{"name with other full stops", name("www。example。org"), "\x00\x50", "www.example.org:80", 0},
+		{"hyphens at the edges", name("-a-.example.org"), "\x00\x50", "-a-.example.org:80", 0},
+		{"label of 64", name(strings.Repeat("a", 64) + ".org"), "\x00\x50", "", 4},
+		{"empty label", name("a..org"), "\x00\x50", "", 4},
 		{"IPv4 as a name", name("192.0.2.1"), "\x00\x50", "192.0.2.1:80", 0},
 		{"IPv6 as a name", name("2001:db8:0::1"), "\x00\x50", "[2001:db8::1]:80", 0},
 		{"IPv6 as a name, bracketed", name("[2001:db8::1]"), "\x00\x50", "[2001:db8::1]:80", 0},

@@ -10,8 +10,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"nym-socks5/mixnet/directory"
@@ -25,7 +29,39 @@ const agent = "nym-socks5"
 const maxIdle = 2
 
 // A Client makes requests of directories.
-type Client struct{ http http.Client }
+type Client struct {
+	http http.Client
+
+	mu    sync.Mutex // guards the following
+	asked []netip.Addr
+}
+
+// maxAsked is how many addresses of directories are remembered, the newest of them.
+const maxAsked = 64
+
+// Asked reports whether an address is one at which a directory was asked lately.
+func (c *Client) Asked(a netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.asked, a.Unmap().WithZone(""))
+}
+
+// connected remembers where a request went.
+func (c *Client) connected(info httptrace.GotConnInfo) {
+	at, ok := info.Conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return
+	}
+	a := at.AddrPort().Addr().Unmap().WithZone("")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.Contains(c.asked, a) {
+		return
+	}
+	if c.asked = append(c.asked, a); len(c.asked) > maxAsked {
+		c.asked = c.asked[1:]
+	}
+}
 
 // New makes a Client that asks over a transport; nil stands for a new one with
 // the defaults of package net/http, without compression.
@@ -36,7 +72,7 @@ func New(transport http.RoundTripper) *Client {
 		t.MaxIdleConnsPerHost = maxIdle
 		transport = t
 	}
-	return &Client{http.Client{
+	return &Client{http: http.Client{
 		Transport: transport,
 		// What is signed is the path that was asked for.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -52,6 +88,7 @@ func (c *Client) Fetch(ctx context.Context, r directory.Request) (directory.Resp
 	if r.Body != nil {
 		method, body = http.MethodPost, bytes.NewReader(r.Body)
 	}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: c.connected})
 	req, err := http.NewRequestWithContext(ctx, method, r.URL, body)
 	if err != nil {
 		return directory.Response{}, err

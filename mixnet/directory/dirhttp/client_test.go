@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -56,6 +57,10 @@ func TestH25RequestsTellNothing(t *testing.T) {
 		if r.UserAgent() != agent || r.Header.Get("Cookie") != "" || r.Header.Get("Accept-Encoding") != "" {
 			t.Errorf("headers %v", r.Header)
 		}
+	}
+	// hardening.md H30: where directories are asked, nobody else is to go.
+	if !c.Asked(netip.MustParseAddr("::ffff:127.0.0.1")) || c.Asked(netip.MustParseAddr("127.0.0.2")) {
+		t.Errorf("asked at %v, want 127.0.0.1", c.asked)
 	}
 	if got := seen[1].Header.Get("If-None-Match"); got != have.ETag() {
 		t.Errorf("If-None-Match %s, want %s", got, have.ETag())
