@@ -2,6 +2,7 @@ package wsapi
 
 import (
 	"crypto/subtle"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,17 +19,18 @@ type guard struct {
 	token   string   // empty: none is needed
 }
 
-// objection says why a request is refused; empty: it is not.
-func (g *guard) objection(r *http.Request) string {
+// objection says what is wrong with a request, in a word and for whoever asks;
+// empty: nothing is.
+func (g *guard) objection(r *http.Request) (what, why string) {
 	switch {
 	case !g.host(r.Host):
-		return "this host name is not served"
+		return "host", fmt.Sprintf("this port is not served under the host name %.100q; nym-client run --host NAME lets programs use a name of their own for it", r.Host)
 	case !g.origin(r):
-		return "this origin may not connect"
+		return "origin", fmt.Sprintf("pages of the origin %.100q may not connect; nym-client run --origin ORIGIN lets those of one", r.Header.Get("Origin"))
 	case !g.authorized(r):
-		return "the token is missing or wrong"
+		return "token", "the token is missing or wrong"
 	}
-	return ""
+	return "", ""
 }
 
 // host reports whether the Host header names us. A page whose own name was made

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,6 +34,15 @@ func TestH34PagesAreRefused(t *testing.T) {
 			if resp == nil || resp.StatusCode != http.StatusForbidden {
 				t.Errorf("%v: %v, %v; want status 403", h, resp, err)
 				continue
+			}
+			// What it is and what helps is said.
+			said, _ := io.ReadAll(resp.Body)
+			wrong, flag := h.Get("Origin"), "--origin"
+			if host := h.Get("Host"); host != "" {
+				wrong, flag = host, "--host"
+			}
+			if !strings.Contains(string(said), strconv.Quote(wrong)) || !strings.Contains(string(said), flag) {
+				t.Errorf("%v: told %q", h, said)
 			}
 			for name := range resp.Header {
 				if strings.HasPrefix(name, "Access-Control-") {
@@ -95,10 +106,13 @@ func TestH35ReadLimit(t *testing.T) {
 		}
 		w.server.maxFrame = 1 << 20 // the same, but faster
 		p := w.connect()
-		p.ws.Write(t.Context(), websocket.MessageText, make([]byte, 1<<20+1)) // it may end before all is written
-		if _, _, err := p.read(); websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
-			t.Errorf("got %v, want status %d", err, websocket.StatusMessageTooBig)
+		for _, n := range []int{1<<20 + 1, 10 << 20} { // what is too long is an error, and the connection goes on
+			p.write(websocket.MessageText, make([]byte, n))
+			p.saysText(`{"type":"error","message":"malformed request:the frame has more than 1048576 bytes, and a message at most 16777216"}`)
 		}
+		p.write(websocket.MessageBinary, make([]byte, 1<<20+1))
+		p.saysBinary(errorResponse)
+		p.saysNothing()
 	})
 }
 

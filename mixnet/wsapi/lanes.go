@@ -8,10 +8,6 @@ import (
 	"nym-socks5/mixnet"
 )
 
-// maxLanes is how many connection ids of one program have messages on their way
-// at most.
-const maxLanes = 1024
-
 var errLanes = errors.New("too many connections have messages on their way")
 
 // lanes maps the connection ids of one program to lanes of the Messenger, and

@@ -3,6 +3,7 @@ package wsapi
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -10,30 +11,9 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/semaphore"
 
 	"nym-socks5/mixnet"
 )
-
-const (
-	// maxQueued is how many bytes of requests of one program wait for room in
-	// their lanes at most. Beyond it nothing more is read from that program.
-	maxQueued = 64 << 20
-	// requestCost is what a request counts there beside its message.
-	requestCost = 4 << 10
-	// inOrder is how long what follows a send waits for it, so that answers are
-	// in order unless the lane is full.
-	inOrder = 50 * time.Millisecond
-	// closePatience is how long a program may take to answer a closing frame.
-	closePatience = time.Second
-	// maxSURBs is how many reply SURBs are attached to one message at most. Who
-	// needs more for its answer asks for them.
-	maxSURBs = 500
-)
-
-// maxFrame is the size in bytes of the largest legal request: a message of which
-// JSON writes every byte as \u00XX, and the other members (H35).
-const maxFrame = 6*mixnet.MaxMessage + 64<<10
 
 // A peer is a program that is connected.
 //
@@ -48,17 +28,17 @@ type peer struct {
 
 	out    *outbox
 	lanes  lanes
-	room   *semaphore.Weighted // bytes of requests that may wait
-	format atomic.Uint32       // that of the last request
-	end    context.CancelFunc  // of the connection; sends go on
-	live   context.Context     // ends with the connection
+	budget *budget            // of requests that wait
+	format atomic.Uint32      // that of the last request
+	end    context.CancelFunc // of the connection; sends go on
+	live   context.Context    // ends with the connection
 }
 
 func newPeer(s *Server, ws *websocket.Conn, conn net.Conn, first format, log zerolog.Logger) *peer {
 	p := &peer{
 		s: s, ws: ws, conn: conn, log: log,
-		out:  newOutbox(s.cfg.Outbox),
-		room: semaphore.NewWeighted(maxQueued),
+		out:    newOutbox(s.cfg.Outbox),
+		budget: newBudget(s.maxQueued),
 	}
 	p.lanes = lanes{
 		all: make(map[connID]*lane), new: s.newLane, length: s.cfg.Messenger.LaneLen, send: p.send, sent: p.sent,
@@ -73,7 +53,7 @@ func (p *peer) lastFormat() format { return format(p.format.Load()) }
 // sends what the program has asked to be sent, unless ctx has ended.
 func (p *peer) run(ctx context.Context) {
 	p.live, p.end = context.WithCancel(context.WithoutCancel(ctx))
-	p.ws.SetReadLimit(p.s.maxFrame)
+	p.ws.SetReadLimit(-1) // readFrame has its own
 	p.s.hub.join(p)
 	var g sync.WaitGroup
 	g.Go(func() { defer p.end(); p.write() })
@@ -140,15 +120,22 @@ func (p *peer) slow() {
 // read takes requests until the connection ends. Sends live as long as ctx.
 func (p *peer) read(ctx context.Context) {
 	for {
-		typ, b, err := p.ws.Read(p.live)
+		typ, b, err := p.readFrame()
 		if err != nil {
 			return
 		}
-		parse := parseBinary
+		r := request{format: binaryFormat}
 		if typ == websocket.MessageText {
-			parse = parseText
+			r.format = textFormat
 		}
-		r, err := parse(b)
+		switch {
+		case b == nil:
+			err = malformed("the frame has more than %d bytes, and a message at most %d", p.s.maxFrame, mixnet.MaxMessage)
+		case typ == websocket.MessageText:
+			r, err = parseText(b)
+		default:
+			r, err = parseBinary(b)
+		}
 		p.format.Store(uint32(r.format))
 		if err == nil {
 			err = p.do(ctx, &r)
@@ -157,6 +144,21 @@ func (p *peer) read(ctx context.Context) {
 			p.fail(&r, err)
 		}
 	}
+}
+
+// readFrame reads one frame. What is longer than any request is read and thrown
+// away: b is nil then.
+func (p *peer) readFrame() (typ websocket.MessageType, b []byte, err error) {
+	typ, r, err := p.ws.Reader(p.live)
+	if err != nil {
+		return typ, nil, err
+	}
+	b, err = io.ReadAll(io.LimitReader(r, p.s.maxFrame+1))
+	if err != nil || int64(len(b)) <= p.s.maxFrame {
+		return typ, b, err
+	}
+	_, err = io.Copy(io.Discard, r)
+	return typ, nil, err
 }
 
 // fail tells that a request could not be granted.
@@ -189,19 +191,19 @@ func (p *peer) do(ctx context.Context, r *request) error {
 	return nil
 }
 
-// enqueue hands a request to its lane. It waits while too much waits already,
-// and for a moment for what it has handed over.
+// enqueue hands a request to its lane. It waits for a moment while too much waits
+// already, and for a moment for what it has handed over.
 func (p *peer) enqueue(ctx context.Context, r *request) error {
 	if len(r.message) > mixnet.MaxMessage {
 		return mixnet.ErrTooLong
 	}
 	cost := int64(len(r.message)) + requestCost
-	if err := p.room.Acquire(p.live, cost); err != nil {
-		return err // to nobody: the program has gone
+	if err := p.budget.take(p.live, cost); err != nil {
+		return err
 	}
 	done, err := p.lanes.add(ctx, r)
 	if err != nil {
-		p.room.Release(cost)
+		p.budget.give(cost)
 		return err
 	}
 	if done == nil {
@@ -247,7 +249,7 @@ func (p *peer) send(l *lane, r *request) error {
 
 // sent answers a request that was sent, or could not be.
 func (p *peer) sent(l *lane, r *request, err error) {
-	p.room.Release(int64(len(r.message)) + requestCost)
+	p.budget.give(int64(len(r.message)) + requestCost)
 	switch {
 	case errors.Is(err, mixnet.ErrLaneClosed) && r.id == nil:
 		// The program has closed it, and expects no answer.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/coder/websocket"
 	"github.com/rs/zerolog"
@@ -65,8 +64,9 @@ type Server struct {
 	lane  atomic.Uint64 // drawn last
 	seats chan struct{} // a token per peer; full: one more is refused
 
-	maxFrame int64 // bytes of one request
-	count    struct{ connected, refused atomic.Uint64 }
+	maxFrame  int64 // bytes of one request
+	maxQueued int64 // bytes of requests of one program that wait
+	count     struct{ connected, refused atomic.Uint64 }
 
 	mu     sync.Mutex
 	closed bool // no more peers
@@ -104,7 +104,8 @@ func New(cfg Config) (*Server, error) {
 		},
 		seats: make(chan struct{}, cfg.MaxPeers),
 
-		maxFrame: maxFrame,
+		maxFrame:  maxFrame,
+		maxQueued: maxQueued,
 	}, nil
 }
 
@@ -162,20 +163,6 @@ func (s *Server) receive(ctx context.Context) error {
 	}
 }
 
-// Bounds of what comes before the WebSocket.
-const (
-	headerPatience = 5 * time.Second
-	maxHeader      = 16 << 10
-	// waiting is how many connections there may be beyond MaxPeers: those that
-	// have not asked yet, or are told why they may not.
-	waiting = 32
-	// maxConnsPerAddr is how many one address other than this machine's own may
-	// have, so that it cannot take all of them.
-	maxConnsPerAddr = 32
-	// stopWithin is how long requests under way may take when the server ends.
-	stopWithin = time.Second
-)
-
 // connKey is where the context of a request has its net.Conn.
 type connKey struct{}
 
@@ -221,17 +208,17 @@ var firstFormats = map[string]format{"nym.text": textFormat, "nym.base64": base6
 
 // open makes a peer of a request and serves it. ctx is that of the server.
 func (s *Server) open(ctx context.Context, w http.ResponseWriter, r *http.Request) {
-	refuse := func(status int, why string) {
+	refuse := func(status int, what, why string) {
 		s.count.refused.Add(1)
-		s.log.Debug().Str("reason", why).Msg("connection refused")
+		s.log.Debug().Str("reason", what).Msg("connection refused")
 		http.Error(w, why, status)
 	}
-	if why := s.guard.objection(r); why != "" {
-		refuse(http.StatusForbidden, why)
+	if what, why := s.guard.objection(r); what != "" {
+		refuse(http.StatusForbidden, what, why)
 		return
 	}
 	if !s.enter() {
-		refuse(http.StatusServiceUnavailable, "too many programs are connected")
+		refuse(http.StatusServiceUnavailable, "full", fmt.Sprintf("%d programs are connected, and no more may be", s.cfg.MaxPeers))
 		return
 	}
 	defer s.leave()

@@ -7,10 +7,6 @@ import (
 	"nym-socks5/mixnet"
 )
 
-// maxTags is how many recipients keep their tag. One forgotten gets a new tag,
-// under which it cannot tell that the sender is the same.
-const maxTags = 2048
-
 // tags gives each recipient a random sender tag of its own, so that recipients
 // that compare notes learn nothing. The one not asked for longest is forgotten
 // when there are too many.

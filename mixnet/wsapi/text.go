@@ -19,9 +19,6 @@ var requestTypes = map[string]requestKind{
 	"getLaneQueueLength": queueLengthRequest,
 }
 
-// maxID is how long the id of a request may be, in bytes of JSON.
-const maxID = 256
-
 // parseText parses exactly one JSON request (socks.md §17.1). Members that it
 // does not know are ignored. Its errors are *failure; the request then still has
 // its format, and its id if that could be read.

@@ -1,0 +1,52 @@
+package wsapi
+
+import (
+	"time"
+
+	"nym-socks5/mixnet"
+)
+
+// Time-outs and bounds, each with its reason.
+
+// Before the WebSocket.
+const (
+	headerPatience = 5 * time.Second // for the header of a request: programs are on this machine
+	maxHeader      = 16 << 10
+	// waiting is how many connections there may be beyond MaxPeers: those that
+	// have not asked yet, or are told why they may not.
+	waiting = 32
+	// maxConnsPerAddr is how many one address other than this machine's own may
+	// have, so that it cannot take all of them.
+	maxConnsPerAddr = 32
+	stopWithin      = time.Second // for requests under way when the server ends
+)
+
+// Requests.
+const (
+	// maxFrame is the size in bytes of the largest legal request: a message of which
+	// JSON writes every byte as \u00XX, and the other members (H35).
+	maxFrame = 6*mixnet.MaxMessage + 64<<10
+	maxID    = 256 // bytes of JSON of the id of a request
+	// maxQueued is how many bytes of requests of one program wait for room in
+	// their lanes at most: four of the largest.
+	maxQueued   = 64 << 20
+	requestCost = 4 << 10 // what a request counts there beside its message
+	// budgetPatience is how long reading stops for a program that has used up
+	// maxQueued. Libraries want their pings answered within twenty seconds.
+	budgetPatience = time.Second
+	// inOrder is how long what follows a send waits for it, so that answers are
+	// in order unless the lane is full.
+	inOrder = 50 * time.Millisecond
+	// maxLanes is how many connection ids of one program have messages on their
+	// way at most.
+	maxLanes = 1024
+	// maxSURBs is how many reply SURBs are attached to one message at most. Who
+	// needs more for its answer gets them when they are needed.
+	maxSURBs = 500
+	// maxTags is how many recipients keep their tag. One forgotten gets a new tag,
+	// under which it cannot tell that the sender is the same.
+	maxTags = 2048
+)
+
+// closePatience is how long a program may take to answer a closing frame.
+const closePatience = time.Second
