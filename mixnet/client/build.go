@@ -50,7 +50,7 @@ func (l *loop) draft(now time.Time) bool {
 	if l.cover != nil && l.cover.credit > 0 && l.draftCover(l.cover) {
 		return true
 	}
-	if l.main.credit <= 0 {
+	if l.main.credit < l.main.least {
 		return false
 	}
 	if (l.monitor.verdict != verdictBlocked || l.c.cfg.NeverStop) && l.draftData(now) {

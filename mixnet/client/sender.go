@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/message"
 	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/wire"
 )
@@ -28,18 +29,23 @@ type sender struct {
 	ready   chan *builtPacket // bounded by the credits: never blocks the loop
 	credits chan struct{}     // likewise never blocks the sender
 
+	// least is the number of credits from which the loop makes packets. A sender
+	// without pacing still has most of its packets then, so nobody waits; but
+	// packets made one by one take more time than together.
+	least int
+
 	// Owned by the loop.
 	credit int  // packets the sender wants
 	cover  bool // the last packet given was cover
 }
 
 func newSender(p pacer) *sender {
-	n := 1
+	n, least := 1, 1
 	if p.mean == 0 {
-		n = unpacedCredits
+		n, least = unpacedCredits, message.Group
 	}
 	return &sender{
-		pacer: p, credit: n,
+		pacer: p, credit: n, least: least,
 		ready:   make(chan *builtPacket, n+1), // and a replacement
 		credits: make(chan struct{}, n+1),
 	}
