@@ -196,17 +196,25 @@ func (l *List) Describe() string {
 	case l.Open():
 		s = "every public host is allowed, save on ports that are closed by default"
 	case wide > 0:
-		s = fmt.Sprintf("every public host is allowed on some ports; besides %d names and %d addresses or ranges", names, ranges)
+		s = fmt.Sprintf("every public host is allowed on some ports; besides %s and %s", count(names, "name", "names"), count(ranges, "address or range", "addresses or ranges"))
 	default:
-		s = fmt.Sprintf("%d names and %d addresses or ranges are allowed", names, ranges)
+		s = count(names, "name", "names") + " and " + count(ranges, "address or range", "addresses or ranges") + " allowed"
 	}
 	if denies > 0 {
-		s += fmt.Sprintf("; %d lines deny", denies)
+		s += "; " + count(denies, "line denies", "lines deny")
 	}
 	if opened > 0 {
-		s += fmt.Sprintf("; %d lines open special ranges such as private networks", opened)
+		s += "; " + count(opened, "line opens", "lines open") + " special ranges such as private networks"
 	}
 	return s
+}
+
+// count writes a number of things.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func (ln line) String() string {

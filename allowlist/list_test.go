@@ -422,9 +422,9 @@ func TestDescribe(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                        "nothing is allowed",
 		"allow *":                 "every public host is allowed, save on ports that are closed by default",
-		"a.org\n*.b.org\n8.8.8.8": "2 names and 1 addresses or ranges are allowed",
-		"deny x.org\nallow *4:443\nallow 10.0.0.0/8": "every public host is allowed on some ports; besides 0 names and 1 addresses or ranges; " +
-			"1 lines deny; 1 lines open special ranges such as private networks",
+		"a.org\n*.b.org\n8.8.8.8": "2 names and 1 address or range allowed",
+		"deny x.org\nallow *4:443\nallow 10.0.0.0/8": "every public host is allowed on some ports; besides 0 names and 1 address or range; " +
+			"1 line denies; 1 line opens special ranges such as private networks",
 	} {
 		if got := mustParse(t, text).Describe(); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)

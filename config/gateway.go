@@ -42,8 +42,12 @@ func (c Clients) check() error {
 	)
 }
 
-// tlsALPNPort is the only port at which an authority asks by TLS (RFC 8737 §3).
-const tlsALPNPort = 443
+// Ports at which an authority asks, and no other: by TLS (RFC 8737 §3) and by HTTP
+// (RFC 8555 §8.3).
+const (
+	ACMETLSPort = 443
+	ACMEPort    = 80
+)
 
 func (c Clients) checkTLS() error {
 	if !c.TLSListen.IsValid() {
@@ -64,8 +68,8 @@ func (c Clients) checkTLS() error {
 		return invalid("clients.acme is on, and files with a certificate are given: only one can be")
 	case !c.ACME && (c.Certificate == "" || c.Key == ""):
 		return invalid("clients.tls_listen needs clients.tls_certificate and clients.tls_key, or clients.acme")
-	case c.ACME && !c.ACMEListen.IsValid() && c.TLSListen.Port() != tlsALPNPort:
-		return invalid("clients.acme needs clients.acme_listen, since clients.tls_listen is not at port %d", tlsALPNPort)
+	case c.ACME && !c.ACMEListen.IsValid() && c.TLSListen.Port() != ACMETLSPort:
+		return invalid("clients.acme needs clients.acme_listen, since clients.tls_listen is not at port %d", ACMETLSPort)
 	}
 	if u, err := url.Parse(c.ACMEDirectory); c.ACMEDirectory != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
 		return invalid("clients.acme_directory: %q is no address of an authority; it begins with https://", c.ACMEDirectory)
@@ -104,7 +108,7 @@ func NewGateway() *Gateway {
 		Mix:  newMix(),
 		Clients: Clients{
 			Listen:             netip.AddrPortFrom(netip.IPv4Unspecified(), 9000),
-			ACMEListen:         netip.AddrPortFrom(netip.IPv4Unspecified(), 80),
+			ACMEListen:         netip.AddrPortFrom(netip.IPv4Unspecified(), ACMEPort),
 			MailAge:            Duration(24 * time.Hour),
 			MailPerClient:      16 << 20,
 			MailTotal:          1 << 30,

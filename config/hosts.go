@@ -30,12 +30,21 @@ type Host struct {
 	Requesters int  `toml:"requesters"`
 	SOCKS      bool `toml:"socks"`
 
+	// How clients reach the gateways over TLS: by what name, and with which
+	// certificate: one by ACME, or the files of one, where they are on the host.
+	Hostname    string `toml:"hostname"`
+	ACME        bool   `toml:"acme"`
+	ACMEEmail   string `toml:"acme_email"`
+	Certificate string `toml:"tls_certificate"`
+	Key         string `toml:"tls_key"`
+
 	// Ports. Where there are several of a kind, they follow each other: the mix
 	// nodes of a host begin at MixPort, and its gateways come right after them.
-	DirectoryPort int `toml:"directory_port"` // if zero, it is 8080
-	MixPort       int `toml:"mix_port"`       // if zero, it is 1789
-	ClientsPort   int `toml:"clients_port"`   // if zero, it is 9000
-	SOCKSPort     int `toml:"socks_port"`     // on loopback; if zero, it is 1080
+	DirectoryPort int `toml:"directory_port"`   // if zero, it is 8080
+	MixPort       int `toml:"mix_port"`         // if zero, it is 1789
+	ClientsPort   int `toml:"clients_port"`     // if zero, it is 9000
+	TLSPort       int `toml:"clients_tls_port"` // if zero, and there is TLS, it is 443
+	SOCKSPort     int `toml:"socks_port"`       // on loopback; if zero, it is 1080
 }
 
 // maxPerHost bounds each kind of program on one host.
@@ -90,7 +99,13 @@ func hostKeys() []string {
 	return all
 }
 
+// TLS reports whether clients reach the gateways of the host over TLS too.
+func (h *Host) TLS() bool { return h.ACME || h.Certificate != "" || h.Key != "" }
+
 func (h *Host) defaults() {
+	if h.TLS() && h.TLSPort == 0 {
+		h.TLSPort = ACMETLSPort
+	}
 	for _, p := range []struct {
 		port *int
 		def  int
@@ -170,8 +185,30 @@ func (h *Host) check() error {
 	} {
 		errs = append(errs, between(key(p.name), p.value, 1, 1<<16-max(1, p.run)))
 	}
-	errs = append(errs, announced(key("address"), netip.AddrPortFrom(h.Address, 1)))
+	errs = append(errs, announced(key("address"), netip.AddrPortFrom(h.Address, 1)), h.checkTLS(key))
 	return errors.Join(errs...)
+}
+
+// checkTLS checks how clients reach the gateways over TLS.
+func (h *Host) checkTLS(key func(string) string) error {
+	switch {
+	case !h.TLS():
+		if h.Hostname != "" || h.TLSPort != 0 || h.ACMEEmail != "" {
+			return invalid("host %s has a hostname, a TLS port or an email address, and no certificate: say acme = true, or tls_certificate and tls_key", h.Name)
+		}
+		return nil
+	case h.Gateways == 0:
+		return invalid("host %s has a certificate, and no gateway that needs one", h.Name)
+	case !isName(h.Hostname):
+		return invalid("%s is %q: a certificate is for a name, such as gateway.example.org", key("hostname"), h.Hostname)
+	case h.ACME && (h.Certificate != "" || h.Key != ""):
+		return invalid("host %s has acme = true and files of a certificate; it can be one or the other", h.Name)
+	case !h.ACME && (h.Certificate == "" || h.Key == ""):
+		return invalid("host %s has one of tls_certificate and tls_key, and needs both", h.Name)
+	case h.ACME && h.Gateways > 1:
+		return invalid("host %s has %d gateways and acme = true: the authority asks at one port, which one of them can have; say gateways = 1, or give files of a certificate", h.Name, h.Gateways)
+	}
+	return between(key("clients_tls_port"), h.TLSPort, 1, 1<<16-h.Gateways)
 }
 
 // claim takes the host's ports, which nobody else may have.
@@ -191,6 +228,8 @@ func (h *Host) claim(taken map[netip.AddrPort]string) error {
 		claim("directory", h.DirectoryPort, count[h.Directory]),
 		claim("mix", h.MixPort, h.Mixnodes+h.Gateways),
 		claim("clients", h.ClientsPort, h.Gateways),
+		claim("clients over TLS", h.TLSPort, count[h.TLS()]*h.Gateways),
+		claim("ACME", ACMEPort, count[h.ACME && h.TLSPort != ACMETLSPort]),
 		claim("socks", h.SOCKSPort, count[h.SOCKS]),
 	)
 }

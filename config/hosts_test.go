@@ -86,6 +86,13 @@ func TestWrongHosts(t *testing.T) {
 		{"too few mixes", "mixnodes = 2", "mixnodes = 1", "there are 2 mixnodes on all hosts together"},
 		{"no gateways", "gateways = 1", "", "no host has a gateway"},
 		{"no requester", "requesters = 1", "", "none with a requester"},
+		{"a name and no certificate", "mixnodes = 2", "mixnodes = 2\nhostname = \"gw.example.org\"", "host b has a hostname"},
+		{"a certificate for nobody", "mixnodes = 2\ngateways = 1", "mixnodes = 2\nacme = true\nhostname = \"gw.example.org\"", "no gateway that needs one"},
+		{"a certificate without a name", "mixnodes = 2", "mixnodes = 2\nacme = true", `host b: hostname is ""`},
+		{"half a certificate", "mixnodes = 2", "mixnodes = 2\nhostname = \"gw.example.org\"\ntls_key = \"k\"", "needs both"},
+		{"two certificates", "mixnodes = 2", "mixnodes = 2\nhostname = \"gw.example.org\"\nacme = true\ntls_key = \"k\"", "one or the other"},
+		{"ACME for several", "mixnodes = 2\ngateways = 1", "mixnodes = 2\ngateways = 2\nhostname = \"gw.example.org\"\nacme = true", "say gateways = 1"},
+		{"TLS collides", "mixnodes = 2", "mixnodes = 2\nhostname = \"gw.example.org\"\nacme = true\nclients_tls_port = 9000", "which clients of host b has"},
 		{"no TOML", "[[host]]", "[host", "expected"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package assembly
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -371,5 +372,30 @@ func TestNodeConfig(t *testing.T) {
 	mix.Noise, mix.Announce = false, netip.MustParseAddrPort("192.0.2.1:1789")
 	if cfg := Node(mix, p.keys, nil, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop()); cfg.Noise != nil || cfg.Server.ExemptLoopback {
 		t.Errorf("without Noise, on another machine: %+v", cfg)
+	}
+}
+
+// A directory whose word anybody on the way can change is warned of.
+func TestDirectoriesOverHTTPWithoutAKey(t *testing.T) {
+	key := keys.NewIdentityKey().Public().String()
+	for _, c := range []struct {
+		url, key string
+		warned   bool
+	}{
+		{"http://directory.example.org/api/", "", true},
+		{"http://192.0.2.1:8080/", "", true},
+		{"http://directory.example.org/api/", key, false},
+		{"https://directory.example.org/api/", "", false},
+		{"http://127.0.0.1:8080/", "", false},
+		{"http://[::1]:8080/", "", false},
+		{"http://localhost:8080/", "", false},
+	} {
+		var log bytes.Buffer
+		if _, err := OpenSource(config.Network{Directories: []string{c.url}, Key: c.key}, nil, false, zerolog.New(&log)); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "is not signed and not encrypted"); got != c.warned {
+			t.Errorf("%s, key %q: warned %v:\n%s", c.url, c.key, got, &log)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package assembly
 import (
 	"context"
 	"net/netip"
+	"net/url"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,10 @@ func OpenSource(n config.Network, state *cli.State, noise bool, log zerolog.Logg
 			return nil, cli.Invalid("network.key: %v", err)
 		}
 	}
+	if open := overHTTP(n); len(open) > 0 && n.Key == "" {
+		log.Warn().Strs("directories", open).Str("hint", "pin the directory's key (--directory-key), or ask by https").
+			Msg("what these directories say is not signed and not encrypted: whoever is on the way decides which nodes are used")
+	}
 	var records endpoint.Store
 	if state != nil {
 		records = Records(state)
@@ -55,6 +60,20 @@ func OpenSource(n config.Network, state *cli.State, noise bool, log zerolog.Logg
 		return nil, cli.Invalid("network.directories: %v", Explain(err))
 	}
 	return src, nil
+}
+
+// overHTTP lists the directories that are asked without TLS, and not on this machine.
+func overHTTP(n config.Network) (open []string) {
+	for _, d := range n.Directories {
+		u, err := url.Parse(d)
+		if err != nil || u.Scheme != "http" {
+			continue
+		}
+		if ip, err := netip.ParseAddr(u.Hostname()); u.Hostname() != "localhost" && (err != nil || !ip.IsLoopback()) {
+			open = append(open, d)
+		}
+	}
+	return open
 }
 
 func parseTopology(b []byte) (*topology.Network, error) {

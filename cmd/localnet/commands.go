@@ -4,17 +4,20 @@ import (
 	"slices"
 	"time"
 
+	common "nym-socks5/internal/cli"
+
 	"github.com/urfave/cli/v2"
 )
 
 // app describes the command line.
 func app() *cli.App {
-	return &cli.App{
+	a := &cli.App{
 		Name:                      "localnet",
 		Usage:                     "a whole mixnet on this machine",
+		Version:                   common.BuildInfo().Version,
 		UsageText:                 "localnet COMMAND [flags]",
 		HideHelpCommand:           true,
-		OnUsageError:              onUsageError,
+		OnUsageError:              common.OnUsageError,
 		DisableSliceFlagSeparator: true,                         // commas stand between the ports of a rule
 		ExitErrHandler:            func(*cli.Context, error) {}, // main decides
 		Action:                    noCommand,
@@ -23,7 +26,7 @@ func app() *cli.App {
 			Usage:           "run a network until TERM or INT",
 			UsageText:       "localnet run --allow RULE | --allowlist FILE [flags]",
 			HideHelpCommand: true,
-			OnUsageError:    onUsageError,
+			OnUsageError:    common.OnUsageError,
 			Action:          run,
 			Flags: append(slices.Concat(networkFlags("127.0.0.1:1080", "info"), ruleFlags()),
 				&cli.BoolFlag{Name: "processes", Usage: "run each part as a process of its own"},
@@ -36,7 +39,7 @@ func app() *cli.App {
 			Usage:           "run a network, fetch and send data through it, and stop",
 			UsageText:       "localnet demo [flags]",
 			HideHelpCommand: true,
-			OnUsageError:    onUsageError,
+			OnUsageError:    common.OnUsageError,
 			Action:          demo,
 			Flags: append(networkFlags("127.0.0.1:0", "error"),
 				&cli.Int64Flag{Name: "bytes", Value: 1_000_000, Usage: "transfer `N` bytes each way"},
@@ -49,7 +52,7 @@ func app() *cli.App {
 			Usage:           "show the parts of a network of processes that runs",
 			UsageText:       "localnet list [--dir DIR]",
 			HideHelpCommand: true,
-			OnUsageError:    onUsageError,
+			OnUsageError:    common.OnUsageError,
 			Action:          list,
 			Flags: []cli.Flag{
 				dirFlag(),
@@ -64,7 +67,7 @@ func app() *cli.App {
 				Usage:           "write settings and keys of a network on several machines",
 				UsageText:       "localnet write DIR --hosts FILE --allow RULE | --allowlist FILE [flags]",
 				HideHelpCommand: true,
-				OnUsageError:    onUsageError,
+				OnUsageError:    common.OnUsageError,
 				Action:          write,
 				Flags: append(ruleFlags(),
 					&cli.StringFlag{Name: "hosts", Usage: "what runs where is in `FILE`"},
@@ -73,6 +76,8 @@ func app() *cli.App {
 				),
 			}},
 	}
+	a.Commands = append(a.Commands, common.Common(a.Name)...)
+	return a
 }
 
 // controlCommand is one that a part of a network is named to.
@@ -82,7 +87,7 @@ func controlCommand(name, usage string) *cli.Command {
 		Usage:           usage,
 		UsageText:       "localnet " + name + " NAME [--dir DIR]",
 		HideHelpCommand: true,
-		OnUsageError:    onUsageError,
+		OnUsageError:    common.OnUsageError,
 		Action:          control,
 		Flags:           []cli.Flag{dirFlag()},
 	}

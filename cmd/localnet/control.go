@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	common "nym-socks5/internal/cli"
+
 	"github.com/urfave/cli/v2"
 
 	"nym-socks5/internal/fleet"
@@ -14,7 +16,7 @@ import (
 
 // list is "localnet list".
 func list(c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := common.NoArguments(c); err != nil {
 		return err
 	}
 	parts, err := askNetwork(c, fleet.Request{Do: "list"})
@@ -39,7 +41,7 @@ func control(c *cli.Context) error {
 	case c.NArg() == 0:
 		return usagef("say which part: localnet %s NAME; localnet list tells what there is", c.Command.Name)
 	case c.NArg() > 1:
-		return usagef("unexpected argument %q; see %s", c.Args().Get(1), help(c))
+		return usagef("unexpected argument %q; see %s", c.Args().Get(1), common.Help(c))
 	}
 	name := c.Args().First()
 	parts, err := askNetwork(c, fleet.Request{Do: c.Command.Name, Name: name})

@@ -20,6 +20,6 @@ func main() {
 	}
 	if err := app().RunContext(ctx, flagsFirst(os.Args)); err != nil {
 		fmt.Fprintln(os.Stderr, "localnet:", message(err))
-		os.Exit(exitCode(err))
+		os.Exit(common.ExitCode(err))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	common "nym-socks5/internal/cli"
+
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -50,7 +52,7 @@ type options struct {
 func (o options) traffic() fleet.Traffic { return fleet.Traffic(o.profile.name == "fast") }
 
 func parseOptions(c *cli.Context) (o options, err error) {
-	if err := noArguments(c); err != nil {
+	if err := common.NoArguments(c); err != nil {
 		return o, err
 	}
 	if o.profile, err = parseProfile(c.String("profile")); err != nil {

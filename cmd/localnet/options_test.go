@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	common "nym-socks5/internal/cli"
 )
 
 // hardening H34: "binding beyond loopback needs a second flag"
@@ -40,8 +42,8 @@ func TestH34SOCKSBeyondLoopbackNeedsASecondFlag(t *testing.T) {
 		if got != tc.want || (err == nil) != (tc.want != "") {
 			t.Errorf("parsePort(%q, %v) = %q, %v; want %q", tc.text, tc.beyond, got, err, tc.want)
 		}
-		if err != nil && exitCode(err) != exitUsage {
-			t.Errorf("parsePort(%q, %v): exit code %d, want %d", tc.text, tc.beyond, exitCode(err), exitUsage)
+		if err != nil && common.ExitCode(err) != 2 {
+			t.Errorf("parsePort(%q, %v): exit code %d, want %d", tc.text, tc.beyond, common.ExitCode(err), 2)
 		}
 	}
 }
@@ -52,7 +54,7 @@ func TestParseProfile(t *testing.T) {
 			t.Errorf("parseProfile(%q) = %+v, %v", name, p, err)
 		}
 	}
-	if _, err := parseProfile("Nym"); exitCode(err) != exitUsage {
+	if _, err := parseProfile("Nym"); common.ExitCode(err) != 2 {
 		t.Errorf("parseProfile(%q): %v, want a usage error", "Nym", err)
 	}
 }
@@ -81,7 +83,7 @@ func TestLogIsJSONAwayFromTerminals(t *testing.T) {
 			}
 		}
 	}
-	if _, err := newLog(new(bytes.Buffer), false, "trace"); exitCode(err) != exitUsage {
+	if _, err := newLog(new(bytes.Buffer), false, "trace"); common.ExitCode(err) != 2 {
 		t.Errorf("level trace: %v, want a usage error", err)
 	}
 }
@@ -91,10 +93,10 @@ func TestErrorsAreOneLine(t *testing.T) {
 	if got, want := message(err), "SOCKS port: gone and more"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := exitCode(err); got != exitFailed {
-		t.Errorf("exit code %d, want %d", got, exitFailed)
+	if got := common.ExitCode(err); got != 1 {
+		t.Errorf("exit code %d, want %d", got, 1)
 	}
-	if got := exitCode(fmt.Errorf("read: %w", usagef("no"))); got != exitUsage {
-		t.Errorf("exit code %d, want %d", got, exitUsage)
+	if got := common.ExitCode(fmt.Errorf("read: %w", usagef("no"))); got != 2 {
+		t.Errorf("exit code %d, want %d", got, 2)
 	}
 }

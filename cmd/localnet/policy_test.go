@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	common "nym-socks5/internal/cli"
+
 	"nym-socks5/allowlist"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
@@ -45,7 +47,7 @@ func TestReadAllowlist(t *testing.T) {
 			t.Errorf("%s: %v", tc.name, err)
 		case tc.err == "" && list.String() != tc.want:
 			t.Errorf("%s: got %q, want %q", tc.name, list, tc.want)
-		case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err) || exitCode(err) != exitUsage):
+		case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err) || common.ExitCode(err) != 2):
 			t.Errorf("%s: got %v, want a usage error with %q", tc.name, err, tc.err)
 		}
 	}

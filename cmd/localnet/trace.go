@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	common "nym-socks5/internal/cli"
+
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
@@ -27,7 +29,7 @@ func traceCommand() *cli.Command {
 		Usage:           "run a network and show every packet in it, layer by layer",
 		UsageText:       "localnet trace [flags]",
 		HideHelpCommand: true,
-		OnUsageError:    onUsageError,
+		OnUsageError:    common.OnUsageError,
 		Action:          traceNetwork,
 		Flags: append(networkFlags("127.0.0.1:0", "error"),
 			&cli.StringSliceFlag{Name: "allow", Usage: "let the requester dial `RULE`, such as example.org:443 (may be repeated)"},

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	common "nym-socks5/internal/cli"
+
 	"github.com/urfave/cli/v2"
 
 	"nym-socks5/allowlist"
@@ -20,7 +22,7 @@ func write(c *cli.Context) error {
 	case c.NArg() == 0:
 		return usagef("say into which folder: localnet write DIR --hosts FILE")
 	case c.NArg() > 1:
-		return usagef("unexpected argument %q; see %s", c.Args().Get(1), help(c))
+		return usagef("unexpected argument %q; see %s", c.Args().Get(1), common.Help(c))
 	case c.String("hosts") == "":
 		return usagef("say with --hosts FILE what runs on which host; localnet --help tells what is in such a file")
 	}

@@ -16,9 +16,9 @@ func (p Program[C]) app() *cli.App {
 			UsageText:       p.Name + " " + name + " [flags]",
 			Flags:           flags,
 			HideHelpCommand: true,
-			OnUsageError:    onUsageError,
+			OnUsageError:    OnUsageError,
 			Action: func(c *cli.Context) error {
-				if err := noArguments(c); err != nil {
+				if err := NoArguments(c); err != nil {
 					return err
 				}
 				return action(c)
@@ -27,9 +27,6 @@ func (p Program[C]) app() *cli.App {
 		return c
 	}
 	instance := func() []cli.Flag { return append(p.instanceFlags(), p.settingFlags()...) }
-	completion := command("completion", "print a script that completes command lines", p.completion)
-	completion.UsageText = p.Name + " completion bash|zsh|fish"
-	completion.Action = p.completion // it takes an argument
 	a := &cli.App{
 		Name:                      p.Name,
 		HelpName:                  p.Name,
@@ -39,16 +36,16 @@ func (p Program[C]) app() *cli.App {
 		Version:                   BuildInfo().Version,
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true,
-		OnUsageError:              onUsageError,
+		OnUsageError:              OnUsageError,
 		ExitErrHandler:            func(*cli.Context, error) {}, // Main decides
-		Action:                    p.noCommand,
+		Action:                    func(c *cli.Context) error { return NoCommand(c, p.Name+" run") },
 		Commands: []*cli.Command{
 			command("init", "write settings and keys of a new instance", p.initInstance, instance()...),
 			command("run", "run until TERM or INT; without an instance, init first", p.run, instance()...),
 			command("check-config", "say whether run would accept the settings", p.checkConfig, instance()...),
 		},
 	}
-	output := &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`FORMAT`: text or json"}
+	output := outputFlag()
 	if p.Details != nil {
 		d := command("details", "print what others need to know of this instance", p.details, append(instance(), output)...)
 		d.Aliases = []string{"node-details"}
@@ -63,11 +60,7 @@ func (p Program[C]) app() *cli.App {
 	for _, own := range p.Commands {
 		a.Commands = append(a.Commands, p.command(own, p.Name, []cli.Flag{output}))
 	}
-	a.Commands = append(a.Commands,
-		command("build-info", "print what this program was built from", p.buildInfo, output),
-		completion,
-		command("man", "print the manual page", p.man),
-	)
+	a.Commands = append(a.Commands, Common(p.Name)...)
 	return a
 }
 
@@ -86,17 +79,4 @@ again the files that its settings name. The exit code is 0 after an orderly end,
 1 after a failure, 2 if the command line is wrong, 75 if it makes sense to try
 again later, and 78 if the settings are wrong.`,
 		p.variable("log-level"), p.place("ID").shownConfig(), p.place("ID").shownState())
-}
-
-// noCommand is called when there is no command, or none of ours.
-func (p Program[C]) noCommand(c *cli.Context) error {
-	if c.Args().Present() {
-		word := c.Args().First()
-		var known []string
-		for _, k := range c.App.Commands {
-			known = append(known, k.Name)
-		}
-		return usagef("unknown command %q%s; see %s --help", word, didYouMean(word, known, ""), p.Name)
-	}
-	return usagef("say what to do, such as %s run; see %s --help", p.Name, p.Name)
 }

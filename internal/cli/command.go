@@ -59,7 +59,7 @@ func (p Program[C]) command(own Command[C], above string, output []cli.Flag) *cl
 		Usage:           own.Usage,
 		UsageText:       strings.Join(append([]string{words}, own.Args...), " ") + " [flags]",
 		HideHelpCommand: true,
-		OnUsageError:    onUsageError,
+		OnUsageError:    OnUsageError,
 	}
 	if len(own.Commands) > 0 {
 		c.UsageText = words + " COMMAND [flags]"
@@ -82,13 +82,13 @@ func (p Program[C]) do(c *cli.Context, own Command[C]) error {
 	args := c.Args().Slice()
 	switch {
 	case len(args) > len(own.Args):
-		return usagef("unexpected argument %q; see %s", args[len(own.Args)], help(c))
+		return usagef("unexpected argument %q; see %s", args[len(own.Args)], Help(c))
 	case len(args) < len(own.Args):
-		return usagef("%s is missing; see %s", own.Args[len(args)], help(c))
+		return usagef("%s is missing; see %s", own.Args[len(args)], Help(c))
 	}
 	for _, f := range own.Flags {
 		if f.Needed && c.String(f.Name) == "" {
-			return usagef("say --%s %s; see %s", f.Name, f.Arg, help(c))
+			return usagef("say --%s %s; see %s", f.Name, f.Arg, Help(c))
 		}
 	}
 	return p.withInstance(c, own.Alone, func(cfg C, s *State, ks Keys) error {
@@ -146,9 +146,9 @@ func noCommand(c *cli.Context) error {
 		known = append(known, k.Name)
 	}
 	if word := c.Args().First(); word != "" {
-		return usagef("unknown command %q%s; see %s", word, didYouMean(word, known, ""), help(c))
+		return usagef("unknown command %q%s; see %s", word, didYouMean(word, known, ""), Help(c))
 	}
-	return usagef("say what to do: %s; see %s", strings.Join(known, ", "), help(c))
+	return usagef("say what to do: %s; see %s", strings.Join(known, ", "), Help(c))
 }
 
 // flagsFirst puts the flags of a command line before its arguments, which is

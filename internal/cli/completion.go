@@ -8,10 +8,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completion is the command completion.
-func (p Program[C]) completion(c *cli.Context) error {
+// complete is the command completion.
+func complete(c *cli.Context) error {
 	if c.NArg() != 1 {
-		return usagef("say for which shell: %s completion bash, zsh or fish", p.Name)
+		return usagef("say for which shell: %s completion bash, zsh or fish", c.App.Name)
 	}
 	w := c.App.Writer
 	switch shell := c.Args().First(); shell {
@@ -19,7 +19,7 @@ func (p Program[C]) completion(c *cli.Context) error {
 		bashCompletion(w, c.App)
 		return nil
 	case "zsh":
-		fmt.Fprintf(w, "#compdef %s\nautoload -U +X bashcompinit && bashcompinit\n", p.Name)
+		fmt.Fprintf(w, "#compdef %s\nautoload -U +X bashcompinit && bashcompinit\n", c.App.Name)
 		bashCompletion(w, c.App)
 		return nil
 	case "fish":
@@ -69,7 +69,7 @@ func completeBelow(w io.Writer, commands []*cli.Command, above []string) {
 }
 
 // man is the command man.
-func (p Program[C]) man(c *cli.Context) error {
+func man(c *cli.Context) error {
 	page, err := c.App.ToManWithSection(1)
 	if err == nil {
 		_, err = io.WriteString(c.App.Writer, page)

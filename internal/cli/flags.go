@@ -63,7 +63,7 @@ func override(c *cli.Context, into config.Config) error {
 			err = s.Set(c.String(s.Flag))
 		}
 		if err != nil {
-			return usagef("--%s: %s; see %s", s.Flag, message("", err), help(c))
+			return usagef("--%s: %s; see %s", s.Flag, message("", err), Help(c))
 		}
 	}
 	return nil

@@ -43,10 +43,10 @@ func BuildInfo() Build {
 	return b
 }
 
-func (p Program[C]) buildInfo(c *cli.Context) error {
+func writeBuildInfo(c *cli.Context, name string) error {
 	b := BuildInfo()
 	return output(c, b, []Detail{
-		{"program", p.Name}, {"version", b.Version}, {"revision", b.Revision}, {"time", b.Time},
+		{"program", name}, {"version", b.Version}, {"revision", b.Revision}, {"time", b.Time},
 		{"modified", fmt.Sprint(b.Modified)}, {"go", b.Go}, {"platform", b.Platform},
 	})
 }

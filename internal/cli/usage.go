@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"nym-socks5/config"
 )
 
@@ -63,42 +61,10 @@ func message(program string, err error) string {
 	return strings.TrimPrefix(text, program+": ")
 }
 
-// onUsageError is called for unknown flags, and for values of a wrong kind.
-func onUsageError(c *cli.Context, err error, _ bool) error {
-	text := err.Error()
-	if name, ok := strings.CutPrefix(text, "flag provided but not defined: "); ok {
-		name = strings.TrimLeft(name, "-")
-		var known []string
-		if c.Command != nil {
-			for _, f := range c.Command.Flags {
-				known = append(known, f.Names()...)
-			}
-		}
-		text = fmt.Sprintf("unknown flag --%s%s", name, didYouMean(name, known, "--"))
-	}
-	return usagef("%s; see %s", text, help(c))
-}
-
 // didYouMean is " (did you mean ...?)", or nothing.
 func didYouMean(word string, known []string, dashes string) string {
 	if meant, ok := config.Closest(word, known); ok {
 		return fmt.Sprintf(" (did you mean %s%s?)", dashes, meant)
 	}
 	return ""
-}
-
-// noArguments refuses words that are not flags.
-func noArguments(c *cli.Context) error {
-	if c.Args().Present() {
-		return usagef("unexpected argument %q; see %s", c.Args().First(), help(c))
-	}
-	return nil
-}
-
-// help is the command line that explains a command.
-func help(c *cli.Context) string {
-	if c.Command == nil || c.Command.Name == "" || c.Command.Name == c.App.Name {
-		return c.App.Name + " --help"
-	}
-	return c.App.Name + " " + c.Command.Name + " --help"
 }

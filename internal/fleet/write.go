@@ -104,8 +104,10 @@ func (w *writer) add(h config.Host, p Part, where string, flags ...string) (map[
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.spec.Programs.do(w.ctx, p.Program, slices.Concat([]string{"check-config"}, f.instance(p.Name))...); err != nil {
-		return nil, err
+	if h.Certificate == "" || p.Program != progGateway { // else what is to be checked is on the host
+		if _, err := w.spec.Programs.do(w.ctx, p.Program, slices.Concat([]string{"check-config"}, f.instance(p.Name))...); err != nil {
+			return nil, err
+		}
 	}
 	w.parts[h.Name] = append(w.parts[h.Name], hostPart{p, where, hasLowPort(flags)})
 	return d, nil
@@ -165,13 +167,35 @@ func (w *writer) writeNodes(h config.Host) error {
 	for i := range h.Gateways {
 		port, clients := h.MixPort+h.Mixnodes+i, h.ClientsPort+i
 		p := Part{Name: fmt.Sprintf("gateway-%d", len(w.gateways)+1), Program: progGateway}
-		id, err := node(p, port, fmt.Sprintf("TCP ports %d and %d", port, clients), "--clients-listen", everywhere(h, clients))
+		where, more := w.tls(h, i)
+		id, err := node(p, port, fmt.Sprintf("TCP ports %d and %d%s", port, clients, where),
+			append(more, "--clients-listen", everywhere(h, clients))...)
 		if err != nil {
 			return err
 		}
 		w.gateways = append(w.gateways, id)
 	}
 	return nil
+}
+
+// tls gives the flags of a gateway's port over TLS, and what its ports are called.
+func (w *writer) tls(h config.Host, i int) (where string, flags []string) {
+	if !h.TLS() {
+		return "", nil
+	}
+	flags = []string{"--hostname", h.Hostname, "--clients-tls-listen", everywhere(h, h.TLSPort+i)}
+	where = fmt.Sprintf(", %d for TLS", h.TLSPort+i)
+	if !h.ACME {
+		return where, append(flags, "--tls-certificate", h.Certificate, "--tls-key", h.Key)
+	}
+	flags = append(flags, "--acme")
+	if h.ACMEEmail != "" {
+		flags = append(flags, "--acme-email", h.ACMEEmail)
+	}
+	if h.TLSPort == config.ACMETLSPort {
+		return where, append(flags, "--acme-listen=")
+	}
+	return where + fmt.Sprintf(", %d for the authority", config.ACMEPort), append(flags, "--acme-listen", everywhere(h, config.ACMEPort))
 }
 
 // writeRequesters names the gateway of each requester, the last one first, so
@@ -221,6 +245,9 @@ type sheet struct {
 	Sample   string
 }
 
+// ID is by what --id the programs know a part that is installed as a service.
+func (s sheet) ID(p hostPart) string { return s.Network + "-" + p.Name }
+
 func (w *writer) writeTexts(h config.Host) error {
 	s := sheet{Network: w.spec.Hosts.Network, Host: h, Parts: w.parts[h.Name], Sample: w.spec.Sample}
 	for _, p := range s.Parts {
@@ -232,9 +259,9 @@ func (w *writer) writeTexts(h config.Host) error {
 	for _, p := range s.Parts {
 		u := systemd.Unit{
 			Description: p.Name + " of the mixnet " + s.Network, Program: p.Program, Bin: "/usr/local/bin",
-			ID: p.Name, Folder: systemd.User + "/" + s.Network, LowPorts: p.low,
+			ID: s.ID(p), Folder: systemd.User + "/" + p.Program, LowPorts: p.low,
 		}
-		name := fmt.Sprintf("%s-%s.service", s.Network, p.Name)
+		name := s.ID(p) + ".service"
 		if err := write(filepath.Join(string(f), "units", name), 0o644, u.Write); err != nil {
 			return err
 		}

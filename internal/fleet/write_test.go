@@ -36,6 +36,25 @@ socks = true
 clients_port = 443
 `
 
+// tlsHosts are further ones, whose gateways clients reach over TLS.
+const tlsHosts = `
+[[host]]
+name = "d"
+address = "203.0.113.4"
+gateways = 1
+hostname = "gw.example.org"
+acme = true
+acme_email = "me@example.org"
+[[host]]
+name = "e"
+address = "203.0.113.5"
+gateways = 2
+hostname = "two.example.org"
+tls_certificate = "/etc/ssl/two.pem"
+tls_key = "/etc/ssl/two.key"
+clients_tls_port = 9443
+`
+
 // written writes the hosts into a folder.
 func written(t *testing.T, dir, hosts string) error {
 	t.Helper()
@@ -49,7 +68,7 @@ func written(t *testing.T, dir, hosts string) error {
 
 func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hosts")
-	must(t, written(t, dir, threeHosts))
+	must(t, written(t, dir, threeHosts+tlsHosts))
 
 	var files []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -119,7 +138,7 @@ func TestWrite(t *testing.T) {
 	}
 	members, err := os.ReadFile(filepath.Join(dir, "a/state/directory/members"))
 	must(t, err)
-	for role, want := range map[string]int{"mixnode": 3, "gateway": 2, "requester": 1} {
+	for role, want := range map[string]int{"mixnode": 3, "gateway": 5, "requester": 1} {
 		if got := strings.Count(string(members), " "+role+"\n"); got != want {
 			t.Errorf("%d members are %s, want %d", got, role, want)
 		}
@@ -129,12 +148,43 @@ func TestWrite(t *testing.T) {
 	for file, want := range map[string]string{
 		"a/units/testnet-gateway-1.service": "AmbientCapabilities=\n",
 		"c/units/testnet-gateway-2.service": "AmbientCapabilities=CAP_NET_BIND_SERVICE\n",
+		"d/units/testnet-gateway-3.service": "AmbientCapabilities=CAP_NET_BIND_SERVICE\n",
 	} {
 		unit, err := os.ReadFile(filepath.Join(dir, file))
 		must(t, err)
-		if !strings.Contains(string(unit), want) || !strings.Contains(string(unit), "/usr/local/bin/gateway run --id gateway-") {
+		if !strings.Contains(string(unit), want) || !strings.Contains(string(unit), "/usr/local/bin/gateway run --id testnet-gateway-") {
 			t.Errorf("%s lacks %q:\n%s", file, want, unit)
 		}
+	}
+
+	// Units find settings where commands given by hand do.
+	unit, err := os.ReadFile(filepath.Join(dir, "c/units/testnet-requester-1.service"))
+	must(t, err)
+	readme, err := os.ReadFile(filepath.Join(dir, "c/README"))
+	must(t, err)
+	for _, want := range []string{
+		"cp etc/requester-1.toml /etc/nym-socks5/network-requester/testnet-requester-1.toml",
+		"cp -a state/requester-1 /var/lib/nym-socks5/network-requester/testnet-requester-1",
+		"network-requester check-config --id testnet-requester-1",
+	} {
+		if !strings.Contains(string(readme), want) {
+			t.Errorf("README lacks %q:\n%s", want, readme)
+		}
+	}
+	if !strings.Contains(string(unit), "ConfigurationDirectory=nym-socks5/network-requester\n") || !strings.Contains(string(unit), "StateDirectory=nym-socks5/network-requester\n") {
+		t.Errorf("the unit looks elsewhere:\n%s", unit)
+	}
+
+	// Over TLS a gateway has a name, and a certificate by ACME or from files.
+	tls := config.NewGateway()
+	load("d/etc/gateway-3.toml", tls)
+	if c := tls.Clients; c.Hostname != "gw.example.org" || c.TLSListen.Port() != 443 || !c.ACME || c.ACMEListen.IsValid() || c.ACMEEmail != "me@example.org" {
+		t.Errorf("a gateway with ACME: %+v", c)
+	}
+	tls = config.NewGateway()
+	load("e/etc/gateway-5.toml", tls)
+	if c := tls.Clients; c.Hostname != "two.example.org" || c.TLSListen.Port() != 9444 || c.Certificate != "/etc/ssl/two.pem" || c.Key != "/etc/ssl/two.key" {
+		t.Errorf("a gateway with files of a certificate: %+v", c)
 	}
 
 	// It is no network for one machine.
