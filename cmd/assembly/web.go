@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// webIdle is how long a connection is kept for another request: clients that read
+// several documents ask for one after the other, and then not for a minute.
+const webIdle = 10 * time.Second
+
 // stopWithin is how long requests under way may take when the program ends.
 const stopWithin = 5 * time.Second
 
@@ -23,7 +27,7 @@ func ServeWeb(ctx context.Context, ln net.Listener, handler http.Handler, secure
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      time.Minute,
-		IdleTimeout:       time.Minute,
+		IdleTimeout:       webIdle,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // it would name who asks (H38)
 	}

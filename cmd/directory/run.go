@@ -8,11 +8,11 @@ import (
 	"net/netip"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
+	"nym-socks5/internal/admit"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/directory"
@@ -55,7 +55,7 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return server.Run(ctx) })
 	g.Go(func() error {
-		return assembly.ServeWeb(ctx, netutil.LimitListener(ln, cfg.Rates.MaxConns), server, secured(cert))
+		return assembly.ServeWeb(ctx, admit.Listen(ln, admit.New(places(cfg))), server, secured(cert))
 	})
 	g.Go(func() error {
 		files := []cli.Rereader{list}
@@ -76,6 +76,20 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 		return nil
 	})
 	return g.Wait()
+}
+
+// placesShare is how many addresses it takes to fill all places: of the 4096 of
+// the defaults one has 128, for a hundred clients behind one line.
+const placesShare = 32
+
+// places bounds the connections, and those of one address: the kernel's queue is
+// for everybody (H23). Behind a reverse proxy all come from one address.
+func places(c *config.Directory) admit.Limits {
+	l := admit.Limits{Places: c.Rates.MaxConns, CountLoopback: true}
+	if !c.List.Proxied {
+		l.PlacesPerPrefix = max(c.Rates.MaxConns/placesShare, 1)
+	}
+	return l
 }
 
 // address is where clients and nodes find the directory that listens there.

@@ -19,7 +19,7 @@ mixnet/session/sessionserver: mixnet mixnet/keys mixnet/wire mixnet/session mixn
 mixnet/directory:  mixnet mixnet/keys mixnet/topology
 mixnet/directory/announce: mixnet/keys mixnet/directory
 mixnet/directory/dirhttp: mixnet/directory
-mixnet/directory/dirserver: mixnet mixnet/keys mixnet/topology mixnet/directory
+mixnet/directory/dirserver: mixnet mixnet/keys mixnet/topology mixnet/directory internal/admit
 mixnet/mixnode:    mixnet mixnet/keys mixnet/sphinx mixnet/wire mixnet/topology mixnet/link
 mixnet/gateway:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/wire mixnet/session/sessionserver mixnet/mixnode internal/admit
 mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment mixnet/message mixnet/wire mixnet/topology mixnet/session mixnet/session/protocol

@@ -36,8 +36,6 @@ const (
 	standbyPeriods = 3
 	// storeRetry is how long the loop waits after the store failed.
 	storeRetry = time.Second
-	// maxPrefixes bounds the prefixes a limiter remembers: 6 MB.
-	maxPrefixes = 1 << 16
 	// maxCachedSeals bounds the signatures of one snapshot that are remembered:
 	// every document has one for each query that clients are seen to use.
 	maxCachedSeals = 256

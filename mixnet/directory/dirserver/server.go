@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"nym-socks5/internal/admit"
 	"nym-socks5/mixnet/directory"
 )
 
@@ -32,8 +34,8 @@ type Server struct {
 	ready     chan struct{} // closed with the first snapshot in force
 	once      sync.Once     // closes it
 	ended     chan struct{}
-	reads     *limiter
-	writes    *limiter
+	reads     *admit.Limiter
+	writes    *admit.Limiter
 	counters  counters
 }
 
@@ -65,9 +67,20 @@ func New(cfg Config) (*Server, error) {
 		offers: make(chan offer),
 		ready:  make(chan struct{}),
 		ended:  make(chan struct{}),
-		reads:  newLimiter(cfg.ReadRate, int(readBurst*cfg.ReadRate)+1),
-		writes: newLimiter(cfg.AnnounceRate, int(announceBurst*cfg.AnnounceRate)+1),
+		reads:  newLimiter(cfg.ReadRate, readBurst),
+		writes: newLimiter(cfg.AnnounceRate, announceBurst),
 	}, nil
+}
+
+// newLimiter bounds the requests of one address; burst is in seconds of the rate.
+func newLimiter(rate float64, burst int) *admit.Limiter {
+	return admit.New(admit.Limits{RatePerPrefix: rate, BurstPerPrefix: int(float64(burst)*rate) + 1, CountLoopback: true})
+}
+
+// peerOf is the address that a request came from.
+func peerOf(r *http.Request) netip.Addr {
+	ap, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return ap.Addr()
 }
 
 // Ready is closed when there is something to be fetched: shortly after Run began.
@@ -98,9 +111,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path == directory.PathAnnounce {
 		limit = s.writes
 	}
-	if !limit.allow(s.cfg.Peer(r), now) {
+	if !limit.Allow(s.cfg.Peer(r), now) {
 		s.counters.limited.Add(1)
 		h.Set("Retry-After", "1")
+		h.Set("Connection", "close") // who asks too much holds no place besides (H23)
 		fail(w, http.StatusTooManyRequests, directory.CodeBusy, "too many requests")
 		return
 	}

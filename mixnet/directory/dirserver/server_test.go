@@ -498,21 +498,17 @@ func TestRatesBehindAProxy(t *testing.T) {
 	})
 }
 
-func TestLimiterIsBounded(t *testing.T) {
-	l := newLimiter(1, 2)
-	ip := netip.MustParseAddr("10.0.0.0")
-	for range maxPrefixes {
-		if !l.allow(ip, noon) {
-			t.Fatal("refused before it is full")
+// hardening.md H23: whoever asks too much holds no connection besides.
+func TestH23LimitedConnectionsAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startServer(t, func(c *Config) { c.ReadRate = 1 })
+		for range 10 {
+			w := s.get(directory.PathHead)
+			if got, want := w.Header().Get("Connection") == "close", w.Code == http.StatusTooManyRequests; got != want {
+				t.Errorf("status %d: closed %v", w.Code, got)
+			}
 		}
-		ip = ip.Next()
-	}
-	if l.allow(ip, noon) || len(l.seen) != maxPrefixes {
-		t.Errorf("%d prefixes are remembered", len(l.seen))
-	}
-	if !l.allow(ip, noon.Add(time.Minute)) || len(l.seen) != 1 {
-		t.Errorf("a minute later %d prefixes are remembered, want one", len(l.seen))
-	}
+	})
 }
 
 // A brokenStore fails when told to.
