@@ -21,6 +21,10 @@
 //	of root       /etc/nym-socks5/PROGRAM/ID.toml                /var/lib/nym-socks5/PROGRAM/ID/
 //	of systemd    $CONFIGURATION_DIRECTORY/ID.toml               $STATE_DIRECTORY/ID/
 //
+// Where /var/lib/nym-socks5 belongs to another user, as packages have it, root's
+// commands change to that user before they touch a profile: what they make is
+// the service's then.
+//
 // The folder has a version, a lock (two programs never share it), and the keys,
 // which nobody else may read. Every file is written whole or not at all (H36).
 //

@@ -15,8 +15,13 @@ type place struct {
 	state  string // folder
 }
 
-// product is the folder that all programs share.
-const product = "nym-socks5"
+// product is the folder that all programs share, and the others are where root
+// has it.
+const (
+	product      = "nym-socks5"
+	configOfRoot = "/etc/" + product
+	stateOfRoot  = "/var/lib/" + product
+)
 
 // place gives the usual place of an instance. Where this process has no home and
 // is not root, its parts are empty.
@@ -24,14 +29,14 @@ func (p Program[C]) place(id string) (at place) {
 	if dir := systemd("CONFIGURATION_DIRECTORY"); dir != "" {
 		at.config = dir
 	} else if os.Geteuid() == 0 {
-		at.config = filepath.Join("/etc", product, p.Name)
+		at.config = filepath.Join(configOfRoot, p.Name)
 	} else if dir, err := os.UserConfigDir(); err == nil {
 		at.config = filepath.Join(dir, product, p.Name)
 	}
 	if dir := systemd("STATE_DIRECTORY"); dir != "" {
 		at.state = dir
 	} else if os.Geteuid() == 0 {
-		at.state = filepath.Join("/var/lib", product, p.Name)
+		at.state = filepath.Join(stateOfRoot, p.Name)
 	} else if dir := userState(); dir != "" {
 		at.state = filepath.Join(dir, product, p.Name)
 	}
@@ -88,6 +93,11 @@ func (p Program[C]) chosen(c *cli.Context) (at place, err error) {
 	id := c.String(flagID)
 	if !idForm.MatchString(id) {
 		return at, usagef("--id %q: a name of letters, digits, dots, dashes and underscores is wanted", id)
+	}
+	if c.String(flagConfig) == "" && c.String(flagState) == "" {
+		if err := p.asService(); err != nil {
+			return at, err
+		}
 	}
 	at = p.place(id)
 	for _, f := range []struct {

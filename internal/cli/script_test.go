@@ -83,6 +83,7 @@ func TestMain(m *testing.M) {
 			reportCoreDumps()
 			return 0
 		},
+		"become-nobody": becomeNobody,
 	})
 }
 

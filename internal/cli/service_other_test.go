@@ -1,0 +1,5 @@
+//go:build !unix
+
+package cli
+
+func becomeNobody() int { return 0 }
