@@ -2,7 +2,7 @@
 // machine:
 //
 //	err := systemd.Unit{Description: "mix-1 of the mixnet example", Program: "mixnode",
-//		Bin: "/usr/local/bin", ID: "mix-1", Folder: "nym-socks5/example"}.Write(w)
+//		Bin: "/usr/local/bin", ID: "mix-1", Folder: systemd.User + "/example"}.Write(w)
 //
 // There is one text for all of them, so that a network that "localnet write"
 // prepares is kept in as narrow a place as one that came by packages: a user of

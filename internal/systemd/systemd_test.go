@@ -36,7 +36,7 @@ func parsed(t *testing.T, unit string) map[string]string {
 	return all
 }
 
-var mix = Unit{Description: "mix-1 of the mixnet example", Program: "mixnode", Bin: "/usr/local/bin", ID: "mix-1", Folder: "nym-socks5/example"}
+var mix = Unit{Description: "mix-1 of the mixnet example", Program: "mixnode", Bin: "/usr/local/bin", ID: "mix-1", Folder: User + "/example"}
 
 func TestUnit(t *testing.T) {
 	got := parsed(t, text(t, mix))
@@ -44,8 +44,8 @@ func TestUnit(t *testing.T) {
 		"Description":            "mix-1 of the mixnet example",
 		"ExecStart":              "/usr/local/bin/mixnode run --id mix-1",
 		"User":                   User,
-		"ConfigurationDirectory": "nym-socks5/example",
-		"StateDirectory":         "nym-socks5/example",
+		"ConfigurationDirectory": User + "/example",
+		"StateDirectory":         User + "/example",
 		"StateDirectoryMode":     "0700",
 		"CapabilityBoundingSet":  "",
 		"AmbientCapabilities":    "",
