@@ -91,6 +91,20 @@ dist: ## Make a release of a commit into dist/: programs for all platforms, arch
 dist-check: ## Build twice, in other folders and with another cache, and compare
 	$(GO) run ./internal/release/run -check -targets '$(or $(TARGETS),linux/amd64,windows/amd64)' -programs ./cmd/mixnode
 
+.PHONY: packages packages-check image deploy-check
+packages: dist ## Make Debian and RPM packages too, for each Linux of the release (TARGETS=linux/amd64: only one)
+	GO='$(GO)' ./packaging/build.sh
+
+image: dist ## Make the container image too, as an OCI archive, for each Linux of the release
+	cd deploy && $(GO) run -mod=readonly ./image/run ../dist
+	$(GO) run ./internal/release/run -sums
+
+deploy-check: ## Check what is in deploy/, and run the network of compose.yaml from the image of "make image"; needs root, iproute2 and curl
+	cd deploy && $(GO) vet -tags engine ./... && $(GO) test -mod=readonly -tags engine -count=1 -v ./...
+
+packages-check: ## Install, upgrade, use and purge them in a Debian of its own; needs root, debootstrap and rpm
+	GO='$(GO)' ./packaging/check.sh
+
 module: ## Give the module another path, for publishing it (PATH=example.org/you/nym-socks5)
 	@./internal/tools/module.sh '$(PATH)'
 

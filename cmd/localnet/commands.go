@@ -71,6 +71,7 @@ func app() *cli.App {
 				Action:          write,
 				Flags: append(ruleFlags(),
 					&cli.StringFlag{Name: "hosts", Usage: "what runs where is in `FILE`"},
+					&cli.BoolFlag{Name: "keep", Usage: "do nothing if the folders of all hosts are there, instead of refusing"},
 					profileFlag(),
 					programsFlag(),
 				),

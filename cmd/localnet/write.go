@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -41,10 +42,25 @@ func write(c *cli.Context) error {
 	if spec.Programs, err = fleet.Find(c.String("programs")); err != nil {
 		return err
 	}
+	if c.Bool("keep") && written(spec) {
+		_, err := fmt.Fprintf(c.App.Writer, "%s has the folders of all hosts already, and nothing was changed\n", spec.Dir)
+		return err
+	}
 	if err := fleet.Write(c.Context, spec); err != nil {
 		return err
 	}
 	return tellWritten(c.App.Writer, spec)
+}
+
+// written reports whether all hosts have a folder, with the file that is written
+// last.
+func written(spec fleet.HostsSpec) bool {
+	for _, h := range spec.Hosts.Hosts {
+		if _, err := os.Stat(filepath.Join(spec.Dir, h.Name, "README")); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // writtenRules gives the rules of the requesters, one by one: a file could not

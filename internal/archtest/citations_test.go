@@ -128,7 +128,7 @@ func files(t *testing.T, root string, endings []string, f func(name string, text
 		if err != nil {
 			return err
 		}
-		if n := d.Name(); d.IsDir() && name != root && (n == "node_modules" || n == "target" || n == "bin" || n == ".git") {
+		if n := d.Name(); d.IsDir() && name != root && (n == "node_modules" || n == "target" || n == "bin" || n == "dist" || n == ".git") {
 			return fs.SkipDir
 		}
 		if d.IsDir() || !slices.Contains(endings, filepath.Ext(name)) {
