@@ -61,7 +61,7 @@ func (l Log) check() error {
 	)
 }
 
-// Network says where the picture of the network comes from: a file, or
+// Network says where the snapshot of the network comes from: a file, or
 // directories.
 type Network struct {
 	Topology    Path     `toml:"topology" flag:"topology" arg:"FILE" help:"file with the nodes of the network and their keys, read again on HUP; instead of directories"`

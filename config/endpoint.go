@@ -17,7 +17,7 @@ type Client struct {
 	HopDelay   Duration `toml:"hop_delay" arg:"TIME" help:"mean delay at each of the three mixes; off: mixes mix nothing"`
 	SendEvery  Duration `toml:"send_every" arg:"TIME" help:"mean time between two packets, data or cover; off: packets leave at once, and when they leave shows the traffic"`
 	CoverEvery Duration `toml:"cover_every" arg:"TIME" help:"mean time between two packets of the second stream of cover; off: there is none"`
-	Packet     string   `toml:"packet_size" arg:"SIZE" help:"size of all packets but receipts: regular, extended8, extended16 or extended32. Others than regular are faster and stand out"`
+	Packet     string   `toml:"packet_size" arg:"SIZE" help:"size of all packets but SURB-ACKs: regular, extended8, extended16 or extended32. Others than regular are faster and stand out"`
 	Sphinx     int      `toml:"sphinx_version" arg:"N" help:"version of all packets: 259, or 258 where nodes are older than Nym's release 2025.8"`
 	NeverStop  bool     `toml:"never_stop" help:"send messages even while hardly any cover comes home, which may be an attack to see where ours go"`
 }

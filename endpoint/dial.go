@@ -12,11 +12,11 @@ import (
 	"nym-socks5/mixnet/topology"
 )
 
-// errUnknownName reports a gateway's name that is not in the picture.
+// errUnknownName reports a gateway's name that is not in the snapshot.
 var errUnknownName = errors.New("endpoint: no gateway of the network has this name")
 
 // dialGateways makes what opens connections to gateways. Where a gateway has a
-// name, for TLS, it is reached at the address that the picture of the network
+// name, for TLS, it is reached at the address that the snapshot of the network
 // has for it: its certificate is checked for the name, and nobody is asked for
 // it, which would tell who is about to connect where. Several nodes may claim
 // one name, but one only can have its certificate: which is tried is drawn.

@@ -21,7 +21,7 @@ func TestNamesOfGatewaysAreNotLookedUp(t *testing.T) {
 			Addr: mixnet.NodeAddrFrom(netip.MustParseAddrPort(at)), Clients: clients,
 		}
 	}
-	n, err := topology.New(topology.Picture{Rotation: 1, Epoch: 1, Nodes: []topology.Node{
+	n, err := topology.New(topology.Snapshot{Rotation: 1, Epoch: 1, Nodes: []topology.Node{
 		node(1, topology.RoleMix1, "192.0.2.1:1789", ""), node(2, topology.RoleMix2, "192.0.2.2:1789", ""),
 		node(3, topology.RoleMix3, "192.0.2.3:1789", ""),
 		node(4, topology.RoleGateway, "192.0.2.4:1789", "wss://GW.example.org:9001"),
@@ -41,7 +41,7 @@ func TestNamesOfGatewaysAreNotLookedUp(t *testing.T) {
 		return nil, reached
 	})
 	if _, err := dial(t.Context(), "tcp", "gw.example.org:443"); err != errUnknownName {
-		t.Errorf("without a picture: %v", err)
+		t.Errorf("without a snapshot: %v", err)
 	}
 	current = n
 	for _, c := range []struct{ addr, want string }{

@@ -17,7 +17,7 @@ import (
 // withGateways makes a topology with a mix in each layer and these gateways.
 func withGateways(t testing.TB, gateways ...keys.Identity) *topology.Network {
 	t.Helper()
-	p := topology.Picture{Rotation: 1, Epoch: 1}
+	p := topology.Snapshot{Rotation: 1, Epoch: 1}
 	node := func(role topology.Role, id keys.Identity) {
 		i := len(p.Nodes) + 1
 		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 1789)

@@ -11,6 +11,6 @@
 // same parts as the separate programs.
 //
 // The keys are drawn at the start and end with the process, the nodes trust the
-// one picture of the network they are given, and everything is on one machine:
+// one snapshot of the network they are given, and everything is on one machine:
 // this shows that a mixnet works, and hides nothing from anybody.
 package localnet

@@ -242,7 +242,7 @@ func TestLossOnEveryLink(t *testing.T) {
 }
 
 // Packets overtake each other where hops delay them for very different times,
-// and every third receipt is lost, so that messages come twice.
+// and every third SURB-ACK is lost, so that messages come twice.
 func TestReorderingAndDuplicates(t *testing.T) {
 	var mu sync.Mutex
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -257,7 +257,7 @@ func TestReorderingAndDuplicates(t *testing.T) {
 		w.serve(7, echo)
 		w.exchange(w.mustDial(7), randomBody(200_000))
 		if s := w.front.Status().Packets; s.SentAgain == 0 {
-			t.Error("no receipt was missed")
+			t.Error("no SURB-ACK was missed")
 		}
 	})
 }

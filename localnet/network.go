@@ -107,9 +107,9 @@ func (n *Network) Run(ctx context.Context) error {
 	return err
 }
 
-// open opens all ports and draws the picture of the network.
+// open opens all ports and draws the snapshot of the network.
 func (n *Network) open() (front net.Listener, err error) {
-	p := topology.Picture{Rotation: rotation, Epoch: 1}
+	p := topology.Snapshot{Rotation: rotation, Epoch: 1}
 	for _, nd := range n.nodes {
 		if err := nd.open(); err != nil {
 			return nil, err
@@ -288,7 +288,7 @@ func (n *Network) NewClient(cfg client.Config) (*client.Client, error) {
 // clients are connected.
 func (n *Network) Ready() <-chan struct{} { return n.ready }
 
-// Topology is the picture of the network. Call it after Ready.
+// Topology is the snapshot of the network. Call it after Ready.
 func (n *Network) Topology() *topology.Network { return n.topology }
 
 // SOCKSAddr is where applications connect to. Call it after Ready.

@@ -86,7 +86,7 @@ func (nd *node) closeListeners() {
 	}
 }
 
-// entry is what the picture of the network says of the node.
+// entry is what the snapshot of the network says of the node.
 func (nd *node) entry() topology.Node {
 	e := topology.Node{
 		ID: nd.id, Role: nd.role, Identity: nd.identity.Public(), Sphinx: nd.sphinx.Public(),
@@ -129,7 +129,7 @@ func (nd *node) build(mix, ws net.Listener) (run func(context.Context) error, er
 	cfg := mixnode.Config{
 		Keys:     mixnode.Keys{Primary: mixnode.Key{Rotation: rotation, Key: nd.sphinx}},
 		Noise:    nd.noise,
-		Topology: nd.net.picture,
+		Topology: nd.net.snapshot,
 		Addr:     mixnet.NodeAddrFrom(nd.mixAddr),
 		Server:   link.ServerConfig{ExemptLoopback: true},
 		Pool:     link.PoolConfig{Dial: spec.Dial, Version: frameVersion, Filter: nd.filter()},
@@ -150,7 +150,7 @@ func (nd *node) build(mix, ws net.Listener) (run func(context.Context) error, er
 	return func(ctx context.Context) error { return mx.Run(ctx, mix) }, err
 }
 
-func (n *Network) picture() *topology.Network { return n.topology }
+func (n *Network) snapshot() *topology.Network { return n.topology }
 
 func (n *Network) node(name string) (*node, error) {
 	for _, nd := range n.nodes {

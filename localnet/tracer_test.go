@@ -12,7 +12,7 @@ import (
 
 // Every packet of idle clients is seen on each link, decoded to its end, and
 // has the structure of Nym's own (sphinx.md §3.12, §5.3, §5.10): cover to
-// oneself over three mixes, with a receipt that comes home as a packet.
+// oneself over three mixes, with a SURB-ACK that comes home as a packet.
 func TestTrace(t *testing.T) {
 	var mu sync.Mutex
 	var records []trace.Record
@@ -46,7 +46,7 @@ func TestTrace(t *testing.T) {
 		t.Errorf("%d packets, %d of them not whole: want a thousand and more, and but a few", s.Packets, s.Partial)
 	}
 	if acks < s.Packets*4/10 || acks > s.Packets*6/10 {
-		t.Errorf("%d receipts among %d packets, want about half", acks, s.Packets)
+		t.Errorf("%d SURB-ACKs among %d packets, want about half", acks, s.Packets)
 	}
 	for field, values := range map[string][]string{
 		"frame version":              {"8"},

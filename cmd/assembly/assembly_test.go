@@ -158,7 +158,7 @@ func TestSourceOfDirectory(t *testing.T) {
 		n, err := src.Topology(ctx)
 		if err == nil {
 			if _, ok := n.Gateway(all[4].node.Identity); !ok || n.NoiseKey(all[0].node.Addr()) != all[0].node.Noise {
-				t.Error("the picture is not that of the directory")
+				t.Error("the snapshot is not that of the directory")
 			}
 		}
 		stop()
@@ -235,7 +235,7 @@ func TestCheckSelf(t *testing.T) {
 		{"a mix", n, at(0), all[0].keys, false, ""},
 		{"a gateway", n, at(3), all[3].keys, true, ""},
 		{"not in it yet", n, config.Mix{Announce: netip.MustParseAddrPort("192.0.2.9:1789")}, all[0].keys, false, ""},
-		{"no picture yet", nil, at(0), all[1].keys, false, ""},
+		{"no snapshot yet", nil, at(0), all[1].keys, false, ""},
 		{"somebody else", n, at(0), all[1].keys, false, "another identity"},
 		{"an old key", n, at(0), swap(func(k *cli.Keys) { k.Sphinx = keys.NewSphinxKey() }), false, "another Sphinx key"},
 		{"an old Noise key", n, at(0), swap(func(k *cli.Keys) { k.Noise = keys.NewNoiseKey() }), false, "another Noise key"},

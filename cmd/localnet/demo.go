@@ -144,7 +144,7 @@ func (d *demonstration) show(ctx context.Context, n *localnet.Network, began tim
 			return causeOf(ctx, fmt.Errorf("%s: %w", r.label, err))
 		}
 	}
-	fmt.Fprintf(d.out, "\nPackets that each node took a layer off, cover and receipts included:\n\n")
+	fmt.Fprintf(d.out, "\nPackets that each node took a layer off, cover and SURB-ACKs included:\n\n")
 	return d.mixed(n.Nodes())
 }
 

@@ -37,7 +37,7 @@
 // trace runs such a network too, with two clients in it that ask and answer, and
 // prints one line for each packet: from which gateway it set out, what each node
 // finds under its layer (Sphinx version, delay, next hop), where it ends, and the
-// same of the receipt it carries. At the end it counts what it saw. It can do so since it has
+// same of the SURB-ACK it carries. At the end it counts what it saw. It can do so since it has
 // the keys of all nodes, which nobody has elsewhere. Clients have the names alice, bob,
 // socks and requester; others are unknown, such as those that come by --directory.
 //

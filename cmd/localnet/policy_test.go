@@ -80,7 +80,7 @@ func TestSampleURL(t *testing.T) {
 
 // hardening H30: "the host's own addresses, every address of the topology"
 func TestH30GuardsHostAndTopology(t *testing.T) {
-	var p topology.Picture
+	var p topology.Snapshot
 	addrs := []string{"192.0.43.1", "192.0.43.2", "192.0.43.3", "192.0.43.4"}
 	for i, a := range addrs {
 		p.Nodes = append(p.Nodes, topology.Node{

@@ -128,7 +128,7 @@ func (s *relaySpec) topology(node netip.AddrPort) (*topology.Network, error) {
 	if s.Noise != [keys.Size]byte{} {
 		own = keys.NoiseKeyFromBytes(s.Noise).Public()
 	}
-	return topology.New(topology.Picture{Rotation: relayRotation, Epoch: 1, Nodes: []topology.Node{
+	return topology.New(topology.Snapshot{Rotation: relayRotation, Epoch: 1, Nodes: []topology.Node{
 		entry(1, topology.RoleGateway, source, s.Source),
 		entry(2, topology.RoleMix1, node, own),
 		entry(3, topology.RoleMix2, s.Sink, s.SinkNoise),

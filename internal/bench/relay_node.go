@@ -29,14 +29,14 @@ func relayChild(ctx context.Context, p *pipe) error {
 		return err
 	}
 	addr := ln.Addr().(*net.TCPAddr).AddrPort()
-	picture, err := spec.topology(addr)
+	snapshot, err := spec.topology(addr)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
 	cfg := mixnode.Config{
 		Keys:     mixnode.Keys{Primary: mixnode.Key{Rotation: relayRotation, Key: keys.SphinxKeyFromBytes(spec.Sphinx)}},
 		Addr:     mixnet.NodeAddrFrom(addr),
-		Topology: func() *topology.Network { return picture },
+		Topology: func() *topology.Network { return snapshot },
 		Server:   link.ServerConfig{ExemptLoopback: true},
 	}
 	if spec.Noise != [keys.Size]byte{} {

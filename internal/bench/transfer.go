@@ -137,15 +137,15 @@ const (
 )
 
 // bound is the CPU time, in seconds, that the yardstick takes for the
-// cryptography of one MB and of everything that it entails: receipts, and for
+// cryptography of one MB and of everything that it entails: SURB-ACKs, and for
 // the way back the SURBs and their delivery.
 func (c *packetCosts) bound(size mixnet.PacketSize, d direction) float64 {
 	data := float64(size.Fragment() - fragmentHeader)
-	receipt := c.yardAckBuild.CPU + yardHops*c.yardAckUnwrap.CPU
-	packet := c.yardBuild.CPU + yardHops*c.yardUnwrap.CPU + receipt + c.yardOpen.CPU
+	ack := c.yardAckBuild.CPU + yardHops*c.yardAckUnwrap.CPU
+	packet := c.yardBuild.CPU + yardHops*c.yardUnwrap.CPU + ack + c.yardOpen.CPU
 	if d == download {
 		delivery := time.Duration(float64(packet) * surbSize / data)
-		packet = c.yardSeal.CPU + yardHops*c.yardUnwrap.CPU + receipt + c.yardSURB.CPU + delivery
+		packet = c.yardSeal.CPU + yardHops*c.yardUnwrap.CPU + ack + c.yardSURB.CPU + delivery
 	}
 	return packet.Seconds() / data * megabyte
 }

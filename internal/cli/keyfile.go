@@ -15,7 +15,7 @@ type Key uint8
 const (
 	Identity   Key = iota // names a node or client, and signs for it
 	Encryption            // opens messages to a client
-	Ack                   // seals a client's receipts
+	Ack                   // seals a client's SURB-ACKs
 	Sphinx                // unwraps packets
 	Noise                 // of a node's links
 	numKeys

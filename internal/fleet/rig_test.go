@@ -76,7 +76,7 @@ func newRig(t *testing.T, spec Spec, before ...func(*Network)) *rig {
 	})
 	running.Go(func() {
 		if err := r.view.Run(ctx); err != nil {
-			t.Errorf("the picture of the network: %v", err)
+			t.Errorf("the snapshot of the network: %v", err)
 		}
 	})
 	t.Cleanup(func() {

@@ -1,5 +1,5 @@
 // Package trace takes packets apart with the keys of all nodes: every layer,
-// and those of the receipt inside, and follows each over the nodes it passes.
+// and those of the SURB-ACK inside, and follows each over the nodes it passes.
 //
 //	frame from an entry ──peel──▶ layer 1 ▶ layer 2 ▶ layer 3 ▶ exit ▶ plaintext
 //	                                                                   └▶ SURB-ACK ──peel──▶ …

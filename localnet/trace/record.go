@@ -44,7 +44,7 @@ type Packet struct {
 	Content Content `json:"content,omitempty"`
 	// Plaintext is how many bytes the last layer gave.
 	Plaintext int `json:"plaintext"`
-	// Ack is the receipt in front of a message, AckPadded whether zeros stand
+	// Ack is the SURB-ACK in front of a message, AckPadded whether zeros stand
 	// between its first hop and its packet.
 	Ack       *Packet `json:"ack,omitempty"`
 	AckPadded bool    `json:"ack_padded,omitempty"`
@@ -52,7 +52,7 @@ type Packet struct {
 	dest keys.Identity
 }
 
-// Loop reports whether the packet and its receipt go to the same client: this
+// Loop reports whether the packet and its SURB-ACK go to the same client: this
 // is cover, or a message to oneself.
 func (p *Packet) Loop() bool { return p.Ack != nil && p.Ack.Error == "" && p.dest == p.Ack.dest }
 
@@ -75,8 +75,8 @@ type Content string
 
 // The contents.
 const (
-	Message Content = "message" // a receipt and what is sealed for the recipient
-	Ack     Content = "ack"     // 21 bytes, the content of a receipt
+	Message Content = "message" // a SURB-ACK and what is sealed for the recipient
+	Ack     Content = "ack"     // 21 bytes, the content of a SURB-ACK
 	Garbled Content = "garbled" // neither
 )
 
@@ -86,7 +86,7 @@ const Unknown = "unknown"
 // A Field is one thing that a Record tells, for counting and comparing.
 type Field struct{ Name, Value string }
 
-// Fields lists what is told about the packet and its receipt, delays and times
+// Fields lists what is told about the packet and its SURB-ACK, delays and times
 // aside. Records of equal structure have equal Fields, save for the names of the
 // clients they go to.
 func (r *Record) Fields() []Field {
@@ -140,7 +140,7 @@ func (r Record) String() string {
 	fmt.Fprintf(&b, "%s v%d %v %v  %s", r.Time.Format("15:04:05.000"), uint8(r.Frame), r.Size, r.Rotation, r.From)
 	r.Packet.write(&b)
 	if r.Ack != nil {
-		b.WriteString("  receipt")
+		b.WriteString("  SURB-ACK")
 		r.Ack.write(&b)
 	}
 	if !r.Whole() {

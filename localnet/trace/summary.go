@@ -17,10 +17,10 @@ type Summary struct {
 	Partial int                       `json:"partial"` // of them, not seen on their last link
 	Counts  map[string]map[string]int `json:"counts"`  // by name and value of their Fields
 	// Delays at each hop but the last: what packets asked for, how long they
-	// were out of sight there, and what their receipts asked for.
+	// were out of sight there, and what their SURB-ACKs asked for.
 	Asked    [sphinx.MaxHops]Mean `json:"asked"`
 	Waited   [sphinx.MaxHops]Mean `json:"waited"`
-	Receipts [sphinx.MaxHops]Mean `json:"receipts"`
+	SURBAcks [sphinx.MaxHops]Mean `json:"surb_acks"`
 
 	names []string // of the fields, in order of appearance
 }
@@ -66,7 +66,7 @@ func (s *Summary) Add(r Record) {
 	}
 	for i, l := range r.Ack.Layers {
 		if !l.Final {
-			s.Receipts[i].add(l.Delay)
+			s.SURBAcks[i].add(l.Delay)
 		}
 	}
 }
@@ -92,7 +92,7 @@ func (s *Summary) Print(w io.Writer) {
 	}{
 		{"asked for", s.Asked},
 		{"until seen behind it", s.Waited},
-		{"asked for in receipts", s.Receipts},
+		{"asked for in SURB-ACKs", s.SURBAcks},
 	} {
 		fmt.Fprintf(w, "  %-24s", row.what)
 		for _, m := range row.means {

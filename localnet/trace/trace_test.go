@@ -59,17 +59,17 @@ func (l *lab) build(job sphinx.Job, size mixnet.PacketSize) []byte {
 	return job.Packet
 }
 
-// message is a packet from gateway-1 to someone at gateway-2, with a receipt of
+// message is a packet from gateway-1 to someone at gateway-2, with a SURB-ACK of
 // that version for sender.
-func (l *lab) message(sender, to keys.Identity, ack sphinx.Version) []byte {
+func (l *lab) message(sender, to keys.Identity, version sphinx.Version) []byte {
 	plain := make([]byte, mixnet.Regular.Plaintext())
 	if err := l.nodes[0].Addr.PutPadded(plain[:mixnet.AckAddrPadded]); err != nil {
 		l.t.Fatal(err)
 	}
-	receipt := l.build(sphinx.Job{
-		Version: ack, Route: l.route(10*time.Millisecond, 0, 1, 2, 3), Dest: sender, Message: make([]byte, mixnet.AckPlaintext),
+	ack := l.build(sphinx.Job{
+		Version: version, Route: l.route(10*time.Millisecond, 0, 1, 2, 3), Dest: sender, Message: make([]byte, mixnet.AckPlaintext),
 	}, mixnet.AckSize)
-	copy(plain[mixnet.AckAddrPadded:], receipt)
+	copy(plain[mixnet.AckAddrPadded:], ack)
 	return l.build(sphinx.Job{Route: l.route(time.Millisecond, 0, 1, 2, 4), Dest: to, Message: plain}, mixnet.Regular)
 }
 
@@ -92,7 +92,7 @@ func (l *lab) wait(d time.Duration) { l.now = l.now.Add(d) }
 
 func identity(b byte) (id keys.Identity) { id[0] = b; return id }
 
-// A message is decoded to its end, with its receipt, and followed over all links.
+// A message is decoded to its end, with its SURB-ACK, and followed over all links.
 func TestFollowMessage(t *testing.T) {
 	l := newLab(t)
 	alice, bob := identity(1), identity(2)
@@ -144,7 +144,7 @@ func TestFollowMessage(t *testing.T) {
 	text := r.String()
 	for _, part := range []string{
 		"v8 regular odd  gateway-1 > mix-1/259 1ms > mix-2/259 2ms > mix-3/259 3ms > gateway-2/259 > bob: message, 2048 bytes",
-		"receipt > mix-1/258 10ms >", "> gateway-1/258 > alice: ack, 21 bytes",
+		"SURB-ACK > mix-1/258 10ms >", "> gateway-1/258 > alice: ack, 21 bytes",
 	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is not in %q", part, text)
@@ -300,7 +300,7 @@ func TestSummary(t *testing.T) {
 		"  ack sphinx versions            3  259, 259, 259, 259\n                                 1  258, 258, 258, 258\n",
 		"asked for                     1.00 ms      2.00 ms      3.00 ms\n",
 		"until seen behind it         20.00 ms     40.00 ms     60.00 ms\n",
-		"asked for in receipts        10.00 ms     20.00 ms     30.00 ms\n",
+		"asked for in SURB-ACKs       10.00 ms     20.00 ms     30.00 ms\n",
 	} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("%q is not in:\n%s", line, out.String())

@@ -326,7 +326,7 @@ func TestH01CoverDiesWithItsTopology(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 2)
 		// The other half of the mixes is in the next snapshot only.
-		var before, after topology.Picture
+		var before, after topology.Snapshot
 		before.Rotation, after.Rotation = 7, 8
 		for _, f := range n.nodes {
 			if f.Role == topology.RoleGateway || f.ID <= 3 {
@@ -337,7 +337,7 @@ func TestH01CoverDiesWithItsTopology(t *testing.T) {
 			}
 		}
 		networks := make([]*topology.Network, 2)
-		for i, p := range []topology.Picture{before, after} {
+		for i, p := range []topology.Snapshot{before, after} {
 			nw, err := topology.New(p)
 			if err != nil {
 				t.Fatal(err)
@@ -387,7 +387,7 @@ func TestH01CoverDiesWithItsTopology(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if old != 0 || sent < 500 {
-			t.Errorf("%d of %d packets after the change were cover of the old picture", old, sent)
+			t.Errorf("%d of %d packets after the change were cover of the old snapshot", old, sent)
 		}
 		if s := c.Stats(); s.MissedTicks != 0 {
 			t.Errorf("%d ticks missed", s.MissedTicks)

@@ -260,14 +260,14 @@ func TestInflight(t *testing.T) {
 		t.Fatalf("due %v %d %v, want the second fragment", p.index, tries, ok)
 	}
 	if !f.known(b.id()) {
-		t.Error("a fragment that is to be sent again must still know its receipt")
+		t.Error("a fragment that is to be sent again must still know its SURB-ACK")
 	}
 	f.sent(b, t0.Add(2*time.Second), 0)
 	if got, ok := f.acked(a.id(), t0); !ok || got != a {
-		t.Error("receipt of the first not recognised")
+		t.Error("SURB-ACK of the first not recognised")
 	}
 	if _, ok := f.acked(a.id(), t0); ok {
-		t.Error("a repeated receipt counts")
+		t.Error("a repeated SURB-ACK counts")
 	}
 	if p, tries, ok := f.due(t0.Add(4 * time.Second)); !ok || p != b || tries != 2 {
 		t.Errorf("second timer: %d tries, %v", tries, ok)
@@ -295,7 +295,7 @@ func TestInflightAdapts(t *testing.T) {
 	f.sent(last, t0, 0)
 	at, _ := f.next()
 	if wait := at.Sub(t0); wait < 3500*time.Millisecond || wait > 5*time.Second {
-		t.Errorf("timer of %v where receipts usually take 2 s", wait)
+		t.Errorf("timer of %v where SURB-ACKs usually take 2 s", wait)
 	}
 	f = newInflight()
 	now, waits := t0, []time.Duration{}

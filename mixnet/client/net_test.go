@@ -53,7 +53,7 @@ type fakeNet struct {
 	dialed func(gateway keys.Identity)
 	// snapshot is what the topology is made of; rotates: its keys have changed,
 	// and packets under keys that were dropped are lost.
-	snapshot topology.Picture
+	snapshot topology.Snapshot
 	rotates  bool
 }
 
@@ -101,7 +101,7 @@ func newFakeNet(t testing.TB, ctx context.Context, perLayer int) *fakeNet {
 		accounts: make(map[keys.Identity]*keys.Session),
 		live:     make(map[keys.Identity]*sessionserver.Session),
 	}
-	p := topology.Picture{Rotation: 7, Epoch: 168}
+	p := topology.Snapshot{Rotation: 7, Epoch: 168}
 	add := func(role topology.Role) {
 		i := len(p.Nodes) + 1
 		f := &fakeNode{key: keys.NewSphinxKey(), id: keys.NewIdentityKey()}

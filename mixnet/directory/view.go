@@ -84,7 +84,7 @@ func (n *Node) clientsURL() string {
 // address are left out, and so is one that claims the address or identity of a
 // node before it, lest one entry spoil the whole. It fails as [topology.New] does.
 func (v *View) Topology() (*topology.Network, error) {
-	p := topology.Picture{Rotation: v.Rotation, Epoch: v.Epoch}
+	p := topology.Snapshot{Rotation: v.Rotation, Epoch: v.Epoch}
 	ids := make(map[uint32]bool)
 	addrs := make(map[mixnet.NodeAddr]bool)
 	identities := make(map[keys.Identity]bool)

@@ -69,7 +69,7 @@ func inSite(t *testing.T, cfg Config, test func(s *site)) {
 			t: t, ctx: ctx, net: simnet.New(),
 			identity: keys.NewIdentityKey(), sphinx: keys.NewSphinxKey(), acks: surb.NewAcks(keys.NewAck()),
 		}
-		p := topology.Picture{Rotation: 1, Epoch: 1}
+		p := topology.Snapshot{Rotation: 1, Epoch: 1}
 		for i, role := range []topology.Role{topology.RoleMix1, topology.RoleMix2, topology.RoleMix3, topology.RoleGateway} {
 			node := topology.Node{
 				ID: uint32(i + 1), Role: role, Identity: keys.NewIdentityKey().Public(), Sphinx: keys.NewSphinxKey().Public(),
@@ -325,12 +325,12 @@ func TestDelivers(t *testing.T) {
 			t.Fatalf("%d frames sent on, want the ack under the packet's rotation", len(out))
 		}
 		// "the whole plaintext (21 bytes) is the message; there is no further ack"
-		receipt := bytes.Repeat([]byte{9}, surb.AckSize)
-		s.injectPlain(v.identity(), receipt, mixnet.AckSize)
+		content := bytes.Repeat([]byte{9}, surb.AckSize)
+		s.injectPlain(v.identity(), content, mixnet.AckSize)
 		time.Sleep(time.Second)
-		v.want(receipt)
+		v.want(content)
 		if out := s.taken(); len(out) != 0 {
-			t.Errorf("%d frames sent on for a receipt", len(out))
+			t.Errorf("%d frames sent on for a SURB-ACK", len(out))
 		}
 	})
 }
@@ -360,7 +360,7 @@ func TestNobodyHome(t *testing.T) {
 		s.inject(keys.NewIdentityKey().Public(), message(1))
 		time.Sleep(time.Second)
 		if out := s.taken(); len(out) != 0 {
-			t.Errorf("a receipt for a client that is not registered here")
+			t.Errorf("a SURB-ACK for a client that is not registered here")
 		}
 		if n := s.Stats().Unknown; n != 1 {
 			t.Errorf("%d messages for nobody, want 1", n)
@@ -379,7 +379,7 @@ func TestH20MailWaitsForProof(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if n := len(s.taken()); n != 250 {
-			t.Fatalf("%d receipts for 250 stored messages", n)
+			t.Fatalf("%d SURB-ACKs for 250 stored messages", n)
 		}
 		all := make([][]byte, 250)
 		for i := range all {
@@ -472,7 +472,7 @@ func TestH20MailOfWhoDoesNotReadIsKept(t *testing.T) {
 }
 
 // hardening.md H19: "Online and stored mail release their SURB-ACK on the same schedule (the commit tick)."
-func TestH19ReceiptsTellNotWhoIsThere(t *testing.T) {
+func TestH19SURBAcksTellNotWhoIsThere(t *testing.T) {
 	inSite(t, Config{}, func(s *site) {
 		here, away := s.visitor(), s.visitor()
 		here.register()
@@ -489,14 +489,14 @@ func TestH19ReceiptsTellNotWhoIsThere(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 				out := s.taken()
 				if len(out) != 1 {
-					t.Fatalf("%d receipts, want 1", len(out))
+					t.Fatalf("%d SURB-ACKs, want 1", len(out))
 				}
 				took[i] = append(took[i], out[0].at.Sub(began))
 			}
 		}
 		for i := range took[0] {
 			if took[0][i] != took[1][i] || took[0][i] < commitEvery {
-				t.Fatalf("receipts after %v (here) and %v (away), want the same, not before a tick", took[0][i], took[1][i])
+				t.Fatalf("SURB-ACKs after %v (here) and %v (away), want the same, not before a tick", took[0][i], took[1][i])
 			}
 		}
 	})
@@ -525,7 +525,7 @@ func TestOldMailIsRemoved(t *testing.T) {
 }
 
 // nodes.md §2.1: "A Go gateway should withhold the ack if it could neither deliver nor store"
-func TestFullInboxGivesNoReceipt(t *testing.T) {
+func TestFullInboxGivesNoSURBAck(t *testing.T) {
 	inSite(t, Config{Inbox: NewMemoryInbox(Limits{ClientBytes: 3 * (1643 + mailCost)})}, func(s *site) {
 		v := s.visitor()
 		v.register()
@@ -535,7 +535,7 @@ func TestFullInboxGivesNoReceipt(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if n := len(s.taken()); n != 3 {
-			t.Errorf("%d receipts with room for 3", n)
+			t.Errorf("%d SURB-ACKs with room for 3", n)
 		}
 		if st := s.Stats(); st.Stored != 3 || st.Refused != 2 {
 			t.Errorf("stored %d, refused %d", st.Stored, st.Refused)
@@ -626,7 +626,7 @@ func TestForgetMe(t *testing.T) {
 		s.inject(v.identity(), message(1))
 		time.Sleep(time.Second)
 		if out := s.taken(); len(out) != 0 {
-			t.Error("a receipt for a forgotten client")
+			t.Error("a SURB-ACK for a forgotten client")
 		}
 		v.register()
 		time.Sleep(time.Second)

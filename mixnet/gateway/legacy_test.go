@@ -411,7 +411,7 @@ func TestH22LegacyBucket(t *testing.T) {
 }
 
 // Without the switch a legacy client is nobody, also one of before: it gets no
-// mail, and who writes to it no receipt.
+// mail, and who writes to it no SURB-ACK.
 func TestH22LegacyClientsAreNobodyWithoutTheSwitch(t *testing.T) {
 	accounts := NewMemoryAccounts()
 	var v *oldVisitor
@@ -434,7 +434,7 @@ func TestH22LegacyClientsAreNobodyWithoutTheSwitch(t *testing.T) {
 		s.inject(v.id.Public(), message(1))
 		time.Sleep(time.Second)
 		if out, st := s.taken(), s.Stats(); len(out) != 0 || st.Unknown != 1 || st.Stored != 0 {
-			t.Errorf("%d receipts, %d stored, %d unknown", len(out), st.Stored, st.Unknown)
+			t.Errorf("%d SURB-ACKs, %d stored, %d unknown", len(out), st.Stored, st.Unknown)
 		}
 		again := s.visitor() // it may come back as a client of today
 		again.id = v.id

@@ -6,7 +6,7 @@
 //	messages to a client Encryption   EncryptionKey   X25519
 //	packets at a node    Sphinx       SphinxKey       X25519
 //	links between nodes  Noise        NoiseKey        X25519
-//	receipts             -            Ack             16 bytes, AES-128
+//	SURB-ACKs            -            Ack             16 bytes, AES-128
 //	one reply            -            Reply           16 bytes, AES-128
 //	client and gateway   -            Session         32 bytes, AES-256-GCM-SIV
 //

@@ -11,7 +11,7 @@ const SymmetricSize = 16
 // SessionSize is the size of a [Session] in bytes.
 const SessionSize = 32
 
-// An Ack seals the receipts that a client addresses to itself (sphinx.md §5.3).
+// An Ack seals the SURB-ACKs that a client addresses to itself (sphinx.md §5.3).
 // Nobody else ever sees it.
 type Ack struct {
 	_ noCompare

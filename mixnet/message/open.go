@@ -19,7 +19,7 @@ type Opened struct {
 	To mixnet.SenderTag
 }
 
-// Open decrypts, in place, what a gateway pushed and is no receipt, that is not
+// Open decrypts, in place, what a gateway pushed and is no SURB-ACK, that is not
 // of [surb.AckSize] bytes. Lookup finds a reply key that is outstanding, and the
 // tag of ours for which it was made; a key it finds is spent. Everything else is
 // taken for a message sealed for enc.

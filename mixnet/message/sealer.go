@@ -22,7 +22,7 @@ const (
 // its first bit is set.
 const coverText = "The cake is a lie!"
 
-// Group is how many packets are made together: with their receipts they fill the
+// Group is how many packets are made together: with their SURB-ACKs they fill the
 // lanes of package sphinx.
 const Group = sphinx.BatchSize / 2
 
@@ -31,9 +31,9 @@ const Group = sphinx.BatchSize / 2
 // neither Fragment nor Reply, of cover: a loop to ourselves that says nothing.
 type Sealing struct {
 	Packet   []byte       // to be filled; its length is that of a packet size
-	ID       fragment.ID  // what the receipt brings home, unreadable to others; for cover one of cover
+	ID       fragment.ID  // what the SURB-ACK brings home, unreadable to others; for cover one of cover
 	Fragment []byte       // what fits, and outside Packet
-	Back     []sphinx.Hop // the way of the receipt to our own gateway
+	Back     []sphinx.Hop // the way of the SURB-ACK to our own gateway
 	Out      []sphinx.Hop // the way of the packet to the recipient's gateway, unless a reply
 	To       mixnet.Recipient
 	Reply    *surb.Reply // the packet goes to Reply.SURB.First, with Reply.Rotation
@@ -53,7 +53,7 @@ type Sealer struct {
 
 	// Scratch space, so that hardly anything is allocated per packet.
 	plain   [Group][]byte         // the plaintexts, where they lie in their packets
-	jobs    [2 * Group]sphinx.Job // receipts, and the packets around them
+	jobs    [2 * Group]sphinx.Job // SURB-ACKs, and the packets around them
 	replies [Group]sphinx.Sealing
 	kdf     kdf
 	drawn   [Group]drawn
@@ -63,14 +63,14 @@ type Sealer struct {
 	}
 }
 
-// drawn is what one packet needs that must be fresh, besides its receipt.
+// drawn is what one packet needs that must be fresh, besides its SURB-ACK.
 type drawn [32 + 32 + sphinx.MaxPadding]byte
 
 func (d *drawn) ephemeral() *[32]byte { return (*[32]byte)(d[:32]) }
 func (d *drawn) secret() *[32]byte    { return (*[32]byte)(d[32:64]) }
 func (d *drawn) padding() []byte      { return d[64:] }
 
-// NewSealer makes a Sealer for the client that is reached at self. Receipts are
+// NewSealer makes a Sealer for the client that is reached at self. SURB-ACKs are
 // sealed with ack. All packets, cover too, are of version v. Tables, which may be
 // nil, are those of all who make packets for this client.
 func NewSealer(self mixnet.Recipient, ack *keys.Ack, v sphinx.Version, tables *sphinx.Tables) *Sealer {
@@ -116,7 +116,7 @@ func (s *Sealer) group(all []Sealing) error {
 		p := &all[i]
 		s.plain[i], p.Err = lay(p)
 		if p.Err == nil {
-			p.Err = s.receipt(&s.jobs[n], s.plain[i], p)
+			p.Err = s.ack(&s.jobs[n], s.plain[i], p)
 		}
 		if p.Err == nil {
 			n++
@@ -164,8 +164,8 @@ func lay(p *Sealing) (plain []byte, err error) {
 	return plain, nil
 }
 
-// receipt prepares the building of the SURB-ACK in front of a plaintext.
-func (s *Sealer) receipt(job *sphinx.Job, plain []byte, p *Sealing) error {
+// ack prepares the building of the SURB-ACK in front of a plaintext.
+func (s *Sealer) ack(job *sphinx.Job, plain []byte, p *Sealing) error {
 	*job = sphinx.Job{Version: s.version, Route: p.Back, Dest: s.self.Identity}
 	return s.acks.Prepare(job, p.ID, plain[:keyAt])
 }

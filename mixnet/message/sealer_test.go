@@ -21,7 +21,7 @@ import (
 var sizes = []mixnet.PacketSize{mixnet.Regular, mixnet.Extended8, mixnet.Extended16, mixnet.Extended32}
 
 // exit takes apart what came out at the recipient's gateway, and brings the
-// receipt home.
+// SURB-ACK home.
 func exit(t *testing.T, nodes []routetest.Node, p sphinx.Packet, sender party) (pushed []byte, id fragment.ID) {
 	t.Helper()
 	first, packet, err := surb.ParseAck(p.Message[:mixnet.AckPrefixSize])
@@ -30,7 +30,7 @@ func exit(t *testing.T, nodes []routetest.Node, p sphinx.Packet, sender party) (
 	}
 	back := routetest.Walk(t, nodes, first, packet)
 	if back.Dest != sender.addr.Identity {
-		t.Errorf("the receipt came to %v, want the sender", back.Dest)
+		t.Errorf("the SURB-ACK came to %v, want the sender", back.Dest)
 	}
 	id, err = surb.NewAcks(sender.ack).Open(back.Message)
 	if err != nil {
@@ -49,7 +49,7 @@ func testFragment(t testing.TB, size mixnet.PacketSize) (fragment.ID, []byte) {
 	return f.ID(0), f.Append(nil, 0)
 }
 
-// A path is the way of a packet and that of its receipt.
+// A path is the way of a packet and that of its SURB-ACK.
 type path struct{ Out, Back []sphinx.Hop }
 
 func seal(s *Sealer, packet []byte, to mixnet.Recipient, p path, id fragment.ID, frag []byte) error {
@@ -256,7 +256,7 @@ func TestH03CoverAndDataAreAlike(t *testing.T) {
 				t.Fatal(err)
 			}
 			if back := routetest.Walk(t, nodes, first, ack); back.Version != v {
-				t.Errorf("receipt of version %v, want %v", back.Version, v)
+				t.Errorf("SURB-ACK of version %v, want %v", back.Version, v)
 			}
 		}
 	}
@@ -283,7 +283,7 @@ func TestSealingTwice(t *testing.T) {
 		}
 		note("point", packet[:32])
 		p := routetest.Walk(t, nodes, route[0].Addr, packet)
-		note("receipt", p.Message[mixnet.AckAddrPadded:][:32])
+		note("SURB-ACK", p.Message[mixnet.AckAddrPadded:][:32])
 		note("ephemeral key", p.Message[keyAt:fragmentAt])
 		note("ciphertext", p.Message[fragmentAt:][:32])
 	}
@@ -309,7 +309,7 @@ func TestSealRefuses(t *testing.T) {
 		{"long fragment", packet, bob.addr, there, append(frag, 0)},
 		{"packet of no size", packet[1:], bob.addr, there, frag},
 		{"packet of another size", make([]byte, mixnet.Extended8.Total()), bob.addr, there, frag},
-		{"packet of the receipts' size", make([]byte, mixnet.AckSize.Total()), bob.addr, there, nil},
+		{"packet of the SURB-ACKs' size", make([]byte, mixnet.AckSize.Total()), bob.addr, there, nil},
 		{"key of low order", packet, nobody, there, frag},
 		{"no way out", packet, bob.addr, path{Back: route}, frag},
 		{"no way back", packet, bob.addr, path{Out: route}, frag},

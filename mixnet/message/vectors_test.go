@@ -317,10 +317,10 @@ func TestVectorsCover(t *testing.T) {
 
 		first, packet, err := surb.ParseAck(out.Message[:keyAt])
 		if err != nil || hex.EncodeToString(out.Message[:keyAt]) != c.Ack.Bytes {
-			t.Fatalf("receipt %x, %v", out.Message[:keyAt], err)
+			t.Fatalf("SURB-ACK %x, %v", out.Message[:keyAt], err)
 		}
 		if ack := routetest.Walk(t, nodes, first, packet); hex.EncodeToString(ack.Message) != c.Ack.Content {
-			t.Errorf("receipt brings %x, want %s", ack.Message, c.Ack.Content)
+			t.Errorf("SURB-ACK brings %x, want %s", ack.Message, c.Ack.Content)
 		}
 	}
 	if len(v.Cover) == 0 {

@@ -59,7 +59,7 @@ func newTestNet(t *testing.T, noise bool) *testNet {
 
 func (n *testNet) topology() *topology.Network {
 	n.t.Helper()
-	var p topology.Picture
+	var p topology.Snapshot
 	for i := range places {
 		node := topology.Node{
 			ID: uint32(i + 1), Role: topology.Role(min(i+1, int(topology.RoleGateway))),

@@ -206,7 +206,7 @@ func relayTopology(b *testing.B, self, next mixnet.NodeAddr, key, nextKey *keys.
 		return topology.Node{ID: id, Role: role, Identity: keys.NewIdentityKey().Public(), Addr: addr, Sphinx: k.Public()}
 	}
 	other := func(port uint16) mixnet.NodeAddr { return mixnet.NodeAddrFrom(addrPort("127.0.0.1", port)) }
-	topo, err := topology.New(topology.Picture{Nodes: []topology.Node{
+	topo, err := topology.New(topology.Snapshot{Nodes: []topology.Node{
 		node(1, topology.RoleMix1, self, key), node(2, topology.RoleMix2, next, nextKey),
 		node(3, topology.RoleMix3, other(3), keys.NewSphinxKey()), node(4, topology.RoleGateway, other(4), keys.NewSphinxKey()),
 	}})

@@ -30,8 +30,8 @@ type Job struct {
 
 	// Message is the payload's plaintext, at most 17 bytes smaller than the
 	// payload. It may hold the whole Packet of an earlier job of the same call, as
-	// a SURB-ACK lies in front of the message that it is the receipt for. Smaller
-	// packets of a call are complete before larger ones begin, so it need not be
+	// a SURB-ACK lies in front of the message that it acknowledges. Smaller packets
+	// of a call are complete before larger ones begin, so it need not be
 	// complete before the call.
 	Message []byte
 	// Packet receives the whole packet. Its length is the packet's.

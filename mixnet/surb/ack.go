@@ -28,7 +28,7 @@ const (
 // macLabel sets the MAC key apart from everything else made of the ack key.
 const macLabel = "nym-socks5 ack mac"
 
-// Acks seals and opens the receipts of one client. One goroutine may use it at
+// Acks seals and opens the SURB-ACKs of one client. One goroutine may use it at
 // a time.
 //
 // The format leaves 16 random bytes as the IV of 5 encrypted ones, which
@@ -57,7 +57,7 @@ func NewAcks(k *keys.Ack) *Acks {
 	return &Acks{block: block, mac: hmac.New(sha256.New, macKey)}
 }
 
-// Prepare makes job the building of the receipt for fragment id, which goes in
+// Prepare makes job the building of the SURB-ACK for fragment id, which goes in
 // front of the message: first hop and packet, [mixnet.AckPrefixSize] bytes. The
 // job's Version, Route and Dest, our own identity, are already set. Prefix is
 // complete once the job is built.
@@ -82,7 +82,7 @@ func (a *Acks) prepare(job *sphinx.Job, id fragment.ID, prefix []byte, iv *[ivSi
 	return nil
 }
 
-// seal writes the content of a receipt.
+// seal writes the content of a SURB-ACK.
 func (a *Acks) seal(dst []byte, iv *[ivSize]byte, id fragment.ID) {
 	b := encode(id)
 	a.block.Encrypt(a.buf[:ivSize], iv[:])
@@ -90,7 +90,7 @@ func (a *Acks) seal(dst []byte, iv *[ivSize]byte, id fragment.ID) {
 	subtle.XORBytes(dst[ivSize:AckSize], b[:], a.buf[:fragment.IDSize])
 }
 
-// sum writes the MAC of a receipt.
+// sum writes the MAC of a SURB-ACK.
 func (a *Acks) sum(dst, nonce []byte, id fragment.ID) {
 	b := encode(id)
 	n := copy(a.buf[:], nonce)
@@ -105,7 +105,7 @@ func encode(id fragment.ID) (b [fragment.IDSize]byte) {
 	return b
 }
 
-// Open opens the content of a receipt that came back. It refuses what we did not seal ourselves, among it receipts that
+// Open opens the content of a SURB-ACK that came back. It refuses what we did not seal ourselves, among it SURB-ACKs that
 // the reference sealed under the same key. Its errors wrap [ErrMalformed].
 func (a *Acks) Open(content []byte) (fragment.ID, error) {
 	id, err := a.open(content)
@@ -136,7 +136,7 @@ func (a *Acks) open(content []byte) (fragment.ID, error) {
 }
 
 // ParseAck takes apart what stands in front of a message at the exit: where the
-// receipt's packet goes, and the packet, which aliases prefix. Its errors wrap
+// SURB-ACK's packet goes, and the packet, which aliases prefix. Its errors wrap
 // [ErrMalformed]; the whole message is dropped then (sphinx.md §4.8).
 func ParseAck(prefix []byte) (first mixnet.NodeAddr, packet []byte, err error) {
 	if len(prefix) != mixnet.AckPrefixSize {

@@ -43,7 +43,7 @@ func TestAckHome(t *testing.T) {
 	}
 }
 
-// Every receipt is a packet of its own: nothing of it shows again.
+// Every SURB-ACK is a packet of its own: nothing of it shows again.
 func TestAcksDiffer(t *testing.T) {
 	_, route := routetest.New()
 	acks := NewAcks(keys.NewAck())
@@ -61,7 +61,7 @@ func TestAcksDiffer(t *testing.T) {
 		}
 	}
 	if len(contents) != 100 || len(secrets) != 100 {
-		t.Errorf("100 receipts with %d nonces and %d secrets", len(contents), len(secrets))
+		t.Errorf("100 SURB-ACKs with %d nonces and %d secrets", len(contents), len(secrets))
 	}
 }
 
@@ -112,7 +112,7 @@ func TestH11MACInTheIV(t *testing.T) {
 // hmac module).
 const ackMAC = "c4ff3ff1900b65e1"
 
-// sealed is the content of a fresh receipt.
+// sealed is the content of a fresh SURB-ACK.
 func sealed(t *testing.T, acks *Acks, id fragment.ID) []byte {
 	t.Helper()
 	_, route := routetest.New()

@@ -9,11 +9,11 @@ import (
 	"nym-socks5/mixnet/keys"
 )
 
-// Errors of a picture.
+// Errors of a snapshot.
 var (
-	// ErrInsufficient reports a picture with an empty layer or no gateway.
+	// ErrInsufficient reports a snapshot with an empty layer or no gateway.
 	ErrInsufficient = errors.New("topology: a layer or the gateways are missing")
-	// ErrUnknownGateway reports a route to a gateway that the picture lacks.
+	// ErrUnknownGateway reports a route to a gateway that the snapshot lacks.
 	ErrUnknownGateway = errors.New("topology: unknown gateway")
 )
 
@@ -53,17 +53,17 @@ func (r Role) String() string {
 
 // A Node is one mix node or gateway.
 type Node struct {
-	ID       uint32 // unique in the picture
+	ID       uint32 // unique in the snapshot
 	Role     Role
 	Identity keys.Identity   // signs for the node; clients name a gateway by it
 	Addr     mixnet.NodeAddr // mix port
-	Sphinx   keys.Sphinx     // for the rotation of the picture
+	Sphinx   keys.Sphinx     // for the rotation of the snapshot
 	Noise    keys.Noise      // zero: its links are plain
 	Clients  string          // gateway: WebSocket URL of the client port
 }
 
-// A Picture is what a Network is made from.
-type Picture struct {
+// A Snapshot is what a Network is made from.
+type Snapshot struct {
 	// Rotation is the number of the Sphinx key rotation (sphinx.md §7.1).
 	Rotation uint32
 	// Epoch is the absolute number of the epoch (nodes.md §3.7).
@@ -71,7 +71,7 @@ type Picture struct {
 	Nodes []Node
 }
 
-// A Network is an immutable picture of the network.
+// A Network is an immutable snapshot of the network.
 type Network struct {
 	rotation, epoch uint32
 	layers          [Layers][]Node
@@ -91,7 +91,7 @@ type entry struct {
 // New makes a Network. Nodes with a Sphinx key that no honest node has are left
 // out (H10). It fails with [ErrInsufficient] when no route remains, and when
 // two nodes claim one id, address or identity.
-func New(p Picture) (*Network, error) {
+func New(p Snapshot) (*Network, error) {
 	n := &Network{
 		rotation:   p.Rotation,
 		epoch:      p.Epoch,

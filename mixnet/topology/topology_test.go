@@ -17,9 +17,9 @@ func addr(port int) mixnet.NodeAddr {
 	return mixnet.NodeAddrFrom(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)))
 }
 
-// picture has perLayer nodes in each layer and two gateways.
-func picture(perLayer int) Picture {
-	p := Picture{Rotation: 7, Epoch: 168}
+// snapshot has perLayer nodes in each layer and two gateways.
+func snapshot(perLayer int) Snapshot {
+	p := Snapshot{Rotation: 7, Epoch: 168}
 	add := func(r Role) {
 		i := len(p.Nodes) + 1
 		p.Nodes = append(p.Nodes, Node{
@@ -37,7 +37,7 @@ func picture(perLayer int) Picture {
 	return p
 }
 
-func mustNew(t *testing.T, p Picture) *Network {
+func mustNew(t *testing.T, p Snapshot) *Network {
 	t.Helper()
 	n, err := New(p)
 	if err != nil {
@@ -47,7 +47,7 @@ func mustNew(t *testing.T, p Picture) *Network {
 }
 
 func TestLookups(t *testing.T) {
-	p := picture(2)
+	p := snapshot(2)
 	n := mustNew(t, p)
 	if n.Rotation() != mixnet.RotationOdd || n.RotationID() != 7 || n.Epoch() != 168 {
 		t.Errorf("rotation %v (%d), epoch %d", n.Rotation(), n.RotationID(), n.Epoch())
@@ -75,21 +75,21 @@ func TestLookups(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for name, spoil := range map[string]func(*Picture){
-		"same id":       func(p *Picture) { p.Nodes[1].ID = p.Nodes[0].ID },
-		"same address":  func(p *Picture) { p.Nodes[1].Addr = p.Nodes[0].Addr },
-		"same identity": func(p *Picture) { p.Nodes[1].Identity = p.Nodes[0].Identity },
-		"no address":    func(p *Picture) { p.Nodes[1].Addr = mixnet.NodeAddr{} },
-		"port 0":        func(p *Picture) { p.Nodes[1].Addr = addr(0) },
+	for name, spoil := range map[string]func(*Snapshot){
+		"same id":       func(p *Snapshot) { p.Nodes[1].ID = p.Nodes[0].ID },
+		"same address":  func(p *Snapshot) { p.Nodes[1].Addr = p.Nodes[0].Addr },
+		"same identity": func(p *Snapshot) { p.Nodes[1].Identity = p.Nodes[0].Identity },
+		"no address":    func(p *Snapshot) { p.Nodes[1].Addr = mixnet.NodeAddr{} },
+		"port 0":        func(p *Snapshot) { p.Nodes[1].Addr = addr(0) },
 	} {
-		p := picture(2)
+		p := snapshot(2)
 		spoil(&p)
 		if _, err := New(p); err == nil || errors.Is(err, ErrInsufficient) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for i := range picture(1).Nodes[:3] {
-		p := picture(1)
+	for i := range snapshot(1).Nodes[:3] {
+		p := snapshot(1)
 		p.Nodes[i].Role = RoleNone
 		if _, err := New(p); !errors.Is(err, ErrInsufficient) {
 			t.Errorf("without layer %d: %v", i+1, err)
@@ -105,7 +105,7 @@ func TestH10BadSphinxKeys(t *testing.T) {
 		nonCanonical[i] = 0xff
 	}
 	for name, bad := range map[string]keys.Sphinx{"zero": {}, "order 1": {1}, "twist": twist, "non-canonical": nonCanonical} {
-		p := picture(2)
+		p := snapshot(2)
 		p.Nodes[0].Sphinx = bad
 		n := mustNew(t, p)
 		if n.Dropped() != 1 || len(n.Layer(1)) != 1 {
@@ -119,7 +119,7 @@ func TestH10BadSphinxKeys(t *testing.T) {
 
 // sphinx.md §5.11: "each hop is drawn uniformly from the nodes assigned to layer 1, 2, 3"
 func TestRoutesAreUniform(t *testing.T) {
-	p := picture(4)
+	p := snapshot(4)
 	n := mustNew(t, p)
 	rng := rand.New(rand.NewPCG(1, 2))
 	gw := n.Gateways()[1]
