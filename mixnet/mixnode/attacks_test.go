@@ -542,7 +542,7 @@ func TestH17StrangersShareOneQueue(t *testing.T) {
 		n := newTestNet(t, false)
 		topo := n.current()
 		n.change(nil)
-		node, stop := n.node(mix1, func(c *Config) { c.DelayQuota = 3 * mixnet.AckSize.Total() })
+		node, stop := n.node(mix1, func(c *Config) { c.DelayQuota = 7 * mixnet.AckSize.Total() / 2 })
 		next, stopNext := n.sink(mix2)
 		known := n.link(n.host(entry), mix1)
 		known.send(wire.V8, odd(n.packet(mixnet.AckSize, 0, mix1, mix2, mix3, exit)))

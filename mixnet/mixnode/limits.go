@@ -40,6 +40,17 @@ const (
 	// delayBytes is for DelayBytes: at a mean delay of 50 ms two million packets
 	// a second, at the longest delay 11 000.
 	delayBytes = 256 << 20
+	// longDelayShare is the part of the wheel, and of a link's quota, that packets
+	// with the longest delay may fill. Clients draw delays of 50 ms in the mean, and
+	// hardly ever of a second: these have nine tenths even while somebody sends as
+	// many packets with delays of a second as a gateway passes on.
+	longDelayShare = 16
+	// wheelTick is how finely the wheel tells deadlines apart. A packet leaves
+	// up to one tick after its deadline, never before.
+	wheelTick = time.Millisecond
+	// wheelSlots is the number of ticks that the wheel spans: 16 s, the longest
+	// delay and some time to spare for a late timer.
+	wheelSlots = 1 << 14
 	// delayShare is the part of the wheel that DelayQuota gives one link.
 	delayShare = 4
 )

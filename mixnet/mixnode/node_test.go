@@ -282,7 +282,7 @@ func TestDropReasons(t *testing.T) {
 		},
 		{
 			name: "delay wheel full", place: mix1, from: entry,
-			change: func(c *Config) { c.DelayBytes, c.DelayQuota = 2*mixnet.Regular.Total(), 1<<20 },
+			change: func(c *Config) { c.DelayBytes, c.DelayQuota = 2*longDelayShare*mixnet.Regular.Total(), 1<<20 },
 			make: func(n *testNet) []wire.Frame {
 				var frames []wire.Frame
 				for range 3 {
@@ -294,7 +294,7 @@ func TestDropReasons(t *testing.T) {
 		},
 		{
 			name: "delay quota", place: mix1, from: entry,
-			change: func(c *Config) { c.DelayQuota = 2 * mixnet.Regular.Total() },
+			change: func(c *Config) { c.DelayQuota = 2 * longDelayShare * mixnet.Regular.Total() },
 			make: func(n *testNet) []wire.Frame {
 				var frames []wire.Frame
 				for range 3 {

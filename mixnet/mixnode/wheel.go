@@ -6,15 +6,6 @@ import (
 	"time"
 )
 
-const (
-	// wheelTick is how finely the wheel tells deadlines apart. A packet leaves
-	// up to one tick after its deadline, never before.
-	wheelTick = time.Millisecond
-	// wheelSlots is the number of ticks that the wheel spans: 16 s, the longest
-	// delay and some time to spare for a late timer.
-	wheelSlots = 1 << 14
-)
-
 // A wheel holds packets until their deadlines. It is told the time, as the
 // duration since some moment, and belongs to whoever locks it.
 //
@@ -25,7 +16,9 @@ const (
 //	└───┴───┴───┴───┴─│─┴───┴───┴───┘   random order
 //	                  b
 //
-// It is bounded in bytes, and so is the share of each link (H16).
+// It is bounded in bytes, and so is the share of each link (H16). A packet that
+// waits for long takes room for long: it may use only a part of either, so that
+// whoever sends many of them through a node leaves room for those of others.
 type wheel struct {
 	max   int // bytes
 	quota int // bytes of one link
@@ -41,11 +34,11 @@ type wheel struct {
 // push takes a packet that leaves at its deadline. It reports why not if there
 // is no room.
 func (w *wheel) push(b *buffer, now time.Duration) (why DropReason, ok bool) {
-	n := len(b.data)
-	if w.bytes+n > w.max {
+	n, wait := len(b.data), b.deadline-now
+	if w.bytes+n > roomFor(w.max, wait) {
 		return DropDelayFull, false
 	}
-	if b.source.waiting+n > w.quota {
+	if b.source.waiting+n > roomFor(w.quota, wait) {
 		return DropDelayQuota, false
 	}
 	// The first tick that is not before the deadline, nor already over.
@@ -63,6 +56,14 @@ func (w *wheel) push(b *buffer, now time.Duration) (why DropReason, ok bool) {
 	w.bytes += n
 	b.source.waiting += n
 	return 0, true
+}
+
+// roomFor is how much of some bytes may be in use for a packet to be taken that
+// waits so long: all for one that leaves at once, a part of longDelayShare for
+// one that waits as long as is possible.
+func roomFor(bytes int, wait time.Duration) int {
+	wait = min(max(wait, 0), maxDelay)
+	return bytes - int(float64(bytes)*float64(wait)/float64(maxDelay)*(1-1./longDelayShare))
 }
 
 // catchUp moves on to now, but not past a packet.

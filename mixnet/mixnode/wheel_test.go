@@ -103,7 +103,7 @@ func TestH16OrderWithinATick(t *testing.T) {
 // H16: "The delay wheel is bounded in bytes with a quota per link."
 func TestH16WheelIsBounded(t *testing.T) {
 	size := mixnet.AckSize.Total()
-	w := newWheel(10*size, 6*size)
+	w := newWheel(10*size+size/2, 6*size+size/2)
 	a, b := someLink(), someLink()
 	push := func(from *inbound, deadline time.Duration) DropReason {
 		if why, ok := w.push(waiting(deadline, from), 0); !ok {
@@ -112,33 +112,68 @@ func TestH16WheelIsBounded(t *testing.T) {
 		return numReasons
 	}
 	for i := range 6 {
-		if why := push(a, time.Second); why != numReasons {
+		if why := push(a, time.Millisecond); why != numReasons {
 			t.Fatalf("packet %d: %v", i, why)
 		}
 	}
-	if why := push(a, time.Second); why != DropDelayQuota {
+	if why := push(a, time.Millisecond); why != DropDelayQuota {
 		t.Errorf("beyond the quota: got %v", why)
 	}
 	for range 4 {
-		if why := push(b, 2*time.Second); why != numReasons {
+		if why := push(b, 2*time.Millisecond); why != numReasons {
 			t.Errorf("the other link: %v", why)
 		}
 	}
-	if why := push(b, time.Second); why != DropDelayFull {
+	if why := push(b, time.Millisecond); why != DropDelayFull {
 		t.Errorf("beyond the bound: got %v", why)
 	}
 	// Nothing left early to make room, and what leaves makes room.
-	if got := len(w.due(time.Second-1, nil)); got != 0 {
+	if got := len(w.due(time.Millisecond-1, nil)); got != 0 {
 		t.Errorf("%d packets left early", got)
 	}
-	if got := len(w.due(time.Second, nil)); got != 6 {
+	if got := len(w.due(time.Millisecond, nil)); got != 6 {
 		t.Errorf("%d packets left, want 6", got)
 	}
-	if why := push(a, 3*time.Second); why != numReasons {
+	if why := push(a, 3*time.Millisecond); why != numReasons {
 		t.Errorf("after room was made: %v", why)
 	}
 	if got := len(w.drop(nil)); got != 5 || w.held != 0 {
 		t.Errorf("dropped %d, want 5; %d held", got, w.held)
+	}
+}
+
+// hardening.md H16: "When it fills, packets with long delays are refused first": one
+// client that sends packets with the longest delays through an honest gateway, as
+// fast as that passes them on, costs the others behind it nothing.
+func TestH16LongDelaysLeaveRoom(t *testing.T) {
+	const (
+		rate   = 16 // packets a tick, of the attacker; a gateway passes on no more
+		memory = 4 << 20
+	)
+	size := mixnet.Regular.Total()
+	for _, delay := range []time.Duration{maxDelay, maxDelay / 2, 2 * time.Second, time.Second} {
+		w := newWheel(memory*16*2, memory*16) // as a node has by default
+		gateway := someLink()
+		push := func(wait, now time.Duration) bool {
+			b := &buffer{data: make([]byte, size), from: gateway, source: &gateway.own, deadline: now + wait}
+			_, ok := w.push(b, now)
+			return ok
+		}
+		lost := 0
+		for tick := range 12_000 {
+			now := time.Duration(tick) * wheelTick
+			w.due(now, nil)
+			for range rate {
+				push(delay, now)
+			}
+			// Of an honest client: exponential, with a mean of 50 ms, cut at 0.7 s.
+			if wait := time.Duration(min(w.rng.ExpFloat64()*50, 700)) * time.Millisecond; !push(wait, now) {
+				lost++
+			}
+		}
+		if lost > 0 {
+			t.Errorf("packets that wait %v: %d of 12 000 honest ones are lost", delay, lost)
+		}
 	}
 }
 
