@@ -155,11 +155,12 @@ func TestYardstickOpensTheSame(t *testing.T) {
 	got := bytes.Clone(pushed[mixnet.KeyPrefixSize:])
 	secret := enc.Bytes()
 	newYardstick().open(&secret, (*[32]byte)(&ephemeral), got)
-	o, err := message.Open(pushed, enc, func(surb.Digest) (r keys.Reply, tag mixnet.SenderTag, ok bool) { return })
-	if err != nil {
-		t.Fatal(err)
+	o := []message.Opening{{Pushed: pushed}}
+	message.NewOpener(enc).OpenAll(o, func(surb.Digest) (r keys.Reply, tag mixnet.SenderTag, ok bool) { return })
+	if o[0].Err != nil {
+		t.Fatal(o[0].Err)
 	}
-	if !bytes.Equal(got, o.Fragment) {
+	if !bytes.Equal(got, o[0].Fragment) {
 		t.Error("the yardstick opens it otherwise")
 	}
 }

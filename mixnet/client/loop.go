@@ -30,13 +30,15 @@ type loop struct {
 	main     *sender
 	cover    *sender // nil: there is none
 
-	rng    *rand.Rand
-	entry  *entry
-	sealer *message.Sealer // of its address
-	group  group
-	acks   *surb.Acks
-	low    []mixnet.SenderTag // strangers whose replies wait for SURBs
-	chores time.Time          // when to look after what is old
+	rng     *rand.Rand
+	entry   *entry
+	sealer  *message.Sealer // of its address
+	opener  *message.Opener
+	group   group
+	arrived []message.Opening // received and not yet opened
+	acks    *surb.Acks
+	low     []mixnet.SenderTag // strangers whose replies wait for SURBs
+	chores  time.Time          // when to look after what is old
 }
 
 func newLoop(c *Client) *loop {
@@ -50,6 +52,7 @@ func newLoop(c *Client) *loop {
 		networks: make(chan *topology.Network),
 		retired:  true,
 		rng:      newRand(),
+		opener:   message.NewOpener(c.enc),
 		acks:     surb.NewAcks(c.ack),
 	}
 	l.useEntry()
@@ -111,9 +114,10 @@ func (l *loop) run(ctx context.Context) {
 // gatherMost is how many events a turn of the loop takes in before it makes packets.
 const gatherMost = 32
 
-// gather takes in what else is there, without waiting: a packet is made in less
-// time together with others.
+// gather takes in what else is there, without waiting: packets are opened and made
+// in less time together with others.
 func (l *loop) gather(now time.Time) {
+	defer l.open(now)
 	for range gatherMost {
 		pushed := l.c.pushed
 		if l.c.inbox.full() {

@@ -10,17 +10,31 @@ import (
 	"nym-socks5/mixnet/surb"
 )
 
-// receive takes in what the gateway pushed.
+// receive takes in what the gateway pushed. What is no SURB-ACK waits for open.
 func (l *loop) receive(b []byte, now time.Time) {
 	l.c.count.received.Add(1)
 	if len(b) == surb.AckSize {
 		l.acked(b, now)
 		return
 	}
-	o, err := message.Open(b, l.c.enc, func(d surb.Digest) (keys.Reply, mixnet.SenderTag, bool) {
+	l.arrived = append(l.arrived, message.Opening{Pushed: b})
+}
+
+// open opens what was received.
+func (l *loop) open(now time.Time) {
+	l.opener.OpenAll(l.arrived, func(d surb.Digest) (keys.Reply, mixnet.SenderTag, bool) {
 		k, ok := l.granted.use(d, now)
 		return k.key, k.tag, ok
 	})
+	for i := range l.arrived {
+		l.opened(l.arrived[i].Opened, l.arrived[i].Err, now)
+	}
+	clear(l.arrived)
+	l.arrived = l.arrived[:0]
+}
+
+// opened takes in one fragment.
+func (l *loop) opened(o message.Opened, err error, now time.Time) {
 	switch {
 	case err != nil:
 		l.c.count.bad.Add(1)

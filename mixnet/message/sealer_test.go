@@ -49,6 +49,56 @@ func testFragment(t testing.TB, size mixnet.PacketSize) (fragment.ID, []byte) {
 	return f.ID(0), f.Append(nil, 0)
 }
 
+// open opens one thing.
+func open(pushed []byte, enc *keys.EncryptionKey, lookup func(surb.Digest) (keys.Reply, mixnet.SenderTag, bool)) (Opened, error) {
+	all := []Opening{{Pushed: pushed}}
+	NewOpener(enc).OpenAll(all, lookup)
+	return all[0].Opened, all[0].Err
+}
+
+// Several things at once are opened like each alone.
+func TestOpenAll(t *testing.T) {
+	bob := newParty()
+	reply, tag := keys.NewReply(), mixnet.SenderTag{4}
+	_, frag := testFragment(t, mixnet.Regular)
+	var all []Opening
+	for i := range 21 {
+		var p []byte
+		switch i % 7 {
+		case 5:
+			digest, key := surb.DigestOf(reply), messageKey(reply)
+			p = append(digest[:], frag...)
+			crypt(&key, p[len(digest):])
+		case 6:
+			p = make([]byte, 20+10*i) // too short, or of low order
+		default:
+			ephemeral := keys.NewEncryptionKey()
+			shared, err := ephemeral.Shared(bob.addr.Encryption)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pub, key := ephemeral.Public(), new(kdf).derive(&shared)
+			p = append(pub[:], frag...)
+			crypt(&key, p[len(pub):])
+		}
+		all = append(all, Opening{Pushed: p})
+	}
+	NewOpener(bob.enc).OpenAll(all, func(d surb.Digest) (keys.Reply, mixnet.SenderTag, bool) {
+		return reply, tag, d == surb.DigestOf(reply)
+	})
+	for i := range all {
+		p := &all[i]
+		switch {
+		case i%7 == 6:
+			if !errors.Is(p.Err, ErrMalformed) {
+				t.Errorf("%d: %v, want ErrMalformed", i, p.Err)
+			}
+		case p.Err != nil || !bytes.Equal(p.Fragment, frag) || p.UnderReply != (i%7 == 5) || (p.To == tag) != (i%7 == 5):
+			t.Errorf("%d: opened %d bytes for %v, %v", i, len(p.Fragment), p.To, p.Err)
+		}
+	}
+}
+
 // A path is the way of a packet and that of its SURB-ACK.
 type path struct{ Out, Back []sphinx.Hop }
 
@@ -122,7 +172,7 @@ func TestSealAll(t *testing.T) {
 		if p.Fragment == nil {
 			enc = alice.enc
 		}
-		o, err := Open(pushed, enc, only(mixnet.SenderTag{9}, replies...))
+		o, err := open(pushed, enc, only(mixnet.SenderTag{9}, replies...))
 		if err != nil || o.UnderReply != (p.Reply != nil) || !bytes.Equal(o.Fragment, p.Fragment) {
 			t.Errorf("packet %d: opened %d bytes, under a reply key: %v, %v", i, len(o.Fragment), o.UnderReply, err)
 		}
@@ -147,7 +197,7 @@ func TestSeal(t *testing.T) {
 		if acked != id {
 			t.Errorf("%v: %+v is acknowledged, want %+v", size, acked, id)
 		}
-		o, err := Open(pushed, bob.enc, none)
+		o, err := open(pushed, bob.enc, none)
 		if err != nil || o.UnderReply || !o.To.IsZero() || !bytes.Equal(o.Fragment, frag) {
 			t.Errorf("%v: opened %d bytes for %v, %v", size, len(o.Fragment), o.To, err)
 		}
@@ -179,12 +229,12 @@ func TestSealReply(t *testing.T) {
 				t.Errorf("%v: %+v is acknowledged, want %+v", size, acked, id)
 			}
 			again := bytes.Clone(pushed)
-			o, err := Open(pushed, alice.enc, only(tag, replies...))
+			o, err := open(pushed, alice.enc, only(tag, replies...))
 			if err != nil || !o.UnderReply || o.To != tag || !bytes.Equal(o.Fragment, frag) {
 				t.Errorf("%v: opened %d bytes for %v, %v", size, len(o.Fragment), o.To, err)
 			}
 			// Once the key is spent the same bytes are garbage, not a reply.
-			if o, err := Open(again, alice.enc, none); err == nil && (o.UnderReply || bytes.Equal(o.Fragment, frag)) {
+			if o, err := open(again, alice.enc, none); err == nil && (o.UnderReply || bytes.Equal(o.Fragment, frag)) {
 				t.Errorf("%v: opened without the key", size)
 			}
 		}
@@ -209,7 +259,7 @@ func TestSealCover(t *testing.T) {
 		if acked != loop || !acked.IsCover() {
 			t.Errorf("%v: cover is acknowledged as %+v, want %+v", size, acked, loop)
 		}
-		if o, err := Open(pushed, alice.enc, none); err != nil || o.Fragment != nil {
+		if o, err := open(pushed, alice.enc, none); err != nil || o.Fragment != nil {
 			t.Errorf("%v: cover opens as a fragment of %d bytes, %v", size, len(o.Fragment), err)
 		}
 	}
@@ -222,7 +272,7 @@ func TestCoverUnderReplyKey(t *testing.T) {
 	frag := append([]byte(coverText+"\x01"), make([]byte, 100)...)
 	key := messageKey(k)
 	crypt(&key, frag)
-	o, err := Open(append(digest[:], frag...), keys.NewEncryptionKey(), func(d surb.Digest) (keys.Reply, mixnet.SenderTag, bool) {
+	o, err := open(append(digest[:], frag...), keys.NewEncryptionKey(), func(d surb.Digest) (keys.Reply, mixnet.SenderTag, bool) {
 		return k, mixnet.SenderTag{1}, d == digest
 	})
 	if err != nil || o.Fragment != nil || !o.UnderReply {
@@ -333,17 +383,17 @@ func TestSealRefuses(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	enc := keys.NewEncryptionKey()
 	for _, n := range []int{0, 21, 31} {
-		if _, err := Open(make([]byte, n), enc, none); !errors.Is(err, ErrMalformed) {
+		if _, err := open(make([]byte, n), enc, none); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%d bytes: %v, want ErrMalformed", n, err)
 		}
 	}
 	// sphinx.md §2: "Treat the error as \"malformed packet, drop\"."
-	if _, err := Open(make([]byte, 100), enc, none); !errors.Is(err, ErrMalformed) || !errors.Is(err, keys.ErrLowOrder) {
+	if _, err := open(make([]byte, 100), enc, none); !errors.Is(err, ErrMalformed) || !errors.Is(err, keys.ErrLowOrder) {
 		t.Errorf("ephemeral key of low order: %v, want ErrMalformed", err)
 	}
 	// Nothing behind the key is nothing to assemble, but no reason to fall over.
 	pub := keys.NewEncryptionKey().Public()
-	if o, err := Open(pub[:], enc, none); err != nil || len(o.Fragment) != 0 {
+	if o, err := open(pub[:], enc, none); err != nil || len(o.Fragment) != 0 {
 		t.Errorf("key alone: %+v, %v", o, err)
 	}
 }
@@ -353,7 +403,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(append(pub[:], make([]byte, 40)...))
 	enc := keys.EncryptionKeyFromBytes([32]byte{5})
 	f.Fuzz(func(t *testing.T, in []byte) {
-		o, err := Open(bytes.Clone(in), enc, none)
+		o, err := open(bytes.Clone(in), enc, none)
 		if err == nil && (o.UnderReply || o.Fragment != nil && len(o.Fragment) != len(in)-mixnet.KeyPrefixSize) {
 			t.Fatalf("%x opens as %+v", in, o)
 		}
@@ -421,7 +471,7 @@ func BenchmarkOpen(b *testing.B) {
 	pushed := append(pub[:], frag...)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Open(pushed, bob.enc, none); err != nil {
+		if _, err := open(pushed, bob.enc, none); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -229,7 +229,7 @@ func TestVectorsPackets(t *testing.T) {
 				if hex.EncodeToString(out.Dest[:]) != p.Dest || hex.EncodeToString(pushed) != p.Pushed {
 					t.Errorf("packet %d: pushed %x to %v", i, pushed, out.Dest)
 				}
-				o, err := Open(pushed, to.enc, none)
+				o, err := open(pushed, to.enc, none)
 				if err != nil || o.UnderReply || !bytes.Equal(o.Fragment, frag) {
 					t.Fatalf("packet %d: opened %x, %v", i, o.Fragment, err)
 				}
@@ -279,7 +279,7 @@ func TestVectorsReplies(t *testing.T) {
 			t.Errorf("pushed %x to %v", pushed, out.Dest)
 		}
 		tag := mixnet.SenderTag{7}
-		o, err := Open(pushed, owner.enc, only(tag, r))
+		o, err := open(pushed, owner.enc, only(tag, r))
 		if err != nil || !o.UnderReply || o.To != tag || !bytes.Equal(o.Fragment, frag) {
 			t.Fatalf("opened %x for %v, %v", o.Fragment, o.To, err)
 		}
@@ -306,7 +306,7 @@ func TestVectorsCover(t *testing.T) {
 		if out.Dest != self.addr.Identity || hex.EncodeToString(pushed) != c.Pushed || hex.EncodeToString(out.Dest[:]) != c.Dest {
 			t.Errorf("pushed %x to %v", pushed, out.Dest)
 		}
-		if o, err := Open(pushed, self.enc, none); err != nil || o.Fragment != nil || o.UnderReply {
+		if o, err := open(pushed, self.enc, none); err != nil || o.Fragment != nil || o.UnderReply {
 			t.Errorf("opened %x, %v, want cover", o.Fragment, err)
 		}
 		// What remains of it decrypted is the reference's content, and so is ours.
