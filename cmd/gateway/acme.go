@@ -171,7 +171,7 @@ func (a *authority) obtain(ctx context.Context, log zerolog.Logger) {
 			return
 		case err != nil:
 			wait, retry = retry, min(2*retry, acmeEvery)
-			log.Error().Err(err).Dur("retry", wait).Msg("the authority gives no certificate")
+			log.Error().Err(err).Int64("retry_s", int64(wait.Seconds())).Msg("the authority gives no certificate")
 		case before == nil || !slices.Equal(before.Certificate[0], cert.Certificate[0]):
 			retry = acmeRetry
 			a.cert.Store(cert)

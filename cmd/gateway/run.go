@@ -73,10 +73,7 @@ func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembl
 			if err != nil {
 				return nil, nil, err
 			}
-			return server.SetKeys, func(ctx context.Context) error {
-				env.Ready("serving clients")
-				return server.Run(ctx, mix, clients.all...)
-			}, nil
+			return server.SetKeys, func(ctx context.Context) error { return serve(ctx, env, src, server, mix, clients) }, nil
 		},
 		Log: env.Log,
 	}.Run(ctx)
@@ -93,8 +90,11 @@ func listed(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.So
 	if err != nil {
 		return err
 	}
-	env.Ready("serving clients")
-	return server.Run(ctx, mix, clients.all...)
+	return serve(ctx, env, src, server, mix, clients)
+}
+
+func serve(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, server *gateway.Server, mix net.Listener, clients *ports) error {
+	return assembly.Serve(ctx, env, src, "serving clients", func(ctx context.Context) error { return server.Run(ctx, mix, clients.all...) })
 }
 
 // engine makes the engine's Config of the settings.

@@ -52,10 +52,7 @@ func registered(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembl
 			if err != nil {
 				return nil, nil, err
 			}
-			return node.SetKeys, func(ctx context.Context) error {
-				env.Ready("mixing")
-				return node.Run(ctx, ln)
-			}, nil
+			return node.SetKeys, func(ctx context.Context) error { return serve(ctx, env, src, node, ln) }, nil
 		},
 		Log: env.Log,
 	}.Run(ctx)
@@ -73,6 +70,9 @@ func listed(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembly.So
 	if err != nil {
 		return err
 	}
-	env.Ready("mixing")
-	return node.Run(ctx, ln)
+	return serve(ctx, env, src, node, ln)
+}
+
+func serve(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembly.Source, node *mixnode.Node, ln net.Listener) error {
+	return assembly.Serve(ctx, env, src, "mixing", func(ctx context.Context) error { return node.Run(ctx, ln) })
 }

@@ -53,6 +53,10 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 	g.Go(func() error { return assembly.Explain(end.Run(ctx)) })
 	g.Go(func() error { return service.Run(ctx) })
 	g.Go(func() error {
+		tellDenials(ctx, service.Stats, env.Log)
+		return nil
+	})
+	g.Go(func() error {
 		select {
 		case <-end.Ready():
 			env.Ready("connected")

@@ -235,7 +235,7 @@ func (s *supervisor) hear(n notice) {
 		}
 	})
 	if up {
-		s.log.Info().Str("part", s.part.Name).Dur("took", time.Since(s.began)).Msg("up")
+		s.log.Info().Str("part", s.part.Name).Int64("took_ms", time.Since(s.began).Milliseconds()).Msg("up")
 		s.tell(&s.up, nil)
 	}
 }
@@ -262,7 +262,7 @@ func (s *supervisor) died(why string) {
 	s.pause = pauseAfter(s.pause, time.Since(s.began))
 	s.restart = time.NewTimer(s.pause)
 	s.change(func(i *Info) { i.State, i.Status, i.PID, i.Deaths = Waiting, "", 0, i.Deaths+1 })
-	s.log.Warn().Str("part", s.part.Name).Str("reason", why).Dur("retry", s.pause).Msg("died")
+	s.log.Warn().Str("part", s.part.Name).Str("reason", why).Int64("retry_ms", s.pause.Milliseconds()).Msg("died")
 	s.tell(&s.up, fmt.Errorf("fleet: %s ended before it was up: %s; its log is %s", s.part.Name, why, s.net.folder.log(s.part.Name)))
 }
 

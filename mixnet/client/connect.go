@@ -55,7 +55,7 @@ func (c *Client) refresh(ctx context.Context, networks chan<- *topology.Network)
 				return nil
 			}
 			wait = min(wait, pause.next())
-			c.cfg.Log.Warn().Err(err).Dur("retry", wait).Msg("no topology")
+			c.cfg.Log.Warn().Err(err).Int64("retry_ms", wait.Milliseconds()).Msg("no topology")
 		} else {
 			pause.reset()
 			if c.network.Swap(nw) == nil {

@@ -100,7 +100,7 @@ func (c *Client) connect(ctx context.Context) error {
 		}
 		if errors.Is(err, session.ErrReplaced) {
 			wait := replaced.next()
-			c.cfg.Log.Error().Dur("retry_ms", wait).Msg("another program uses this client's identity, and has the session now: stop one of them")
+			c.cfg.Log.Error().Int64("retry_s", int64(wait.Seconds())).Msg("another program uses this client's identity, and has the session now: stop one of them")
 			if c.rest(ctx, wait, &pause) != nil {
 				return nil
 			}
@@ -126,7 +126,7 @@ func (c *Client) connect(ctx context.Context) error {
 		if errors.Is(err, session.ErrClock) {
 			err = session.ErrClock
 		}
-		c.cfg.Log.Warn().Err(err).Dur("retry", wait).Msg("no session with the gateway")
+		c.cfg.Log.Warn().Err(err).Int64("retry_ms", wait.Milliseconds()).Msg("no session with the gateway")
 		if c.rest(ctx, wait, &pause) != nil {
 			return nil
 		}

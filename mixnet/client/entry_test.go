@@ -309,7 +309,7 @@ func TestOfflineForAnHour(t *testing.T) {
 			n.shut(g.Identity, []keys.Identity{cfg.Entries[0].Identity.Public(), cfg.Entries[1].Identity.Public()}[i], true)
 		}
 		time.Sleep(time.Hour)
-		if got := dials.Load(); got < 60 || got > 240 {
+		if got := dials.Load(); got < 120 || got > 480 {
 			t.Errorf("%d attempts in an hour without network", got)
 		}
 		before := c.Stats().Reconnects

@@ -13,7 +13,7 @@ import (
 // Connecting.
 const (
 	firstPause = 500 * time.Millisecond // between two attempts; a gateway restarts faster than most people notice
-	longPause  = 30 * time.Second       // what that grows to: a gateway that is back is found within half a minute
+	longPause  = 10 * time.Second       // what that grows to: who waits for a gateway that restarts looks away no longer
 	dialTime   = 10 * time.Second       // for TCP, TLS and the upgrade; three lost SYNs take 7 s
 	steadyTime = time.Minute            // a session that lasted this long was a good one: pauses begin anew
 

@@ -388,9 +388,17 @@ func (c *Client) lookSigned(ctx context.Context) error {
 			failed++
 			c.complain("directory not read", err, failed)
 		default:
-			failed = 0
+			c.recovered("the directory is read again", &failed)
 		}
 	}
+}
+
+// recovered logs that a row of failures has ended.
+func (c *Client) recovered(what string, n *int) {
+	if *n > 0 {
+		c.cfg.Log.Info().Int("n", *n).Msg(what)
+	}
+	*n = 0
 }
 
 // complain logs a failure, the first of a row of n and then ever fewer.
@@ -486,10 +494,13 @@ func (c *Client) show() {
 	c.mu.Unlock()
 	if p.net == nil {
 		c.lacking++
-		c.complain("topology not used", topology.ErrInsufficient, c.lacking)
+		if c.lacking&(c.lacking-1) == 0 { // as [Client.complain] does; a network that comes together is no fault
+			c.cfg.Log.Info().Int("nodes", len(p.view.Nodes)).Int("n", c.lacking).Bool("known", c.shown.Load() != nil).
+				Msg("the network is not complete: a layer or the gateways are missing")
+		}
 		return
 	}
-	c.lacking = 0
+	c.recovered("network complete", &c.lacking)
 	c.install(p.view, p.net)
 }
 
@@ -520,7 +531,7 @@ func (c *Client) lookNym(ctx context.Context) error {
 			c.complain("directory not read", err, failed)
 			wait = backoff(failed, c.rng)
 		default:
-			failed = 0
+			c.recovered("the directory is read again", &failed)
 		}
 		if !c.sleep(ctx, time.Now().Add(wait)) {
 			return nil

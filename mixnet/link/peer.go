@@ -196,7 +196,7 @@ func (p *peer) fail(ctx context.Context) {
 	}
 	p.failures++
 	d -= time.Duration(mrand.Int64N(int64(d)/4 + 1))
-	p.pool.cfg.Log.Debug().Dur("retry", d).Msg("next hop unreachable")
+	p.pool.cfg.Log.Debug().Int64("retry_ms", d.Milliseconds()).Msg("next hop unreachable")
 	p.pause(ctx, d)
 }
 

@@ -183,7 +183,11 @@ func (s *Server) publish(ctx context.Context, reg *registry, p *publisher) error
 		return fmt.Errorf("directory: store: %w", err)
 	}
 	p.issue(snap, now)
-	s.cfg.Log.Info().Uint64("sequence", snap.head.Sequence).Uint32("epoch", v.Epoch).
+	line := s.cfg.Log.Debug()
+	if says := (summary{len(v.Nodes), len(v.Requesters), snap.routable}); says != p.said {
+		p.said, line = says, s.cfg.Log.Info() // else it is one of many that say the same
+	}
+	line.Uint64("sequence", snap.head.Sequence).Uint32("epoch", v.Epoch).
 		Int("nodes", len(v.Nodes)).Int("requesters", len(v.Requesters)).Bool("routable", snap.routable).Msg("topology issued")
 	return nil
 }
@@ -199,7 +203,7 @@ func (s *Server) standBy(ctx context.Context, p *publisher) error {
 	if p.last, err = s.cfg.Store.Head(ctx); err != nil {
 		return fmt.Errorf("directory: stored head: %w", err)
 	}
-	s.cfg.Log.Warn().Uint64("sequence", p.last.Sequence).Dur("for", standbyPeriods*s.cfg.Period).
+	s.cfg.Log.Warn().Uint64("sequence", p.last.Sequence).Int64("for_s", int64((standbyPeriods * s.cfg.Period).Seconds())).
 		Msg("another directory publishes from this store: standing by")
 	return nil
 }

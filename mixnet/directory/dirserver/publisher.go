@@ -6,11 +6,19 @@ import (
 	"nym-socks5/mixnet/directory"
 )
 
+// A summary is what people want to know of a snapshot.
+type summary struct {
+	nodes, requesters int
+	routable          bool
+}
+
 // A publisher decides when snapshots are issued and when they come into force. The
 // server's loop owns it.
 //
 //	none ──▶ current ──(lead before the boundary)──▶ current, next ──(boundary)──▶ current
 type publisher struct {
+	said summary // what the log has of the snapshot before
+
 	pace     pace
 	schedule directory.Schedule
 	validity time.Duration // how long after it came into force a snapshot may be relied on

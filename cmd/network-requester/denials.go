@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nym-socks5/proxy/requester"
+)
+
+// tellEvery is how often the log may tell how many streams were refused: counters
+// that change more often could tell who asks (H38).
+const tellEvery = time.Minute
+
+// tellDenials logs, when there were some, how many streams were refused by the
+// rules and how many could not be opened for other reasons, until ctx ends.
+func tellDenials(ctx context.Context, stats func() requester.Stats, log zerolog.Logger) {
+	t := time.NewTicker(tellEvery)
+	defer t.Stop()
+	var before requester.Stats
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		now := stats()
+		denied, failed := now.Denied-before.Denied, failures(now)-failures(before)
+		if denied+failed > 0 {
+			log.Info().Uint64("denied", denied).Uint64("failed", failed).Uint64("connected", now.Connected-before.Connected).
+				Int64("within_s", int64(tellEvery.Seconds())).Msg("streams were refused")
+		}
+		before = now
+	}
+}
+
+// failures counts streams that could not be opened though the rules allow them.
+func failures(s requester.Stats) uint64 {
+	return s.DNS + s.Refused + s.Unreachable + s.Timeout + s.Limit + s.Internal + s.Unknown
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nym-socks5/proxy/requester"
+)
+
+// Refusals are counted in the log once a minute at most, and only if there are some.
+func TestDenialsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer stop()
+		var log bytes.Buffer
+		var stats requester.Stats
+		go tellDenials(ctx, func() requester.Stats { return stats }, zerolog.New(&log))
+		lines := func() int {
+			time.Sleep(tellEvery + time.Second)
+			synctest.Wait()
+			return strings.Count(log.String(), "\n")
+		}
+		if lines() != 0 {
+			t.Errorf("nothing happened, and the log says %s", &log)
+		}
+		stats.Connected = 10
+		if lines() != 0 {
+			t.Errorf("nothing was refused, and the log says %s", &log)
+		}
+		stats.Denied, stats.DNS, stats.Connected = 3, 2, 14
+		if lines() != 1 || !strings.Contains(log.String(), `"denied":3,"failed":2,"connected":4`) {
+			t.Errorf("the log says %s", &log)
+		}
+		stats.Denied = 4
+		if lines() != 2 || !strings.Contains(log.String(), `"denied":1,"failed":0,"connected":0`) || lines() != 2 {
+			t.Errorf("the log says %s", &log)
+		}
+	})
+}
