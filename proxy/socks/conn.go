@@ -15,6 +15,7 @@ import (
 type conn struct {
 	s         *Server
 	ctx       context.Context
+	cancel    context.CancelFunc
 	front     *front
 	handshake *handshake
 	listener  string       // part of the isolation key
@@ -25,7 +26,7 @@ type conn struct {
 // serve handles one connection and closes it.
 func (s *Server) serve(ctx context.Context, app net.Conn, h *handshake, listener string) {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &conn{s: s, ctx: ctx, front: newFront(app), handshake: h, listener: listener}
+	c := &conn{s: s, ctx: ctx, cancel: cancel, front: newFront(app), handshake: h, listener: listener}
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(closed)
@@ -49,7 +50,7 @@ func (s *Server) serve(ctx context.Context, app net.Conn, h *handshake, listener
 		c.serve5()
 	case b == 4:
 		c.serve4()
-	case 'A' <= b && b <= 'Z', 'a' <= b && b <= 'z':
+	case 'A' <= b && b <= 'Z', 'a' <= b && b <= 'z', b == '\r', b == '\n':
 		c.serveHTTP()
 	}
 }
@@ -68,14 +69,8 @@ func (c *conn) open(host string, port uint16, who owner) code {
 	if bad != codeSucceeded {
 		return bad
 	}
-	select {
-	case c.s.conns <- struct{}{}:
-		c.holding = true
-	default:
+	if !c.enter() {
 		return codeFailure
-	}
-	if !c.s.handshakes.leave(c.handshake) {
-		return codeFailure // gave way: app is closed
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, c.s.cfg.DialTimeout)
 	defer cancel()
@@ -94,6 +89,21 @@ func (c *conn) open(host string, port uint16, who owner) code {
 	}
 	c.stream = stream
 	return codeSucceeded
+}
+
+// enter goes from those that have not said where they want to go to those that
+// have. It reports false if there are too many, or the connection gave way before.
+func (c *conn) enter() bool {
+	if c.holding {
+		return true
+	}
+	select {
+	case c.s.conns <- struct{}{}:
+		c.holding = true
+	default:
+		return false
+	}
+	return c.s.handshakes.leave(c.handshake)
 }
 
 // reply sends a reply and reports whether bytes may flow. A stream whose reply

@@ -4,8 +4,11 @@
 //	        first byte
 //	app ──▶ 5 ─── SOCKS5, go-socks5 ────────┐
 //	        4 ─── SOCKS4, 4a ───────────────┤ target, isolation key ──▶ Config.Dial
-//	        A-Z ─ HTTP CONNECT, or advice ──┘        reply ◀──┘
-//	        else  closed                             then bytes both ways, half-close kept
+//	        A-Z ─ HTTP CONNECT ─────────────┘        reply ◀──┘
+//	        │                                        then bytes both ways, half-close kept
+//	        │     GET http://… ── net/http ──▶ Config.Dial, answers one after the other
+//	        │     other HTTP ──▶ a page that explains
+//	        else  closed
 //
 // All kinds share one port. The name an application asks for travels to the
 // requester as it is: nothing here ever looks a name up or connects anywhere by
@@ -20,6 +23,10 @@
 // first one of at most Config.MaxHandshakes (the oldest gives way when too many
 // come) and, once it has said where it wants to go, one of at most Config.MaxConns.
 // The stream that Dial returned owns idle and linger limits.
+//
+// HTTP requests for proxies are passed on by net/http (http.go, forward.go): what
+// has a whole http URL is, whoever sends it; what has a path only never is, whatever
+// its Host says.
 //
 // github.com/armon/go-socks5 reads SOCKS5 requests; its quirks stay in this package:
 // socks5.go has the hooks and what they work around, front.go the application's side.

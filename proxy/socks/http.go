@@ -1,37 +1,68 @@
 package socks
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
-const notSOCKS = `This is a SOCKS proxy, and HTTP CONNECT works here too; plain HTTP requests do not.
-In a browser, enter this host and port as its SOCKS v5 host, and let the proxy
-look up names ("proxy DNS when using SOCKS v5").`
+// usage is what a person reads who opens the port in a browser, or speaks HTTP to
+// it in a form that is not for proxies.
+const usage = `This is a SOCKS proxy, and an HTTP proxy too. It is no web server.
 
-// serveHTTP serves CONNECT, and gives advice to whoever speaks plain HTTP.
+In a browser, enter this host and port as its SOCKS v5 host, and let the proxy
+look up names ("proxy DNS when using SOCKS v5"), or as its HTTP proxy for HTTP and
+HTTPS. Programs take it as http_proxy=http://HOST:PORT and the same for
+https_proxy, or as ALL_PROXY=socks5h://HOST:PORT.`
+
+// serveHTTP serves the HTTP requests of a connection: any number for proxies
+// (GET http://host/path), and then one CONNECT. Others get a page that explains.
 func (c *conn) serveHTTP() {
-	req, err := http.ReadRequest(c.front.in)
-	if err != nil {
-		// Not cut short, so malformed or too long.
-		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			c.answerHTTP(codeFailure, http.StatusBadRequest, "This is a SOCKS proxy, and the request is no HTTP either.")
+	c.front.forHTTP()
+	f := &forwarder{c: c}
+	defer f.close()
+	for first := true; ; first = false {
+		req, bad := c.readRequest(first)
+		switch {
+		case bad != nil:
+			c.answerHTTP(codeFailure, bad.status, bad.text)
+			return
+		case req == nil:
+			return // gone
+		case req.Method == http.MethodConnect:
+			c.serveConnect(req)
+			return
+		case !forProxies(req):
+			c.answerHTTP(codeCommand, http.StatusNotImplemented, usage)
+			return
+		case !f.forward(req):
+			return
 		}
-		return
+		c.front.app.SetReadDeadline(time.Now().Add(idleTimeout))
 	}
-	switch {
-	case fromPage(req.Header):
+}
+
+// forProxies reports whether a request is one that only proxies are sent: with a
+// whole URL. What has a path only is never forwarded, whatever its Host says: a
+// page whose name leads here could have sent it.
+func forProxies(req *http.Request) bool {
+	return req.URL.Scheme == "http" && req.URL.Host != "" && req.URL.Opaque == "" && !strings.HasPrefix(req.RequestURI, "/")
+}
+
+// serveConnect serves CONNECT.
+func (c *conn) serveConnect(req *http.Request) {
+	if fromPage(req.Header) {
 		// hardening.md H34: a web page must not reach through this port.
-		c.answerHTTP(codeDenied, http.StatusForbidden, "Web pages may not use this proxy.")
-		return
-	case req.Method != http.MethodConnect:
-		c.answerHTTP(codeCommand, http.StatusNotImplemented, notSOCKS)
+		c.answerHTTP(codeDenied, http.StatusForbidden, "Web pages may not use CONNECT here; browsers do so without Origin and Sec-Fetch headers.\n\n"+usage)
 		return
 	}
 	host, portText, err := net.SplitHostPort(req.RequestURI)
@@ -49,6 +80,96 @@ func (c *conn) serveHTTP() {
 	if c.reply([]byte("HTTP/1.1 200 Connection established\r\n\r\n"), code) {
 		c.relay()
 	}
+}
+
+// A refusal is an answer to a request that cannot be read.
+type refusal struct {
+	status int
+	text   string
+}
+
+// readRequest reads the head of the next request; nil if there is none, since the
+// application is gone or too slow. One empty line before it is passed over
+// (RFC 9112 §2.2).
+func (c *conn) readRequest(first bool) (*http.Request, *refusal) {
+	in := c.front.in
+	for skipped := 0; ; skipped++ {
+		b, err := in.Peek(1)
+		if err != nil {
+			return nil, nil
+		}
+		if skipped == 0 && !first {
+			c.front.app.SetReadDeadline(time.Now().Add(c.s.cfg.HandshakeTimeout))
+		}
+		if b[0] != '\r' && b[0] != '\n' {
+			break
+		}
+		if skipped == len("\r\n") {
+			return nil, &refusal{http.StatusBadRequest, "The request begins with more than one empty line."}
+		}
+		in.Discard(1)
+	}
+	head, err := peekHead(in)
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return nil, &refusal{http.StatusRequestHeaderFieldsTooLarge,
+			fmt.Sprintf("The head of the request is longer than the %d bytes that this proxy reads.", maxHandshake)}
+	case err != nil:
+		return nil, nil
+	case ambiguous(head):
+		return nil, &refusal{http.StatusBadRequest, "The request does not say clearly how long it is."}
+	}
+	req, err := http.ReadRequest(in)
+	if err != nil {
+		return nil, &refusal{http.StatusBadRequest, "The request is neither SOCKS nor HTTP that could be read."}
+	}
+	return req, nil
+}
+
+// peekHead waits for the head of a request, up to the empty line behind it.
+func peekHead(in *bufio.Reader) ([]byte, error) {
+	for n := 1; ; n = in.Buffered() + 1 {
+		b, err := in.Peek(n)
+		b, _ = in.Peek(max(in.Buffered(), len(b)))
+		for _, end := range []string{"\r\n\r\n", "\n\n"} {
+			if i := bytes.Index(b, []byte(end)); i >= 0 {
+				return b[:i+len(end)], nil
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// ambiguous reports whether two programs could read the length of a request
+// differently: more than one length, a length beside an encoding, an encoding other
+// than chunked, lines that are folded.
+func ambiguous(head []byte) bool {
+	lengths, encodings := 0, 0
+	for i, line := range strings.Split(string(head), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if i == 0 || line == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || line[0] == ' ' || line[0] == '\t' || strings.ContainsAny(line, "\r\x00") {
+			return true
+		}
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "content-length":
+			lengths++
+			if strings.ContainsAny(value, ",+-") {
+				return true
+			}
+		case "transfer-encoding":
+			encodings++
+			if !strings.EqualFold(strings.TrimSpace(value), "chunked") {
+				return true
+			}
+		}
+	}
+	return lengths+encodings > 1
 }
 
 // fromPage reports whether the request comes from a page in a browser rather
@@ -78,8 +199,49 @@ func basicOwner(authorization string) owner {
 
 // answerHTTP answers with a short text and ends the conversation.
 func (c *conn) answerHTTP(what code, status int, text string) {
-	answer := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n",
-		status, http.StatusText(status), len(text)+1, text)
-	c.reply([]byte(answer), what)
+	c.reply(page(status, text, true), what)
 	c.front.linger()
+}
+
+// page is a whole answer of our own.
+func page(status int, text string, last bool) []byte {
+	connection := ""
+	if last {
+		connection = "Connection: close\r\n"
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n%s\n",
+		status, http.StatusText(status), len(text)+1, connection, text)
+}
+
+// withoutHop removes the headers that are between two neighbours only (RFC 9110
+// §7.6.1), and those for proxies. If the message asks for another protocol on
+// the connection, or grants it, that stays.
+func withoutHop(h http.Header) (upgrade string) {
+	for _, field := range h["Connection"] {
+		for name := range strings.SplitSeq(field, ",") {
+			name = strings.TrimSpace(name)
+			if strings.EqualFold(name, "upgrade") {
+				upgrade = h.Get("Upgrade")
+			}
+			h.Del(name)
+		}
+	}
+	for name := range h {
+		if strings.HasPrefix(name, "Proxy-") || slices.Contains(hopByHop, name) {
+			delete(h, name)
+		}
+	}
+	if upgrade != "" {
+		h.Set("Connection", "Upgrade")
+		h.Set("Upgrade", upgrade)
+	}
+	return upgrade
+}
+
+var hopByHop = []string{"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+
+// forHTTP makes in read any number of heads, each within the same bound.
+func (f *front) forHTTP() {
+	read, _ := f.in.Peek(f.in.Buffered())
+	f.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(read)), f.app), maxHandshake)
 }

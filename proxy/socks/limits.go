@@ -14,6 +14,18 @@ const (
 	maxUserID = 1024
 	maxName4  = 255
 
+	// Of an application that speaks HTTP: streams to hosts that are kept for its next
+	// request, users it speaks for, bytes of headers of an answer.
+	maxIdleStreams  = 8
+	maxUsers        = 16
+	maxResponseHead = 256 << 10
+	// idleTimeout is how long an application, or a host, may leave a connection for
+	// HTTP requests unused; browsers give up after about two minutes too.
+	idleTimeout = 2 * time.Minute
+	// continueTimeout is how long a host may take to ask for the body of a request
+	// that waits for that. Then it is sent unasked: many never ask.
+	continueTimeout = 3 * time.Second
+
 	// replyTimeout limits how long an application may take to read a reply.
 	replyTimeout = 10 * time.Second
 	// lingerTimeout limits how long a refused application may take to close.

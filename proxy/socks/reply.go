@@ -66,22 +66,26 @@ func (c code) v4() []byte {
 	return b
 }
 
+// tooMany is what an HTTP client reads when a limit is reached, or something failed
+// that it has no part in.
+const tooMany = "The proxy or the network requester has too much to do. Try again in a while."
+
 // http is the status and the explanation for an HTTP client.
 func (c code) http() (status int, text string) {
 	switch c {
 	case codeSucceeded:
 		return http.StatusOK, "connected"
 	case codeDenied:
-		return http.StatusForbidden, "The network requester's policy does not allow this destination."
+		return http.StatusForbidden, "The network requester's policy does not allow this destination. Another requester may."
 	case codeNoNetwork:
-		return http.StatusServiceUnavailable, "There is no way into the mixnet at the moment."
+		return http.StatusServiceUnavailable, "There is no way into the mixnet at the moment. Its log says what is missing; try again in a while."
 	case codeUnreachable:
-		return http.StatusBadGateway, "The destination is unknown or cannot be reached."
+		return http.StatusBadGateway, "The destination is unknown or cannot be reached. Is its name spelled right?"
 	case codeRefused:
 		return http.StatusBadGateway, "The destination refused the connection."
 	case codeNoAnswer:
-		return http.StatusGatewayTimeout, "No answer came in time."
+		return http.StatusGatewayTimeout, "No answer came in time, from the network requester or the destination. Try again."
 	default:
-		return http.StatusServiceUnavailable, "The proxy could not handle the connection."
+		return http.StatusServiceUnavailable, tooMany
 	}
 }
