@@ -22,18 +22,26 @@
 // All of this is optional, and a program that knows nothing of it sees none of
 // it (socks.md §21.8):
 //
-//   - Several programs may be connected; each gets every message that arrives.
+//   - Several programs may be connected; each gets every message that arrives,
+//     or with {"type":"subscribe"} those of some senderTags, the replies to what it
+//     sent, the others. With ?subscribe=later it gets nothing before it says which.
+//   - "events": true in a send with an id has it told what becomes of it: ok (it is
+//     queued) at once, then accepted, then acknowledged or failed.
+//   - {"type":"cancel","request":ID} takes back the send with that id.
+//   - {"type":"status"} tells how the server and the client fare.
+//   - A recipient may be one of [Config.Names].
 //   - JSON has the requests closedConnection and getLaneQueueLength, with a
 //     connectionId.
 //   - "encoding": "base64" in any JSON request says that its message, if any, is
 //     base64, and asks for arriving messages in that form.
-//   - "id", a string or number, in a JSON request: the last answer to it is of type
-//     ok or error and has the same id. For a send, ok means that it is queued.
+//   - "id", a string or number, in a JSON request: the last answer to it, but for
+//     events, is of type ok or error and has the same id. For a send, ok means that
+//     it is queued.
 //   - The sub-protocols nym.text and nym.base64 choose the form of messages that
 //     arrive before the first request.
 //   - A reply to a tag that is not known is answered with an error.
 //
 // The package neither opens the port nor knows the mixnet. It does not tell
 // programs apart: who may connect sees all messages and speaks for the client.
-// It keeps nothing on disk, and logs nothing of what passes.
+// It keeps nothing on disk but what a [Backlog] does, and logs nothing of what passes.
 package wsapi

@@ -2,58 +2,130 @@ package wsapi
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
 	"nym-socks5/mixnet"
 )
 
-// A hub hands what arrives to every peer, or keeps it while there is none.
+// A hub hands what arrives to the programs that want it, or keeps it while none does.
 //
-//	Receive ─▶ deliver ─┬─▶ outbox of each peer     full: the peer goes
-//	                    └─▶ backlog, if there is none ──▶ the next who joins
+//	Receive ─▶ deliver ─┬─▶ outbox of each peer that wants it     full: the peer goes
+//	                    └─▶ backlog, if none does ──▶ the next who wants it
 //	                          ▲
-//	leave: what the last peer was not sent any more ┘
+//	leave: what nobody else has, and was not sent any more ┘
 type hub struct {
 	mu      sync.Mutex
-	peers   map[*peer]struct{}
-	backlog backlog
+	peers   map[*peer]*membership
+	backlog Backlog
 	arrived uint64
 	dropped uint64
 	warned  bool // of dropped messages, since somebody joined last
+	broken  bool // the backlog has failed, and that was said
 	log     zerolog.Logger
 }
 
-// deliver never waits.
+// A membership is what the hub knows of a peer.
+type membership struct {
+	wants *subscription                 // nil: all
+	spoke map[mixnet.SenderTag]struct{} // tags under which it sent something
+}
+
+// A parcel is a message on its way to programs.
+type parcel struct {
+	mixnet.Message
+	takers int         // with the message in their outbox; guarded by the hub
+	sent   atomic.Bool // to one of them at least
+}
+
+// deliver never waits for a program.
 func (h *hub) deliver(msg mixnet.Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.arrived++
-	delivered := false
-	for p := range h.peers {
-		if p.out.put(outgoing{received(msg), p.lastFormat()}) {
-			delivered = true
-		} else {
-			p.slow()
-			h.remove(p)
+	h.pass(&parcel{Message: msg})
+}
+
+// pass gives a message to all who want it, or keeps it.
+func (h *hub) pass(m *parcel) {
+	m.takers = 0
+	named := false
+	for _, member := range h.peers {
+		named = named || member.wants.names(m.Message, member.spoke)
+	}
+	for p, member := range h.peers {
+		w := member.wants
+		if w == nil || w.names(m.Message, member.spoke) || w.others && !named {
+			if p.out.put(received(m, p.lastFormat())) {
+				m.takers++
+			} else {
+				p.slow()
+				h.remove(p)
+			}
 		}
 	}
-	if !delivered {
-		h.keep(msg)
+	if m.takers == 0 {
+		h.keep(m.Message)
 	}
 }
 
-// join gives a new peer what was kept, and from now on what arrives.
-func (h *hub) join(p *peer) {
+// join gives a new peer what was kept, and from now on what arrives. later: not
+// before it subscribes.
+func (h *hub) join(p *peer, later bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.peers[p] = struct{}{}
+	member := &membership{spoke: make(map[mixnet.SenderTag]struct{})}
+	if later {
+		member.wants = new(subscription)
+	}
+	h.peers[p] = member
 	h.warned = false
+	h.hand(p, member)
+}
+
+// subscribe changes what a peer gets, and gives it what was kept of that.
+func (h *hub) subscribe(p *peer, s *subscription) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if member := h.peers[p]; member != nil {
+		member.wants = s
+		h.hand(p, member)
+	}
+}
+
+// hand gives a peer what was kept of what it wants.
+func (h *hub) hand(p *peer, member *membership) {
+	if w := member.wants; w != nil && len(w.tags) == 0 && !w.replies && !w.others {
+		return
+	}
+	kept, err := h.backlog.Take(func(m mixnet.Message) bool {
+		w := member.wants
+		return w == nil || w.others || w.names(m, member.spoke)
+	})
+	h.check(err)
 	var waiting []outgoing
-	for _, msg := range h.backlog.clear() {
-		waiting = append(waiting, outgoing{received(msg), p.lastFormat()})
+	for _, msg := range kept {
+		waiting = append(waiting, received(&parcel{Message: msg, takers: 1}, p.lastFormat()))
 	}
 	p.out.fill(waiting)
+}
+
+// spoke notes under which tag a peer sends, so that it is known whose the answers are.
+func (h *hub) spoke(p *peer, tag mixnet.SenderTag) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	member := h.peers[p]
+	if member == nil {
+		return
+	}
+	if len(member.spoke) >= maxTags {
+		for old := range member.spoke { // any: its answers count as nobody's
+			delete(member.spoke, old)
+			break
+		}
+	}
+	member.spoke[tag] = struct{}{}
 }
 
 // leave is called when a peer's connection has ended.
@@ -63,27 +135,26 @@ func (h *hub) leave(p *peer) {
 	h.remove(p)
 }
 
-// remove ends a peer. If it was the last, the messages that it was not sent any
-// more wait for the next.
+// remove ends a peer. The messages that it was not sent any more, and nobody else
+// has, go to whoever wants them.
 func (h *hub) remove(p *peer) {
-	if _, there := h.peers[p]; !there {
+	if h.peers[p] == nil {
 		return
 	}
 	delete(h.peers, p)
 	p.end()
-	left := p.out.close()
-	if len(h.peers) > 0 {
-		return
-	}
-	for _, o := range left {
-		if o.response.kind == receivedResponse {
-			h.keep(mixnet.Message{Body: o.response.message, From: o.response.from})
+	for _, o := range p.out.close() {
+		if m := o.parcel; m != nil {
+			if m.takers--; m.takers == 0 && !m.sent.Load() {
+				h.pass(m)
+			}
 		}
 	}
 }
 
 func (h *hub) keep(msg mixnet.Message) {
-	n := h.backlog.add(msg)
+	n, err := h.backlog.Add(msg)
+	h.check(err)
 	h.dropped += uint64(n)
 	if n > 0 && !h.warned {
 		h.warned = true
@@ -91,6 +162,14 @@ func (h *hub) keep(msg mixnet.Message) {
 	}
 }
 
-func received(m mixnet.Message) response {
-	return response{kind: receivedResponse, message: m.Body, from: m.From}
+// check says, once, that messages cannot be kept.
+func (h *hub) check(err error) {
+	if err != nil && !h.broken {
+		h.broken = true
+		h.log.Error().Err(err).Msg("messages for programs that are not connected cannot be kept")
+	}
+}
+
+func received(m *parcel, f format) outgoing {
+	return outgoing{response: response{kind: receivedResponse, message: m.Body, from: m.From}, format: f, parcel: m}
 }

@@ -46,6 +46,10 @@ const (
 	// maxTags is how many recipients keep their tag. One forgotten gets a new tag,
 	// under which it cannot tell that the sender is the same.
 	maxTags = 2048
+	// maxSubscribed is how many strangers' tags a program subscribes to at most: a
+	// stranger's messages are of use while its reply SURBs are kept, and the client
+	// keeps those of 4096.
+	maxSubscribed = 4096
 )
 
 // closePatience is how long a program may take to answer a closing frame.

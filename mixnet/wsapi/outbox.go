@@ -6,6 +6,7 @@ import "sync"
 type outgoing struct {
 	response response
 	format   format
+	parcel   *parcel // of a message that arrived
 }
 
 // An outbox holds what waits to be written to one program. Who fills it never
@@ -68,6 +69,9 @@ func (b *outbox) done() {
 	defer b.mu.Unlock()
 	if b.closed {
 		return
+	}
+	if m := b.queue[0].parcel; m != nil {
+		m.sent.Store(true)
 	}
 	b.bytes -= b.queue[0].response.cost()
 	b.queue[0] = outgoing{}

@@ -11,8 +11,14 @@ import (
 
 func body(s string) mixnet.Message { return mixnet.Message{Body: []byte(s)} }
 
-func TestShelfDropsTheOldest(t *testing.T) {
-	s := backlog{maxMessages: 3, maxBytes: 10}
+func TestBacklogDropsTheOldest(t *testing.T) {
+	b := NewMemoryBacklog(3, 10)
+	all := func() (texts []string) {
+		for _, m := range b.(*memoryBacklog).messages {
+			texts = append(texts, string(m.Body))
+		}
+		return texts
+	}
 	for _, c := range []struct {
 		add     string
 		dropped int
@@ -24,17 +30,15 @@ func TestShelfDropsTheOldest(t *testing.T) {
 		{"fffffffffff", 3, ""},          // more than all
 		{"g", 0, "g"},
 	} {
-		got := s.add(body(c.add))
-		var all []string
-		for _, m := range s.messages {
-			all = append(all, string(m.Body))
-		}
-		if got != c.dropped || strings.Join(all, " ") != c.want {
-			t.Errorf("after %s: dropped %d, kept %q; want %d, %q", c.add, got, all, c.dropped, c.want)
+		got, err := b.Add(body(c.add))
+		if err != nil || got != c.dropped || strings.Join(all(), " ") != c.want {
+			t.Errorf("after %s: dropped %d, kept %q, %v; want %d, %q", c.add, got, all(), err, c.dropped, c.want)
 		}
 	}
-	if all := s.clear(); len(all) != 1 || len(s.clear()) != 0 || s.bytes != 0 {
-		t.Errorf("cleared %d, and holds %d bytes", len(all), s.bytes)
+	b.Add(body("hh"))
+	short, err := b.Take(func(m mixnet.Message) bool { return len(m.Body) == 1 })
+	if n, bytes := b.Len(); err != nil || len(short) != 1 || n != 1 || bytes != 2 {
+		t.Errorf("took %d, %v; %d with %d bytes are left", len(short), err, n, bytes)
 	}
 }
 

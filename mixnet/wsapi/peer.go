@@ -32,6 +32,9 @@ type peer struct {
 	format atomic.Uint32      // that of the last request
 	end    context.CancelFunc // of the connection; sends go on
 	live   context.Context    // ends with the connection
+
+	mu         sync.Mutex           // guards the following
+	deliveries map[string]*delivery // of sends with an id that are not over, by it
 }
 
 func newPeer(s *Server, ws *websocket.Conn, conn net.Conn, first format, log zerolog.Logger) *peer {
@@ -39,6 +42,8 @@ func newPeer(s *Server, ws *websocket.Conn, conn net.Conn, first format, log zer
 		s: s, ws: ws, conn: conn, log: log,
 		out:    newOutbox(s.cfg.Outbox),
 		budget: newBudget(s.maxQueued),
+
+		deliveries: make(map[string]*delivery),
 	}
 	p.lanes = lanes{
 		all: make(map[connID]*lane), new: s.newLane, length: s.cfg.Messenger.LaneLen, send: p.send, sent: p.sent,
@@ -50,11 +55,12 @@ func newPeer(s *Server, ws *websocket.Conn, conn net.Conn, first format, log zer
 func (p *peer) lastFormat() format { return format(p.format.Load()) }
 
 // run serves the program until either side has enough or ctx ends, and then
-// sends what the program has asked to be sent, unless ctx has ended.
-func (p *peer) run(ctx context.Context) {
+// sends what the program has asked to be sent, unless ctx has ended. later: it gets
+// no messages before it subscribes.
+func (p *peer) run(ctx context.Context, later bool) {
 	p.live, p.end = context.WithCancel(context.WithoutCancel(ctx))
 	p.ws.SetReadLimit(-1) // readFrame has its own
-	p.s.hub.join(p)
+	p.s.hub.join(p, later)
 	var g sync.WaitGroup
 	g.Go(func() { defer p.end(); p.write() })
 	g.Go(func() { defer p.end(); p.read(ctx) })
@@ -104,7 +110,7 @@ func (p *peer) writeOne(o *outgoing) error {
 
 // answer tells the program something. If it does not read its answers, it goes.
 func (p *peer) answer(r response, f format) {
-	if !p.out.put(outgoing{r, f}) {
+	if !p.out.put(outgoing{response: r, format: f}) {
 		p.slow()
 	}
 }
@@ -132,7 +138,7 @@ func (p *peer) read(ctx context.Context) {
 		case b == nil:
 			err = malformed("the frame has more than %d bytes, and a message at most %d", p.s.maxFrame, mixnet.MaxMessage)
 		case typ == websocket.MessageText:
-			r, err = parseText(b)
+			r, err = parseText(b, p.s.cfg.Names)
 		default:
 			r, err = parseBinary(b)
 		}
@@ -184,6 +190,21 @@ func (p *peer) do(ctx context.Context, r *request) error {
 		}
 	case queueLengthRequest:
 		p.answer(response{kind: queueLengthResponse, conn: r.conn.n, length: p.lanes.len(r.conn)}, r.format)
+	case cancelRequest:
+		d := p.delivery(string(r.of))
+		if d == nil {
+			return &failure{otherFailure, "nothing with that id is under way"}
+		}
+		p.ok(r) // before what it leads to
+		d.abort()
+		return nil
+	case subscribeRequest, unsubscribeRequest:
+		p.ok(r) // before what it is about
+		p.s.hub.subscribe(p, r.wants)
+		return nil
+	case statusRequest:
+		p.answer(response{kind: statusResponse, id: r.id, status: p.s.status()}, r.format)
+		return nil
 	default:
 		return p.enqueue(ctx, r)
 	}
@@ -201,7 +222,7 @@ func (p *peer) enqueue(ctx context.Context, r *request) error {
 	if err := p.budget.take(p.live, cost); err != nil {
 		return err
 	}
-	done, err := p.lanes.add(ctx, r)
+	done, err := p.queue(ctx, r)
 	if err != nil {
 		p.budget.give(cost)
 		return err
@@ -219,18 +240,44 @@ func (p *peer) enqueue(ctx context.Context, r *request) error {
 	return nil
 }
 
+// queue puts a request into its lane. Who asked for events hears so at once.
+func (p *peer) queue(ctx context.Context, r *request) (done <-chan struct{}, err error) {
+	if r.id == nil {
+		return p.lanes.add(ctx, r)
+	}
+	d := p.begin(r)
+	r.delivery = d
+	d.mu.Lock() // so that nothing is said of it before
+	defer d.mu.Unlock()
+	if done, err = p.lanes.add(ctx, r); err != nil {
+		d.forget()
+		return nil, err
+	}
+	if r.events {
+		p.ok(r)
+	}
+	return done, nil
+}
+
 // send sends what a request has, on its lane.
 func (p *peer) send(l *lane, r *request) error {
 	if l.ctx.Err() != nil {
 		return mixnet.ErrLaneClosed
 	}
 	m, o := p.s.cfg.Messenger, mixnet.SendOptions{Lane: l.handle}
+	if d := r.delivery; d != nil {
+		if !d.send() {
+			return mixnet.ErrCanceled
+		}
+		o.Life, o.Done = d.life, d.done
+	}
 	var err error
 	switch r.kind {
 	case replyRequest:
 		err = m.Reply(l.ctx, r.tag, r.message, o)
 	case anonymousRequest:
 		o.As, o.SURBs = p.s.tags.of(r.to), int(min(r.surbs, maxSURBs))
+		p.s.hub.spoke(p, o.As)
 		if o.SURBs == 0 {
 			o.SURBs = -1 // none, and not as many as the client thinks best
 		}
@@ -253,12 +300,20 @@ func (p *peer) sent(l *lane, r *request, err error) {
 	switch {
 	case errors.Is(err, mixnet.ErrLaneClosed) && r.id == nil:
 		// The program has closed it, and expects no answer.
+	case err != nil && r.delivery != nil:
+		r.delivery.fail(err)
 	case err != nil:
 		p.fail(r, err)
 	default:
 		if r.conn.given {
 			p.answer(response{kind: queueLengthResponse, conn: r.conn.n, length: p.s.cfg.Messenger.LaneLen(l.handle)}, r.format)
 		}
-		p.ok(r)
+		if r.delivery == nil {
+			return
+		}
+		if !r.events {
+			p.ok(r)
+		}
+		r.delivery.accepted()
 	}
 }

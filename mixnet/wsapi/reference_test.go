@@ -113,7 +113,7 @@ func TestReferenceFrames(t *testing.T) {
 		judged(c.Name, c.Kind, err)
 	}
 	for _, c := range r.Texts {
-		got, err := parseText([]byte(c.Text))
+		got, err := parseText([]byte(c.Text), nil)
 		judged("text: "+c.Name, c.Kind, err)
 		if c.Kind != 0 || err != nil {
 			continue

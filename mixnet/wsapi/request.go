@@ -26,6 +26,12 @@ const (
 	addressRequest     requestKind = 0x03
 	closedRequest      requestKind = 0x04
 	queueLengthRequest requestKind = 0x05
+
+	// In JSON only:
+	cancelRequest      requestKind = 0xF0
+	subscribeRequest   requestKind = 0xF1
+	unsubscribeRequest requestKind = 0xF2
+	statusRequest      requestKind = 0xF3
 )
 
 // A connID is a connection id of a program. The zero connID is none, which is
@@ -46,6 +52,13 @@ type request struct {
 
 	format format          // that of its answer
 	id     json.RawMessage // JSON: to be echoed; nil if there is none
+
+	// In JSON only:
+	events bool            // send: the program wants to be told what becomes of it
+	of     json.RawMessage // cancel: the id of what
+	wants  *subscription   // subscribe
+
+	delivery *delivery // of a send with an id, from when it is queued
 }
 
 // sends reports whether the request has something to send.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -44,7 +45,8 @@ func encodeBinary(r request) []byte {
 
 func same(a, b request) bool {
 	return a.kind == b.kind && a.to == b.to && a.surbs == b.surbs && a.tag == b.tag && a.conn == b.conn &&
-		bytes.Equal(a.message, b.message) && a.format == b.format && bytes.Equal(a.id, b.id)
+		bytes.Equal(a.message, b.message) && a.format == b.format && bytes.Equal(a.id, b.id) &&
+		a.events == b.events && bytes.Equal(a.of, b.of) && reflect.DeepEqual(a.wants, b.wants)
 }
 
 func unhex(s string) []byte {

@@ -17,19 +17,26 @@ const (
 	receivedResponse    responseKind = 0x01
 	addressResponse     responseKind = 0x02
 	queueLengthResponse responseKind = 0x03
-	okResponse          responseKind = 0xFF // JSON only
+
+	// In JSON only:
+	acceptedResponse     responseKind = 0xF0
+	acknowledgedResponse responseKind = 0xF1
+	failedResponse       responseKind = 0xF2
+	statusResponse       responseKind = 0xF3
+	okResponse           responseKind = 0xFF
 )
 
 // A response is what a program is told.
 type response struct {
 	kind    responseKind
-	failure *failure         // error
+	failure *failure         // error, failed
 	message []byte           // received
 	from    mixnet.SenderTag // received; zero: none
 	address mixnet.Recipient // own address
 	conn    uint64           // lane queue length
 	length  int              // likewise, in packets
-	id      json.RawMessage  // ok, error: that of the request; nil: none
+	id      json.RawMessage  // ok, error, events, status: that of the request; nil: none
+	status  *Status          // status
 }
 
 // cost is about how many bytes of memory a response holds.
@@ -92,6 +99,16 @@ type (
 		Type string          `json:"type"`
 		ID   json.RawMessage `json:"id"`
 	}
+	eventText struct {
+		Type    string          `json:"type"`
+		ID      json.RawMessage `json:"id"`
+		Message string          `json:"message,omitempty"`
+	}
+	statusText struct {
+		Type string          `json:"type"`
+		ID   json.RawMessage `json:"id,omitempty"`
+		*Status
+	}
 )
 
 // text encodes the response as JSON. A message that is not UTF-8 is damaged by
@@ -119,6 +136,14 @@ func (r *response) text(f format) ([]byte, error) {
 		v = queueLengthText{"laneQueueLength", r.conn, r.length}
 	case okResponse:
 		v = okText{"ok", r.id}
+	case acceptedResponse:
+		v = eventText{Type: "accepted", ID: r.id}
+	case acknowledgedResponse:
+		v = eventText{Type: "acknowledged", ID: r.id}
+	case failedResponse:
+		v = eventText{"failed", r.id, r.failure.Error()}
+	case statusResponse:
+		v = statusText{"status", r.id, r.status}
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -40,6 +40,14 @@ type Config struct {
 	// the oldest messages go first. If zero, they are 4096 and 32 MiB.
 	KeepMessages int
 	KeepBytes    int
+	// Backlog keeps them. If nil, it is in memory.
+	Backlog Backlog
+	// Names finds the address that the name of a recipient stands for. If nil,
+	// there are none. Many goroutines may call it.
+	Names func(name string) (mixnet.Recipient, bool)
+	// Client says how the client fares, for programs that ask for the status: what
+	// encodes to a JSON object. If nil, nothing is said of it.
+	Client func() any
 	// Outbox is how many bytes may wait for one program to read them before it
 	// is disconnected. If zero, it is KeepBytes and 64 MiB.
 	Outbox int
@@ -91,17 +99,16 @@ func New(cfg Config) (*Server, error) {
 	setDefault(&cfg.KeepMessages, DefaultKeepMessages)
 	setDefault(&cfg.KeepBytes, DefaultKeepBytes)
 	setDefault(&cfg.Outbox, cfg.KeepBytes+64<<20)
+	if cfg.Backlog == nil {
+		cfg.Backlog = NewMemoryBacklog(cfg.KeepMessages, cfg.KeepBytes)
+	}
 	log := cfg.Log.With().Str("component", "wsapi").Logger()
 	return &Server{
 		cfg:   cfg,
 		log:   log,
 		guard: guard{hosts: cfg.Hosts, origins: cfg.Origins, token: cfg.Token},
 		tags:  newTags(maxTags),
-		hub: hub{
-			peers:   make(map[*peer]struct{}),
-			backlog: backlog{maxMessages: cfg.KeepMessages, maxBytes: cfg.KeepBytes},
-			log:     log,
-		},
+		hub:   hub{peers: make(map[*peer]*membership), backlog: cfg.Backlog, log: log},
 		seats: make(chan struct{}, cfg.MaxPeers),
 
 		maxFrame:  maxFrame,
@@ -129,14 +136,40 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
+	kept, _ := s.hub.backlog.Len()
 	return Stats{
 		Peers:     len(s.hub.peers),
-		Kept:      len(s.hub.backlog.messages),
+		Kept:      kept,
 		Connected: s.count.connected.Load(),
 		Refused:   s.count.refused.Load(),
 		Received:  s.hub.arrived,
 		Dropped:   s.hub.dropped,
 	}
+}
+
+// A Status is how a Server fares, as a program is told it.
+type Status struct {
+	Address  string `json:"address"`
+	Programs int    `json:"programs"` // connected
+	Kept     int    `json:"kept"`     // messages that wait for one
+	KeptSize int    `json:"keptBytes"`
+	Received uint64 `json:"received"` // messages since the start
+	Dropped  uint64 `json:"dropped"`  // of them, those that nobody came for
+	Client   any    `json:"client,omitempty"`
+}
+
+func (s *Server) status() *Status {
+	n := s.Stats()
+	st := &Status{
+		Address: s.cfg.Messenger.Address().String(), Programs: n.Peers, Kept: n.Kept, Received: n.Received, Dropped: n.Dropped,
+	}
+	s.hub.mu.Lock()
+	_, st.KeptSize = s.hub.backlog.Len()
+	s.hub.mu.Unlock()
+	if s.cfg.Client != nil {
+		st.Client = s.cfg.Client()
+	}
+	return st
 }
 
 // Run serves programs that connect to ln until ctx ends, then returns nil. It
@@ -234,7 +267,7 @@ func (s *Server) open(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	n := s.count.connected.Add(1)
 	l := s.log.With().Uint64("peer", n).Logger()
 	l.Debug().Msg("peer connected")
-	newPeer(s, ws, conn, firstFormats[strings.ToLower(ws.Subprotocol())], l).run(ctx)
+	newPeer(s, ws, conn, firstFormats[strings.ToLower(ws.Subprotocol())], l).run(ctx, r.URL.Query().Get("subscribe") == "later")
 	l.Debug().Msg("peer gone")
 }
 

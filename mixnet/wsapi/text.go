@@ -17,18 +17,26 @@ var requestTypes = map[string]requestKind{
 	// ────
 	"closedConnection":   closedRequest,
 	"getLaneQueueLength": queueLengthRequest,
+	"cancel":             cancelRequest,
+	"subscribe":          subscribeRequest,
+	"unsubscribe":        unsubscribeRequest,
+	"status":             statusRequest,
 }
+
+// names finds the address that a name stands for.
+type names func(name string) (mixnet.Recipient, bool)
 
 // parseText parses exactly one JSON request (socks.md §17.1). Members that it
 // does not know are ignored. Its errors are *failure; the request then still has
 // its format, and its id if that could be read.
-func parseText(b []byte) (request, error) {
+func parseText(b []byte, known names) (request, error) {
 	r := request{format: textFormat}
 	var m members
 	if !utf8.Valid(b) || json.Unmarshal(b, &m) != nil || m == nil {
 		return r, malformed("this is no JSON object")
 	}
-	if err := m.options(&r); err != nil {
+	err := m.options(&r)
+	if err != nil {
 		return r, err
 	}
 	var name string
@@ -42,10 +50,19 @@ func parseText(b []byte) (request, error) {
 	r.kind = kind
 	switch {
 	case r.sends():
-		return r, m.sending(&r)
+		return r, m.sending(&r, known)
 	case kind == closedRequest || kind == queueLengthRequest:
 		r.conn.given = true
 		return r, m.read("connectionId", &r.conn.n)
+	case kind == cancelRequest:
+		r.of, err = m.id("request")
+		if err == nil && r.of == nil {
+			err = malformed("there is no request, the id of what is to be canceled")
+		}
+		return r, err
+	case kind == subscribeRequest:
+		r.wants, err = m.subscription()
+		return r, err
 	}
 	return r, nil
 }
@@ -72,12 +89,9 @@ func (m members) read(name string, v any) error {
 
 // options reads what every request may have.
 func (m members) options(r *request) error {
-	if m.has("id") {
-		id := m["id"]
-		if len(id) > maxID || id[0] != '"' && id[0] != '-' && (id[0] < '0' || id[0] > '9') {
-			return malformed("the id is neither a short string nor a number")
-		}
-		r.id = id
+	var err error
+	if r.id, err = m.id("id"); err != nil {
+		return err
 	}
 	if m.has("encoding") {
 		var encoding string
@@ -95,10 +109,59 @@ func (m members) options(r *request) error {
 	return nil
 }
 
+// id reads a member that is an id; nil: there is none.
+func (m members) id(name string) (json.RawMessage, error) {
+	if !m.has(name) {
+		return nil, nil
+	}
+	id := m[name]
+	if len(id) > maxID || id[0] != '"' && id[0] != '-' && (id[0] < '0' || id[0] > '9') {
+		return nil, malformed("the %s is neither a short string nor a number", name)
+	}
+	return id, nil
+}
+
+// subscription reads what a program wants to get.
+func (m members) subscription() (*subscription, error) {
+	s := &subscription{tags: make(map[mixnet.SenderTag]struct{})}
+	var texts []string
+	if m.has("senderTags") {
+		if err := m.read("senderTags", &texts); err != nil {
+			return nil, err
+		}
+	}
+	if len(texts) > maxSubscribed {
+		return nil, malformed("there are %d senderTags, and %d may be", len(texts), maxSubscribed)
+	}
+	for _, text := range texts {
+		tag, err := mixnet.ParseSenderTagText(text)
+		if err != nil {
+			return nil, malformed("one of the senderTags is not base58 of 16 bytes")
+		}
+		s.tags[tag] = struct{}{}
+	}
+	for name, to := range map[string]*bool{"replies": &s.replies, "others": &s.others} {
+		if m.has(name) {
+			if err := m.read(name, to); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
 // sending reads the request of something to be sent.
-func (m members) sending(r *request) error {
-	if err := m.target(r); err != nil {
+func (m members) sending(r *request, known names) error {
+	if err := m.target(r, known); err != nil {
 		return err
+	}
+	if m.has("events") {
+		if err := m.read("events", &r.events); err != nil {
+			return err
+		}
+		if r.events && r.id == nil {
+			return malformed("events need an id to be told by")
+		}
 	}
 	if m.has("connectionId") {
 		r.conn.given = true // 0 too is a connection here
@@ -126,7 +189,7 @@ func (m members) sending(r *request) error {
 }
 
 // target reads whom something is for.
-func (m members) target(r *request) (err error) {
+func (m members) target(r *request, known names) (err error) {
 	var text string
 	if r.kind == replyRequest {
 		if err := m.read("senderTag", &text); err != nil {
@@ -140,8 +203,14 @@ func (m members) target(r *request) (err error) {
 	if err := m.read("recipient", &text); err != nil {
 		return err
 	}
-	if r.to, err = mixnet.ParseRecipientText(text); err != nil {
-		return malformed("the recipient is no address: identity.encryption@gateway")
+	if r.to, err = mixnet.ParseRecipientText(text); err == nil {
+		return nil
 	}
-	return nil
+	if known != nil {
+		var ok bool
+		if r.to, ok = known(text); ok {
+			return nil
+		}
+	}
+	return malformed("the recipient is no address: identity.encryption@gateway")
 }

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"nym-socks5/mixnet"
 )
 
 // encodeText is the program's end of parseText.
@@ -40,6 +42,19 @@ func encodeText(r request) []byte {
 		if r.format == base64Format {
 			m["message"] = base64.StdEncoding.EncodeToString(r.message)
 		}
+	}
+	if r.events {
+		m["events"] = true
+	}
+	if r.of != nil {
+		m["request"] = r.of
+	}
+	if r.wants != nil {
+		tags := []string{}
+		for tag := range r.wants.tags {
+			tags = append(tags, tag.String())
+		}
+		m["senderTags"], m["replies"], m["others"] = tags, r.wants.replies, r.wants.others
 	}
 	if r.id != nil {
 		m["id"] = r.id
@@ -91,7 +106,7 @@ func TestParseText(t *testing.T) {
 		if c.want.format == binaryFormat {
 			c.want.format = textFormat
 		}
-		got, err := parseText([]byte(c.text))
+		got, err := parseText([]byte(c.text), nil)
 		if err != nil || !same(got, c.want) {
 			t.Errorf("%s: got %+v, %v\nwant %+v", c.name, got, err, c.want)
 		}
@@ -124,11 +139,18 @@ func TestParseText(t *testing.T) {
 		{"queue of what", `{"type":"getLaneQueueLength","connectionId":null}`, "no connectionId"},
 		{"not base64", `{"type":"send","recipient":` + to + `,"message":"hello","encoding":"base64"}`, "message is not base64"},
 		{"unknown encoding", `{"type":"selfAddress","encoding":"hex"}`, "encoding is neither"},
+		{"events without an id", `{"type":"send","recipient":` + to + `,"message":"hello","events":true}`, "events need an id"},
+		{"events that are a text", `{"type":"send","recipient":` + to + `,"message":"hello","events":"yes","id":1}`, "events is of the wrong kind"},
+		{"cancel what", `{"type":"cancel"}`, "no request"},
+		{"cancel an object", `{"type":"cancel","request":{}}`, "the request is neither"},
+		{"subscribe to a text", `{"type":"subscribe","senderTags":` + tag + `}`, "senderTags is of the wrong kind"},
+		{"subscribe to no tag", `{"type":"subscribe","senderTags":["x"]}`, "senderTags is not base58"},
+		{"subscribe to too much", `{"type":"subscribe","senderTags":["x"` + strings.Repeat(`,"x"`, maxSubscribed) + `]}`, "senderTags, and 4096 may be"},
 		{"id that is an object", `{"type":"selfAddress","id":{}}`, "id is neither"},
 		{"id that is true", `{"type":"selfAddress","id":true}`, "id is neither"},
 		{"long id", `{"type":"selfAddress","id":"` + strings.Repeat("x", maxID) + `"}`, "id is neither"},
 	} {
-		r, err := parseText([]byte(c.text))
+		r, err := parseText([]byte(c.text), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), "malformed request:") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
@@ -136,7 +158,7 @@ func TestParseText(t *testing.T) {
 			t.Errorf("%s: the answer would be binary", c.name)
 		}
 	}
-	if r, err := parseText([]byte(`{"id":5,"type":"what"}`)); err == nil || string(r.id) != "5" {
+	if r, err := parseText([]byte(`{"id":5,"type":"what"}`), nil); err == nil || string(r.id) != "5" {
 		t.Errorf("got id %q, %v; want the id of the bad request", r.id, err)
 	}
 }
@@ -154,7 +176,7 @@ func TestTextRequestsComeBack(t *testing.T) {
 		if want.sends() && rapid.Bool().Draw(t, "on connection 0") {
 			want.conn = connID{0, true}
 		}
-		got, err := parseText(encodeText(want))
+		got, err := parseText(encodeText(want), nil)
 		if err != nil || !same(got, want) {
 			t.Fatalf("got %+v, %v; want %+v", got, err, want)
 		}
@@ -169,8 +191,16 @@ func FuzzTextRequest(f *testing.F) {
 			f.Add(string(encodeText(r)))
 		}
 	}
+	x := json.RawMessage(`"x"`)
+	f.Add(string(encodeText(request{kind: sendRequest, to: somebody, message: []byte("hello"), format: textFormat, id: x, events: true})))
+	f.Add(string(encodeText(request{kind: cancelRequest, format: textFormat, of: x})))
+	f.Add(string(encodeText(request{kind: statusRequest, format: textFormat})))
+	f.Add(string(encodeText(request{kind: unsubscribeRequest, format: textFormat})))
+	f.Add(string(encodeText(request{kind: subscribeRequest, format: textFormat, wants: &subscription{
+		tags: map[mixnet.SenderTag]struct{}{stranger: {}}, replies: true,
+	}})))
 	f.Fuzz(func(t *testing.T, in string) {
-		r, err := parseText([]byte(in))
+		r, err := parseText([]byte(in), nil)
 		if err != nil {
 			if f := new(failure); !errors.As(err, &f) || f.kind != malformedRequest {
 				t.Fatalf("%q: %v", in, err)
@@ -180,7 +210,7 @@ func FuzzTextRequest(f *testing.F) {
 		if r.format == textFormat && !utf8.Valid(r.message) {
 			t.Fatalf("%q has message %q", in, r.message)
 		}
-		again, err := parseText(encodeText(r))
+		again, err := parseText(encodeText(r), nil)
 		if err != nil || !same(again, r) {
 			t.Fatalf("%q parses as %+v, and again as %+v, %v", in, r, again, err)
 		}
