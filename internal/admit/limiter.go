@@ -28,7 +28,7 @@ type Limits struct {
 // take a dozen megabytes. While all of them are in use, new ones are refused.
 const maxPrefixes = 1 << 16
 
-// A Limiter counts who is in and who comes. Any number of goroutines, and of
+// A Limiter counts connections: those that are open and those that come. Any number of goroutines, and of
 // listeners, may share one: then the limits are those of all together.
 type Limiter struct {
 	limits Limits
@@ -60,7 +60,7 @@ func New(l Limits) *Limiter {
 	return out
 }
 
-// A Place is held by who is in.
+// A Place is held by one connection.
 type Place struct {
 	of     *Limiter
 	prefix netip.Prefix

@@ -12,7 +12,7 @@ import (
 	"nym-socks5/mixnet/session/sessionserver"
 )
 
-// clients knows who is online, and is the store's accounts for the sessions.
+// clients knows which clients are online, and gives sessions the store's accounts.
 type clients struct {
 	Accounts
 	inbox       Inbox

@@ -10,10 +10,9 @@ import (
 )
 
 // An intake passes the packets of all clients on, so many a second. When they
-// send more, sessions take turns by bytes, and those that send more than their
-// turn are not read from: a gateway cannot see whose packets are garbage, so
-// nothing is dropped here, and nobody's flood takes more than its share of the
-// network behind us (H15).
+// send more, sessions take turns by bytes, and a session that sends more than its
+// turn is not read from. A gateway cannot tell garbage from packets: so nothing is
+// dropped here, and no session takes more than its share of the network (H15).
 //
 //	session ── budget left, nobody waits ──────────────────────┐
 //	session ── else: its queue ─┐                              ▼

@@ -44,8 +44,8 @@ type Usage struct {
 //
 // A box that may hold as much as is left leaves as much again to the others: two
 // greedy ones take a third of the pool each, a hundred of them a hundredth. The
-// more is stored, the smaller a fair share becomes, and who holds more than that
-// waits until some of it is fetched.
+// more is stored, the smaller a fair share becomes. New mail for a box above it is
+// refused until some of its mail is fetched.
 func (l Limits) Room(u Usage, n int, unproved bool) bool {
 	few := l.TotalBytes / unprovedShare
 	box := u.Box + n

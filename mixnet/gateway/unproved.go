@@ -14,8 +14,8 @@ import (
 // later, and so many in all, beyond which the one that waits longest gives way.
 // Honest clients leave it within seconds. clients guards it.
 //
-// It is in memory only, for the addresses in it are nobody's business; what a
-// gateway that ended had of such clients the store forgets after a day.
+// It is in memory only: addresses of clients are never written to disk. The store
+// forgets such clients of a gateway that ended after a day.
 type unproved struct {
 	max    int
 	limits *admit.Limiter

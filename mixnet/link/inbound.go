@@ -10,7 +10,7 @@ import (
 	"nym-socks5/mixnet/wire"
 )
 
-// A Peer is who sends on an inbound link.
+// A Peer is the node at the other end of an inbound link.
 type Peer struct {
 	Addr     netip.AddrPort // where it connects from; the port says nothing
 	Noise    keys.Noise     // the static key it proved to have; zero on a plain link
@@ -28,7 +28,7 @@ type Inbound struct {
 	frames []wire.Frame
 }
 
-// Peer says who sends.
+// Peer describes the sending node.
 func (in *Inbound) Peer() Peer { return in.peer }
 
 // Read waits for frames and returns all that one read brought. They alias the

@@ -21,7 +21,7 @@ type Config struct {
 	// Addr is our mix port as the topology has it: it tells our layer. A node
 	// that is not in the topology does not enforce layers.
 	Addr mixnet.NodeAddr
-	// Topology gives the picture of the moment, nil while there is none: then
+	// Topology gives the network as it is now, nil while it is not known: then
 	// nothing is passed on. It is called for every few packets and must be
 	// quick. Required.
 	Topology func() *topology.Network

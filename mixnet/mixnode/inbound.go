@@ -13,22 +13,22 @@ type inbound struct {
 	peer    link.Peer
 	close   func()
 	own     source                  // its queue, unless it is a stranger's
-	checked atomic.Pointer[checked] // what the picture of the moment says of it
+	checked atomic.Pointer[checked] // what the latest snapshot says of it
 
 	// What its packets were like lately; guarded by the scheduler.
 	good, bad int
 	closing   bool
 }
 
-// checked is what one picture says of a link.
+// checked is what one snapshot says of a link.
 type checked struct {
-	by     *picture
+	by     *snapshot
 	passes bool // it is of a layer that may send to us
 	node   bool // it is a node of the network
 }
 
 // passes reports whether packets of the link are taken.
-func (l *inbound) passes(p *picture) bool {
+func (l *inbound) passes(p *snapshot) bool {
 	c := l.checked.Load()
 	if c == nil || c.by != p {
 		c = &checked{p, p.from(l.peer), p.proved(l.peer)}
@@ -56,7 +56,7 @@ func (n *Node) serve(ctx context.Context, in *link.Inbound) {
 		n.received.Add(uint64(len(frames)))
 		bufs = bufs[:0]
 		src := &l.own
-		if n.pictures.get().stranger(l.peer.Addr.Addr()) {
+		if n.snapshots.get().stranger(l.peer.Addr.Addr()) {
 			src = &n.strangers
 		}
 		room := n.sched.room(src)

@@ -20,15 +20,15 @@ import (
 // A Node mixes packets. Run runs it, once; the other methods may be called by
 // many goroutines at once, before, during and after that.
 type Node struct {
-	cfg      Config
-	pictures pictures
-	ring     keyring
-	buffers  buffers
-	sched    *scheduler
-	recorder *recorder
-	delay    *delayer
-	server   *link.Server
-	pool     *link.Pool
+	cfg       Config
+	snapshots snapshots
+	ring      keyring
+	buffers   buffers
+	sched     *scheduler
+	recorder  *recorder
+	delay     *delayer
+	server    *link.Server
+	pool      *link.Pool
 
 	strangers source // all links of strangers together
 
@@ -44,7 +44,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	cfg.fill()
 	n := &Node{cfg: cfg, sched: newScheduler(cfg.QueueBytes, cfg.QueueTotal)}
-	n.pictures = pictures{topology: cfg.Topology, self: cfg.Addr, gateway: cfg.Deliver != nil, strict: cfg.StrictLayers}
+	n.snapshots = snapshots{topology: cfg.Topology, self: cfg.Addr, gateway: cfg.Deliver != nil, strict: cfg.StrictLayers}
 	n.ring.newFilter = func() *filter { return newFilter(cfg.ReplayBytes) }
 	if err := n.ring.set(cfg.Keys); err != nil {
 		return nil, err
@@ -59,13 +59,13 @@ func New(cfg Config) (*Node, error) {
 	}
 	in := cfg.Server
 	in.Key, in.Log = cfg.Noise, cfg.Log
-	in.Standing = func(ip netip.Addr) link.Standing { return n.pictures.get().standing(ip) }
-	in.Admit = func(k keys.Noise) bool { return n.pictures.get().admits(k) }
+	in.Standing = func(ip netip.Addr) link.Standing { return n.snapshots.get().standing(ip) }
+	in.Admit = func(k keys.Noise) bool { return n.snapshots.get().admits(k) }
 	in.Serve = n.serve
 	n.server = link.NewServer(in)
 	out := cfg.Pool
 	out.Key, out.Log = cfg.Noise, cfg.Log
-	out.NoiseKey = func(a mixnet.NodeAddr) keys.Noise { return n.pictures.get().noiseKey(a) }
+	out.NoiseKey = func(a mixnet.NodeAddr) keys.Noise { return n.snapshots.get().noiseKey(a) }
 	n.pool = link.NewPool(out)
 	return n, nil
 }
@@ -116,7 +116,7 @@ func (n *Node) SetKeys(k Keys) error { return n.ring.set(k) }
 // first hop without delay. It copies the packet, and reports false if the
 // packet is dropped: because of the topology, its size, or its next hop.
 func (n *Node) Forward(next mixnet.NodeAddr, rotation mixnet.Rotation, packet []byte) bool {
-	if why, ok := n.pictures.get().next(next); !ok {
+	if why, ok := n.snapshots.get().next(next); !ok {
 		n.dropped[why].Add(1)
 		return false
 	}

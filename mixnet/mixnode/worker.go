@@ -55,11 +55,11 @@ func (w *worker) run() {
 
 // process does one batch.
 func (w *worker) process() {
-	pic := w.node.pictures.get()
-	k := w.unwrap(pic)
+	snap := w.node.snapshots.get()
+	k := w.unwrap(snap)
 	for i := range k {
 		at := w.place[i]
-		w.route(pic, w.batch.packets[at], &w.packets[i])
+		w.route(snap, w.batch.packets[at], &w.packets[i])
 		w.packets[i] = sphinx.Packet{}
 		w.batch.packets[at] = nil
 	}
@@ -71,12 +71,12 @@ func (w *worker) process() {
 
 // unwrap takes a layer off all packets that are worth trying and says how many
 // those were; the others are dropped. The keys are locked meanwhile.
-func (w *worker) unwrap(pic *picture) (k int) {
+func (w *worker) unwrap(snap *snapshot) (k int) {
 	ring := &w.node.ring
 	ring.mu.RLock()
 	defer ring.mu.RUnlock()
 	for i, b := range w.batch.packets[:w.batch.n] {
-		if !w.batch.links[i].passes(pic) {
+		if !w.batch.links[i].passes(snap) {
 			w.drop(b, DropInboundLayer)
 			continue
 		}
@@ -134,7 +134,7 @@ func (w *worker) refuseReplays(packets []sphinx.Packet, key int, seen *filter) {
 }
 
 // route passes on or drops one packet that was unwrapped.
-func (w *worker) route(pic *picture, b *buffer, p *sphinx.Packet) {
+func (w *worker) route(snap *snapshot, b *buffer, p *sphinx.Packet) {
 	n := w.node
 	switch {
 	case p.Err != nil:
@@ -157,7 +157,7 @@ func (w *worker) route(pic *picture, b *buffer, p *sphinx.Packet) {
 	case n.cfg.Deliver != nil:
 		w.drop(b, DropForward)
 	default:
-		if why, ok := pic.next(p.Next); !ok {
+		if why, ok := snap.next(p.Next); !ok {
 			w.drop(b, why)
 			return
 		}

@@ -22,48 +22,48 @@ func setOf(rs ...topology.Role) (set roles) {
 	return set
 }
 
-// A picture is what the node reads out of one topology: who may send to it,
+// A snapshot is what the node reads out of one topology: who may send to it,
 // and where it may send.
 //
 //	gateway ─▶ 1 ─▶ 2 ─▶ 3 ─▶ gateway        and, unless strict, gateway ─▶ gateway
-type picture struct {
+type snapshot struct {
 	net      *topology.Network
 	at       map[netip.Addr]roles // of the nodes at each IP
 	allNoise bool                 // every node announces a Noise key
 	in, out  roles                // whom we take packets from, whom we send to; 0: anybody
 }
 
-// pictures keeps the picture of the topology of the moment.
-type pictures struct {
+// snapshots keeps the snapshot of the current topology.
+type snapshots struct {
 	topology func() *topology.Network
 	self     mixnet.NodeAddr
 	gateway  bool
 	strict   bool
-	current  atomic.Pointer[picture]
+	current  atomic.Pointer[snapshot]
 }
 
-// get gives the picture, whose net is nil while there is no topology.
-func (p *pictures) get() *picture {
+// get gives the snapshot, whose net is nil while there is no topology.
+func (p *snapshots) get() *snapshot {
 	net := p.topology()
-	if pic := p.current.Load(); pic != nil && pic.net == net {
-		return pic
+	if snap := p.current.Load(); snap != nil && snap.net == net {
+		return snap
 	}
-	pic := p.draw(net)
-	p.current.Store(pic)
-	return pic
+	snap := p.draw(net)
+	p.current.Store(snap)
+	return snap
 }
 
-func (p *pictures) draw(net *topology.Network) *picture {
-	pic := &picture{net: net}
+func (p *snapshots) draw(net *topology.Network) *snapshot {
+	snap := &snapshot{net: net}
 	if net == nil {
-		return pic
+		return snap
 	}
-	pic.at = make(map[netip.Addr]roles)
-	pic.allNoise = true
+	snap.at = make(map[netip.Addr]roles)
+	snap.allNoise = true
 	note := func(nodes []topology.Node) {
 		for _, n := range nodes {
-			pic.at[n.Addr.AddrPort().Addr()] |= setOf(n.Role)
-			pic.allNoise = pic.allNoise && !n.Noise.IsZero()
+			snap.at[n.Addr.AddrPort().Addr()] |= setOf(n.Role)
+			snap.allNoise = snap.allNoise && !n.Noise.IsZero()
 		}
 	}
 	for layer := range topology.Layers {
@@ -74,8 +74,8 @@ func (p *pictures) draw(net *topology.Network) *picture {
 	if p.gateway {
 		self = topology.RoleGateway
 	}
-	pic.in, pic.out = neighbours(self, p.strict)
-	return pic
+	snap.in, snap.out = neighbours(self, p.strict)
+	return snap
 }
 
 // neighbours says which roles are before and behind one on a route (H17).
@@ -100,7 +100,7 @@ func neighbours(self topology.Role, strict bool) (in, out roles) {
 
 // next checks where a packet goes (nodes.md §3.6): exactly an IP and port of
 // the topology, in the layer that follows ours.
-func (p *picture) next(addr mixnet.NodeAddr) (why DropReason, ok bool) {
+func (p *snapshot) next(addr mixnet.NodeAddr) (why DropReason, ok bool) {
 	if p.net == nil {
 		return DropUnknownNext, false
 	}
@@ -116,7 +116,7 @@ func (p *picture) next(addr mixnet.NodeAddr) (why DropReason, ok bool) {
 
 // from checks whom packets come from, as far as that is known: by the Noise
 // key, if one role alone has it, else by the nodes at the IP. Strangers pass.
-func (p *picture) from(peer link.Peer) bool {
+func (p *snapshot) from(peer link.Peer) bool {
 	if p.net == nil || p.in == 0 {
 		return true
 	}
@@ -131,7 +131,7 @@ func (p *picture) from(peer link.Peer) bool {
 
 // proved reports whether a peer is a node of the network: it showed the Noise key
 // of one, or is at the address of one that needs to show none.
-func (p *picture) proved(peer link.Peer) bool {
+func (p *snapshot) proved(peer link.Peer) bool {
 	if p.net == nil {
 		return false
 	}
@@ -143,10 +143,10 @@ func (p *picture) proved(peer link.Peer) bool {
 }
 
 // stranger reports whether no node of the network is known at an IP.
-func (p *picture) stranger(ip netip.Addr) bool { return p.at[ip] == 0 }
+func (p *snapshot) stranger(ip netip.Addr) bool { return p.at[ip] == 0 }
 
 // standing is what the link server asks about an IP.
-func (p *picture) standing(ip netip.Addr) link.Standing {
+func (p *snapshot) standing(ip netip.Addr) link.Standing {
 	if p.net == nil {
 		return link.Standing{Stranger: true}
 	}
@@ -158,7 +158,7 @@ func (p *picture) standing(ip netip.Addr) link.Standing {
 
 // admits is what the link server asks about an initiator: where all nodes
 // announce keys, its key must be one of them (H17).
-func (p *picture) admits(k keys.Noise) bool {
+func (p *snapshot) admits(k keys.Noise) bool {
 	if p.net == nil || !p.allNoise {
 		return true
 	}
@@ -166,7 +166,7 @@ func (p *picture) admits(k keys.Noise) bool {
 	return ok
 }
 
-func (p *picture) noiseKey(addr mixnet.NodeAddr) keys.Noise {
+func (p *snapshot) noiseKey(addr mixnet.NodeAddr) keys.Noise {
 	if p.net == nil {
 		return keys.Noise{}
 	}

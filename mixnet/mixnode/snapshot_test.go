@@ -13,13 +13,13 @@ import (
 // of the topology".
 func TestH15ProvedPeers(t *testing.T) {
 	n := newTestNet(t, true)
-	ours := pictures{topology: n.current, self: n.addrs[mix1]}
-	none := pictures{topology: func() *topology.Network { return nil }}
+	ours := snapshots{topology: n.current, self: n.addrs[mix1]}
+	none := snapshots{topology: func() *topology.Network { return nil }}
 	at := n.addrs[entry].AddrPort()
 	elsewhere := netip.MustParseAddrPort("198.51.100.9:1")
 	for _, c := range []struct {
 		name string
-		in   *pictures
+		in   *snapshots
 		peer link.Peer
 		want bool
 	}{
