@@ -21,7 +21,10 @@ build: ## Build all programs into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/...
 
 demo: ## Fetch and send 1 MB through a whole mixnet in one process (DEMO=--profile=fast hurries)
-	$(GO) run ./cmd/localnet demo $(DEMO)
+	@mkdir -p bin
+	@echo "compiling cmd/localnet; the first time that takes a minute"
+	@$(GO) build -o bin/localnet ./cmd/localnet
+	@bin/localnet demo $(DEMO)
 
 test: ## Run all tests; needs only Go
 	$(GO) test ./...

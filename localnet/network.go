@@ -297,6 +297,26 @@ func (n *Network) SOCKSAddr() net.Addr { return n.socksAddr }
 // Requester is the address of the network's requester. Call it after Ready.
 func (n *Network) Requester() mixnet.Recipient { return n.back.Address() }
 
+// A Load says what a network does for the applications at its SOCKS port.
+type Load struct {
+	Streams  int    // open now
+	Up, Down uint64 // bytes since the start
+	Denied   uint64 // streams since the start that the requester's rules refused
+	Cover    uint64 // packets of cover since the start, of both endpoints
+}
+
+// Load gives the counts of the moment. Call it after Ready.
+func (n *Network) Load() Load {
+	front, back := n.front.Status(), n.back.Status()
+	return Load{
+		Streams: int(front.Streams.Streams),
+		Up:      front.Streams.Sent,
+		Down:    front.Streams.Received,
+		Denied:  n.requester.Stats().Denied,
+		Cover:   front.Packets.SentCover + back.Packets.SentCover,
+	}
+}
+
 // addrPort gives the address of a listener.
 func addrPort(ln net.Listener) (netip.AddrPort, error) {
 	a, ok := ln.Addr().(*net.TCPAddr)

@@ -172,6 +172,7 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 			return 0
 		})
 		if n > 0 || err != nil || len(b) == 0 {
+			c.p.count.received.Add(uint64(n))
 			return n, err
 		}
 		if err := await(c.readable, by); err != nil {
@@ -202,6 +203,7 @@ func (c *Conn) WriteTo(w io.Writer) (total int64, err error) {
 		case block != nil:
 			n, err := w.Write(block)
 			total += int64(n)
+			c.p.count.received.Add(uint64(n))
 			if err != nil {
 				return total, err
 			}
@@ -223,6 +225,7 @@ func (c *Conn) Write(b []byte) (total int, err error) {
 				var n int
 				n, fx = c.s.write(now, b)
 				b, total = b[n:], total+n
+				c.p.count.sent.Add(uint64(n))
 			}
 			return fx
 		}, &err)
@@ -295,6 +298,7 @@ func (c *Conn) offer(msg []byte) (taken bool) {
 		if taken = c.s.offer(now, msg); !taken {
 			return 0
 		}
+		c.p.count.sent.Add(uint64(c.s.out.chunk))
 		return wakePump
 	})
 	return taken

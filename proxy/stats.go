@@ -7,6 +7,9 @@ type Stats struct {
 	Streams  int64 // open now
 	Buffered int64 // received bytes that wait for applications now
 
+	Sent     uint64 // bytes that applications wrote
+	Received uint64 // bytes that they read
+
 	Dialed   uint64 // streams we asked for
 	Opened   uint64 // of them, those that were opened
 	Incoming uint64 // streams that strangers asked for
@@ -23,7 +26,8 @@ type Stats struct {
 }
 
 type counters struct {
-	buffered atomic.Int64
+	buffered       atomic.Int64
+	sent, received atomic.Uint64
 
 	dialed, opened, incoming, refused, crowded, failed  atomic.Uint64
 	malformed, unsolicited, strays, repeated, overflown atomic.Uint64
@@ -39,6 +43,8 @@ func (p *Proxy) Stats() Stats {
 	return Stats{
 		Streams:     int64(streams),
 		Buffered:    n.buffered.Load(),
+		Sent:        n.sent.Load(),
+		Received:    n.received.Load(),
 		Dialed:      n.dialed.Load(),
 		Opened:      n.opened.Load(),
 		Incoming:    n.incoming.Load(),

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -41,15 +40,12 @@ func demo(c *cli.Context) error {
 	limited, cancel := context.WithTimeoutCause(c.Context, timeout, fmt.Errorf("the demo took longer than %v; --timeout gives it more time", timeout))
 	defer cancel()
 	d := &demonstration{
-		options: o,
-		bytes:   total,
-		noCurl:  c.Bool("no-curl"),
-		keep:    c.Bool("keep"),
-		out:     c.App.Writer,
-		progress: progress{
-			w: c.App.Writer, every: 100 * time.Millisecond,
-			terminal: c.App.Writer == os.Stdout && isTerminal(os.Stdout),
-		},
+		options:  o,
+		bytes:    total,
+		noCurl:   c.Bool("no-curl"),
+		keep:     c.Bool("keep"),
+		out:      c.App.Writer,
+		progress: newProgress(c.App.Writer),
 	}
 	return d.run(c.Context, limited)
 }

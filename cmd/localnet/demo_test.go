@@ -194,17 +194,34 @@ func TestProgressOnATerminal(t *testing.T) {
 		if err != io.ErrUnexpectedEOF {
 			t.Errorf("got %v", err)
 		}
-		want := "\r  fetch                      " + bar(0, 200) + "\r  fetch                      " + bar(100, 200) + "\r\x1b[K"
+		want := "\r  fetch                      " + bar(0, 200) + "\x1b[K\r  fetch                      " + bar(100, 200) + "  100 B/s, 1.0 s left\x1b[K\r\x1b[K"
 		if out.String() != want {
 			t.Errorf("got %q, want %q", &out, want)
 		}
 	})
 }
 
-func TestProgressElsewhereIsSilent(t *testing.T) {
-	var out bytes.Buffer
-	if err := (progress{w: &out}).during("fetch", 1, nil, func() error { return nil }); err != nil || out.Len() > 0 {
-		t.Errorf("got %v, %q", err, &out)
+// Whoever reads a pipe learns now and then how far it is.
+func TestProgressElsewhereIsLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := progress{w: &out, every: 2 * time.Second}
+		began := time.Now()
+		err := p.during("fetch", 100, func() int64 { return int64(10 * time.Since(began) / time.Second) }, func() error {
+			time.Sleep(5 * time.Second)
+			return nil
+		})
+		want := "  fetch                      " + bar(20, 100) + "  10 B/s, 8.0 s left\n  fetch                      " + bar(40, 100) + "  10 B/s, 6.0 s left\n"
+		if err != nil || out.String() != want {
+			t.Errorf("%v, got %q, want %q", err, &out, want)
+		}
+	})
+}
+
+func TestLiveLine(t *testing.T) {
+	got := live(localnet.Load{Streams: 3, Up: 1200, Down: 2_500_000, Denied: 1, Cover: 77})
+	if want := "  streams      3, down 2.5 MB, up 1.2 kB, denied 1, packets of cover 77"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -3,25 +3,54 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 )
 
 // A progress shows how far a transfer is: a bar that is drawn again and again on
-// a terminal, and nothing before the end elsewhere.
+// a terminal, and elsewhere a line now and then.
 type progress struct {
 	w        io.Writer
 	terminal bool
-	every    time.Duration
+	every    time.Duration // between two looks; zero: there are none
+}
+
+// newProgress makes one that writes as often as its reader can follow.
+func newProgress(w io.Writer) progress {
+	if w == os.Stdout && isTerminal(os.Stdout) {
+		return progress{w: w, terminal: true, every: 100 * time.Millisecond}
+	}
+	return progress{w: w, every: 2 * time.Second}
 }
 
 // barWidth is that of a full bar in characters.
 const barWidth = 30
 
-// during calls work, and until it returns shows how much of total is done. The
-// line is gone when it returns.
+// during calls work, and until it returns shows how much of total is done, how
+// fast, and how long the rest will take. A bar is gone when it returns.
 func (p progress) during(label string, total int64, done func() int64, work func() error) error {
-	if !p.terminal {
+	began := time.Now()
+	show := func() string {
+		n := done()
+		return fmt.Sprintf("  %-26s %s%s", label, bar(n, total), pace(n, total, time.Since(began)))
+	}
+	if p.terminal {
+		return p.live(show, work)
+	}
+	return p.repeat(func() { fmt.Fprintln(p.w, show()) }, func() {}, work)
+}
+
+// live shows a line of a terminal again and again until work returns; then it is gone.
+func (p progress) live(show func() string, work func() error) error {
+	draw := func() { fmt.Fprintf(p.w, "\r%s\x1b[K", show()) } // over the one before, and clear what is left of it
+	draw()
+	return p.repeat(draw, func() { fmt.Fprint(p.w, "\r\x1b[K") }, work)
+}
+
+// repeat calls draw now and then until work returns, and then last.
+func (p progress) repeat(draw, last func(), work func() error) error {
+	if p.every == 0 {
 		return work()
 	}
 	stop, ended := make(chan struct{}), make(chan struct{})
@@ -30,11 +59,11 @@ func (p progress) during(label string, total int64, done func() int64, work func
 		tick := time.NewTicker(p.every)
 		defer tick.Stop()
 		for {
-			fmt.Fprintf(p.w, "\r  %-26s %s", label, bar(done(), total))
 			select {
 			case <-tick.C:
+				draw()
 			case <-stop:
-				fmt.Fprint(p.w, "\r\x1b[K") // to the start, clear the line
+				last()
 				return
 			}
 		}
@@ -43,6 +72,16 @@ func (p progress) during(label string, total int64, done func() int64, work func
 	close(stop)
 	<-ended
 	return err
+}
+
+// pace tells how fast done of total came, and how long the rest will take; nothing
+// before there is something to tell.
+func pace(done, total int64, took time.Duration) string {
+	if done <= 0 || took <= 0 {
+		return ""
+	}
+	left := time.Duration(float64(took) * float64(max(0, total-done)) / float64(done))
+	return fmt.Sprintf("  %s, %s left", rate(done, took), seconds(left))
 }
 
 // bar draws done of total.

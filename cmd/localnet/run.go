@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -30,7 +32,17 @@ func run(c *cli.Context) error {
 	return withNetwork(c.Context, o.spec, list, func(ctx context.Context, n *localnet.Network) error {
 		describe(w, n, o, list)
 		tryIt(w, n.SOCKSAddr(), list)
-		<-ctx.Done()
-		return nil
+		wait := func() error { <-ctx.Done(); return nil }
+		p := newProgress(w)
+		if !p.terminal {
+			return wait()
+		}
+		p.every = time.Second
+		return p.live(func() string { return live(n.Load()) }, wait)
 	})
+}
+
+// live is a line that tells what the network does.
+func live(l localnet.Load) string {
+	return fmt.Sprintf("  %-12s %d, down %s, up %s, denied %d, packets of cover %d", "streams", l.Streams, size(int64(l.Down)), size(int64(l.Up)), l.Denied, l.Cover)
 }
