@@ -102,8 +102,9 @@ image: dist ## Make the container image too, as an OCI archive, for each Linux o
 	cd deploy && $(GO) run -mod=readonly ./image/run ../dist
 	$(GO) run ./internal/release/run -sums
 
-deploy-check: ## Check what is in deploy/, and run the network of compose.yaml from the image of "make image"; needs root, iproute2 and curl
+deploy-check: ## Check compose.yaml and the Helm chart, and run the network of compose.yaml from the image of "make image"; needs root, iproute2 and curl
 	cd deploy && $(GO) vet -tags engine ./... && $(GO) test -mod=readonly -tags engine -count=1 -v ./...
+	cd deploy/helm && $(GO) vet ./... && $(GO) test -mod=readonly -count=1 ./...
 
 packages-check: ## Install, upgrade, use and purge them in a Debian of its own; needs root, debootstrap and rpm
 	GO='$(GO)' ./packaging/check.sh

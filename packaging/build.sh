@@ -18,7 +18,7 @@ for programs in "$stage"/linux_*; do
 	mkdir -p "$TREE/doc" "$TREE/licenses"
 	cp -r "$programs/bin" "$stage/system/completions" "$stage/system/man" "$stage/system/systemd" "$TREE/"
 	mv "$TREE/systemd/low-ports.conf" "$TREE/"
-	cp "$programs/README.md" "$programs"/docs/*.md "$TREE/doc/"
+	cp -r "$programs/README.md" "$programs/docs" "$TREE/doc/"
 	cp "$programs/LICENSE" "$programs/LICENSES-of-others.txt" "$TREE/licenses/"
 	cat packaging/copyright "$programs/LICENSES-of-others.txt" >"$TREE/copyright"
 	gzip -9n <"$programs/CHANGELOG.md" >"$TREE/doc/CHANGELOG.md.gz"

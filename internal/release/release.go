@@ -150,6 +150,9 @@ func (m *maker) describe(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := os.CopyFS(filepath.Join(m.stage(t), "docs"), os.DirFS(filepath.Join(m.source, "docs"))); err != nil {
+			return err
+		}
 		for _, file := range documents {
 			if err := copyFile(filepath.Join(m.stage(t), file), filepath.Join(m.source, file)); err != nil {
 				return err
@@ -159,8 +162,8 @@ func (m *maker) describe(ctx context.Context) error {
 	return nil
 }
 
-// documents of the repository are in every archive.
-var documents = []string{"README.md", "LICENSE", "CHANGELOG.md", "docs/install.md", "docs/operate.md", "docs/security.md"}
+// documents of the repository are in every archive, and all that is in docs.
+var documents = []string{"README.md", "LICENSE", "CHANGELOG.md"}
 
 func copyFile(to, from string) error {
 	b, err := os.ReadFile(from)

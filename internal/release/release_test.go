@@ -53,7 +53,7 @@ func repository(t *testing.T) string {
 	put(t, filepath.Join(dir, "go.mod"), "module example.org/hello\n\ngo 1.26.0\n")
 	put(t, filepath.Join(dir, "cmd/mixnode/main.go"), hello)
 	put(t, filepath.Join(dir, "cmd/plain/main.go"), plain)
-	for _, file := range documents {
+	for _, file := range append([]string{"docs/operate.md", "docs/security.md"}, documents...) {
 		put(t, filepath.Join(dir, file), "text of "+file+"\n")
 	}
 	git(t, dir, "init", "--quiet")
