@@ -258,7 +258,7 @@ func TestCheckFindsFaults(t *testing.T) {
 }
 
 // In a browser the size of what is loaded counts: an endpoint there makes no
-// request of its own and no TLS. The WebSocket library has its reasons.
+// request of its own and no TLS, and its WebSocket is the browser's.
 func TestBrowserNeedsNoHTTP(t *testing.T) {
 	byName := make(map[string]pkg)
 	for _, p := range packages(t, "js", "wasm") {
@@ -276,7 +276,7 @@ func TestBrowserNeedsNoHTTP(t *testing.T) {
 			t.Fatalf("there is no package %s for a browser", name)
 		}
 		for _, i := range p.outside {
-			if i == "net/http" || i == "crypto/tls" {
+			if i == "net/http" || i == "crypto/tls" || i == "github.com/coder/websocket" {
 				t.Errorf("%s imports %s, and endpoint needs it", name, i)
 			}
 		}

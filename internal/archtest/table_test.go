@@ -98,6 +98,6 @@ var outside = []struct {
 	{"github.com/flynn/noise", []string{"mixnet/link"}},
 	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/session/sessionserver", "mixnet/wsapi"}},
 	{"go.etcd.io/bbolt", []string{"mixnet/boltstore"}},
-	{"syscall/js", []string{"cmd/nym-wasm"}},
+	{"syscall/js", []string{"cmd/nym-wasm", "mixnet/session"}},
 	{"testing", []string{"mixnet/mixnettest", "mixnet/messengertest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},
 }
