@@ -72,14 +72,27 @@ func (l *loop) draftData(now time.Time) bool {
 	}
 }
 
+// farEndOf says where the packets of a message go, and the mean of the delays that
+// others draw on that way. What the owner of a reply SURB draws is taken to be what
+// we do.
+func (l *loop) farEndOf(o *outgoing) (endKey, time.Duration) {
+	if o.reply {
+		return endKey{tag: o.tag}, l.c.traffic.HopDelay
+	}
+	return endKey{to: o.to}, 0
+}
+
 // draftPiece drafts the packet of a fragment. If it cannot be made now, it counts
 // as sent and lost.
 func (l *loop) draftPiece(p piece, now time.Time) bool {
 	nw, delay := l.network, l.c.traffic.HopDelay
 	d := &l.group.drafts[l.group.n]
+	key, foreign := l.farEndOf(p.out)
+	sent := func(t trip) { l.inflight.made(p, p.id(), key, t, foreign, now) }
 	var err error
 	if d.back, err = nw.AppendRoute(d.back[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
-		l.inflight.sent(p, now, 0)
+		sent(trip{})
+		l.inflight.departed(p.id(), now)
 		return false
 	}
 	total := topology.TotalDelay(d.back)
@@ -90,20 +103,20 @@ func (l *loop) draftPiece(p piece, now time.Time) bool {
 		if d.reply, _ = l.held.take(p.out.tag); d.reply.SURB.Hops() == 0 {
 			return false // next saw one: cannot be
 		}
-		total += topology.Layers * delay // of the SURB's own delays only the owner knows
 		packet.Next, packet.Rotation = d.reply.SURB.First(), d.reply.Rotation
 		sealing.Reply = &d.reply
 	} else {
 		if d.out, err = nw.AppendRoute(d.out[:0], l.rng, p.out.to.Gateway, delay); err != nil {
-			l.inflight.sent(p, now, total)
+			sent(trip{drawn: total})
+			l.inflight.departed(p.id(), now)
 			return false
 		}
 		total += topology.TotalDelay(d.out)
 		packet.Next, packet.Rotation = d.out[0].Addr, nw.Rotation()
 		sealing.Out, sealing.To = d.out, p.out.to
 	}
-	l.inflight.sent(p, now, total)
-	l.add(d, l.main, sealing, &builtPacket{packet: packet, piece: p})
+	sent(trip{drawn: total})
+	l.add(d, l.main, sealing, &builtPacket{packet: packet, again: p.again})
 	return true
 }
 
@@ -119,7 +132,9 @@ func (l *loop) draftCover(to *sender) bool {
 		return false
 	}
 	sealing := message.Sealing{ID: l.monitor.next(), Back: d.back, Out: d.out}
-	l.monitor.sent(d.out, d.back, topology.TotalDelay(d.out)+topology.TotalDelay(d.back), time.Now())
+	now, total := time.Now(), topology.TotalDelay(d.out)+topology.TotalDelay(d.back)
+	l.monitor.sent(d.out, d.back, total, now)
+	l.inflight.made(piece{}, sealing.ID, endKey{}, trip{drawn: total}, 0, now)
 	l.add(d, to, sealing, &builtPacket{cover: true, packet: wire.MixPacket{Next: d.out[0].Addr, Rotation: nw.Rotation()}})
 	return true
 }
@@ -127,7 +142,7 @@ func (l *loop) draftCover(to *sender) bool {
 // add adds the next draft to the group.
 func (l *loop) add(d *draft, to *sender, s message.Sealing, f *builtPacket) {
 	s.Packet = l.c.buffers.get()
-	f.packet.Packet = s.Packet
+	f.packet.Packet, f.id = s.Packet, s.ID
 	d.to, d.built = to, f
 	to.credit--
 	l.group.sealings[l.group.n] = s
@@ -146,7 +161,7 @@ func (l *loop) seal() {
 			l.c.count.sentCover.Add(1)
 		case err == nil:
 			l.c.count.sentData.Add(1)
-			if f.piece.again {
+			if f.again {
 				l.c.count.sentAgain.Add(1)
 			}
 		case f.cover:
@@ -154,6 +169,7 @@ func (l *loop) seal() {
 		default: // it counts as sent and lost
 			l.c.buffers.put(f.packet.Packet)
 			d.to.credit++
+			l.inflight.departed(f.id, time.Now())
 			continue
 		}
 		d.to.give(f)

@@ -242,43 +242,116 @@ func TestBlockedRepliesAreSkipped(t *testing.T) {
 	}
 }
 
-// sphinx.md §6.5: "Timer = 1.5·T + 1.5 s, started when the packet leaves"
+// A sentPacket is one fragment that was made and has left.
+func sentPacket(f *inflight, o *outgoing, i int, at time.Time, drawn time.Duration) piece {
+	p := piece{out: o, index: i}
+	key, foreign := endKey{to: o.to}, time.Duration(0)
+	if o.reply {
+		key, foreign = endKey{tag: o.tag}, 15*time.Millisecond
+	}
+	f.made(p, p.id(), key, trip{drawn: drawn}, foreign, at)
+	f.departed(p.id(), at)
+	return p
+}
+
+// settle tells an inflight that SURB-ACKs take so long beyond the drawn delays.
+func settle(f *inflight, o *outgoing, excess time.Duration) {
+	for i := range 50 {
+		p := sentPacket(f, o, i, t0, 0)
+		at := t0.Add(excess)
+		if o.reply { // and what the owner of the SURB drew
+			at = at.Add(time.Duration(i%7) * 15 * time.Millisecond)
+		}
+		f.acked(p.id(), at)
+	}
+}
+
+// sphinx.md §6.5: "A SURB-ACK is overdue when it is later than the drawn delays, the
+// tail of those that others drew, what the network takes, and 100 ms"
 func TestInflight(t *testing.T) {
 	f := newInflight()
-	o := offered(t, 1, 2)
-	a, b := piece{out: o}, piece{out: o, index: 1}
-	f.sent(a, t0, 100*time.Millisecond)
-	f.sent(b, t0, 0)
-	if at, ok := f.next(); !ok || at != t0.Add(1500*time.Millisecond) {
-		t.Fatalf("first timer at %v", at.Sub(t0))
+	o := offered(t, 1, 100)
+	settle(f, o, 10*time.Millisecond)
+	a := sentPacket(f, o, 50, t0.Add(time.Second), 100*time.Millisecond)
+	b := sentPacket(f, o, 51, t0.Add(time.Second), 0)
+	want := t0.Add(time.Second + 10*time.Millisecond + ackSlack)
+	if at, ok := f.next(); !ok || at.Before(want) || at.After(want.Add(10*time.Millisecond)) {
+		t.Fatalf("the first is overdue at %v, want %v", at.Sub(t0), want.Sub(t0))
 	}
-	if _, _, ok := f.due(t0.Add(1499 * time.Millisecond)); ok {
+	if _, ok := f.due(want.Add(-time.Millisecond)); ok {
 		t.Fatal("due too early")
 	}
-	p, tries, ok := f.due(t0.Add(1500 * time.Millisecond))
-	if !ok || p != b || tries != 1 {
-		t.Fatalf("due %v %d %v, want the second fragment", p.index, tries, ok)
+	fl, ok := f.due(want.Add(10 * time.Millisecond))
+	if !ok || fl.index >= 0 || fl.id != b.id() || fl.tries != 1 {
+		t.Fatalf("due %v, want the second fragment", ok)
 	}
 	if !f.known(b.id()) {
 		t.Error("a fragment that is to be sent again must still know its SURB-ACK")
 	}
-	f.sent(b, t0.Add(2*time.Second), 0)
-	if got, ok := f.acked(a.id(), t0); !ok || got != a {
-		t.Error("SURB-ACK of the first not recognised")
+	sentPacket(f, o, 51, t0.Add(2*time.Second), 0)
+	if got, _, ok := f.acked(a.id(), t0.Add(2*time.Second)); !ok || got.id != a.id() {
+		t.Error("the SURB-ACK of the first is not recognised")
 	}
-	if _, ok := f.acked(a.id(), t0); ok {
+	if _, _, ok := f.acked(a.id(), t0.Add(2*time.Second)); ok {
 		t.Error("a repeated SURB-ACK counts")
 	}
-	if p, tries, ok := f.due(t0.Add(4 * time.Second)); !ok || p != b || tries != 2 {
-		t.Errorf("second timer: %d tries, %v", tries, ok)
+	if fl, ok := f.due(t0.Add(5 * time.Second)); !ok || fl.id != b.id() || fl.tries != 2 {
+		t.Errorf("the second is not due for the second time: %v", ok)
 	}
-	f.sent(b, t0.Add(4*time.Second), 0)
+	sentPacket(f, o, 51, t0.Add(4*time.Second), 0)
 	o.over = true
-	if _, _, ok := f.due(t0.Add(time.Hour)); ok {
+	if _, ok := f.due(t0.Add(time.Hour)); ok {
 		t.Error("a finished message is due")
 	}
 	if len(f.byID) != 0 || len(f.timers) != 0 {
-		t.Errorf("%d fragments, %d timers remembered", len(f.byID), len(f.timers))
+		t.Errorf("%d packets, %d timers remembered", len(f.byID), len(f.timers))
+	}
+	if f.expire(t0.Add(time.Hour)); len(f.ends) != 0 {
+		t.Errorf("%d far ends are remembered for ever", len(f.ends))
+	}
+}
+
+// Of a reply the owner of the SURB drew half of the delays.
+func TestInflightWaitsForTheTailOfReplies(t *testing.T) {
+	f := newInflight()
+	o := offered(t, 1, 100)
+	o.reply, o.tag = true, mixnet.NewSenderTag()
+	settle(f, o, 0)
+	sentPacket(f, o, 50, t0.Add(time.Minute), 20*time.Millisecond)
+	at, _ := f.next()
+	wait := at.Sub(t0.Add(time.Minute))
+	if least := 20*time.Millisecond + 11*15*time.Millisecond + ackSlack; wait < least || wait > least+100*time.Millisecond {
+		t.Errorf("a reply is waited for %v, want about %v", wait, least)
+	}
+}
+
+// A packet counts as lost as soon as three SURB-ACKs have come that were due later.
+func TestInflightOvertaken(t *testing.T) {
+	f := newInflight()
+	o := offered(t, 1, 100)
+	settle(f, o, 10*time.Millisecond)
+	lost := sentPacket(f, o, 50, t0.Add(time.Second), 0)
+	for i := range 3 {
+		sent := t0.Add(time.Second + time.Duration(i+1)*time.Millisecond)
+		at := sent.Add(12 * time.Millisecond)
+		p := sentPacket(f, o, 51+i, sent, 2*time.Millisecond)
+		if _, ok := f.due(at); ok {
+			t.Fatalf("lost, overtaken by %d", i)
+		}
+		f.acked(p.id(), at)
+	}
+	fl, ok := f.due(t0.Add(time.Second + 20*time.Millisecond))
+	if !ok || fl.id != lost.id() {
+		t.Error("a packet that three have overtaken is still waited for")
+	}
+	// What was due later is not lost because others were faster.
+	sentPacket(f, o, 60, t0.Add(2*time.Second), time.Second)
+	for i := range 20 {
+		p := sentPacket(f, o, 61+i, t0.Add(2*time.Second), 0)
+		f.acked(p.id(), t0.Add(2*time.Second+10*time.Millisecond))
+	}
+	if _, ok := f.due(t0.Add(3 * time.Second)); ok {
+		t.Error("a packet whose delays were long counts as lost")
 	}
 }
 
@@ -286,28 +359,67 @@ func TestInflight(t *testing.T) {
 func TestInflightAdapts(t *testing.T) {
 	f := newInflight()
 	o := offered(t, 1, 100)
-	for i := range 99 {
-		p := piece{out: o, index: i}
-		f.sent(p, t0, 100*time.Millisecond)
-		f.acked(p.id(), t0.Add(2100*time.Millisecond)) // two seconds beyond the delays
-	}
-	last := piece{out: o, index: 99}
-	f.sent(last, t0, 0)
+	settle(f, o, 2*time.Second)
+	sentPacket(f, o, 99, t0.Add(3*time.Second), 0)
 	at, _ := f.next()
-	if wait := at.Sub(t0); wait < 3500*time.Millisecond || wait > 5*time.Second {
-		t.Errorf("timer of %v where SURB-ACKs usually take 2 s", wait)
+	if wait := at.Sub(t0.Add(3 * time.Second)); wait < 2*time.Second || wait > 2500*time.Millisecond {
+		t.Errorf("overdue after %v where SURB-ACKs usually take 2 s", wait)
+	}
+	// It becomes slower while a packet is under way.
+	for i := range 20 {
+		p := sentPacket(f, o, i, t0.Add(3*time.Second), 0)
+		f.acked(p.id(), t0.Add(3*time.Second+2700*time.Millisecond))
+	}
+	if _, ok := f.due(at); ok {
+		t.Error("a packet is lost by what was known when it left")
 	}
 	f = newInflight()
 	now, waits := t0, []time.Duration{}
 	for range 24 {
-		f.sent(last, now, 0)
+		sentPacket(f, o, 99, now, 0)
 		at, _ := f.next()
 		waits = append(waits, at.Sub(now))
 		now = at
 		f.due(now)
 	}
-	if waits[0] != ackSlack || waits[eagerTries-1] != ackSlack || waits[23] != maxSlack {
-		t.Errorf("timers of a fragment that is never acknowledged: %v", waits)
+	if waits[0] != firstBound+ackSlack || waits[eagerTries-1] != waits[0] || waits[eagerTries] < waits[0]+ackSlack || waits[23] < maxSlack {
+		t.Errorf("waits for a packet that is never acknowledged: %v", waits)
+	}
+}
+
+// A SURB-ACK that comes before that of the second packet can is that of the
+// first, and tells how slow the network is.
+func TestInflightKnowsWhichPacketCame(t *testing.T) {
+	f := newInflight()
+	o := offered(t, 1, 100)
+	settle(f, o, 0)
+	p := sentPacket(f, o, 50, t0.Add(time.Second), 0)
+	if _, ok := f.due(t0.Add(1200 * time.Millisecond)); !ok {
+		t.Fatal("not overdue")
+	}
+	sentPacket(f, o, 50, t0.Add(1200*time.Millisecond), 80*time.Millisecond)
+	if _, trip, ok := f.acked(p.id(), t0.Add(1250*time.Millisecond)); !ok || trip == nil || trip.left != t0.Add(time.Second) {
+		t.Errorf("the SURB-ACK is taken to be that of %v", trip)
+	}
+	p = sentPacket(f, o, 51, t0.Add(2*time.Second), 0)
+	f.due(t0.Add(3 * time.Second))
+	sentPacket(f, o, 51, t0.Add(3*time.Second), 80*time.Millisecond)
+	if _, trip, _ := f.acked(p.id(), t0.Add(3100*time.Millisecond)); trip != nil {
+		t.Errorf("a SURB-ACK of which nobody knows is taken to be that of %v", trip)
+	}
+}
+
+// What was sent first is sent again first.
+func TestOldestGapFirst(t *testing.T) {
+	l := newLanes(100)
+	o := offered(t, 1, 5)
+	for _, i := range []int{3, 1, 4, 2} {
+		l.sendAgain(piece{out: o, index: i, serial: uint64(i)})
+	}
+	for want := 1; want <= 4; want++ {
+		if p, ok := l.pop(always); !ok || p.index != want {
+			t.Fatalf("fragment %d is sent again, want %d", p.index, want)
+		}
 	}
 }
 

@@ -99,10 +99,11 @@ func (l *lanes) accept(ln *lane, o *outgoing) {
 	}
 }
 
-// sendAgain queues a fragment that is to be sent once more.
+// sendAgain queues a fragment that is to be sent once more, before those first
+// sent after it: what came behind it waits for it at the far end.
 func (l *lanes) sendAgain(p piece) {
 	p.again = true
-	l.again.push(p)
+	l.again.insert(p)
 }
 
 // pop takes the next fragment for which can says yes: replies need a SURB.
@@ -250,6 +251,15 @@ func (l *lanes) withdrawn(o *outgoing) {
 type queue struct{ items []piece }
 
 func (q *queue) push(p piece) { q.items = append(q.items, p) }
+
+// insert puts a fragment in front of those that were first sent later.
+func (q *queue) insert(p piece) {
+	i := len(q.items)
+	for i > 0 && q.items[i-1].serial > p.serial {
+		i--
+	}
+	q.items = slices.Insert(q.items, i, p)
+}
 
 func (q *queue) pushAll(o *outgoing) {
 	for i := range o.frags.Len() {

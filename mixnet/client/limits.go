@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet/sphinx"
+	"nym-socks5/mixnet/topology"
 )
 
 // Time-outs and bounds of a client, each with its reason. Times that an outsider
@@ -47,14 +48,26 @@ const (
 	// building and writing overlap.
 	unpacedCredits = 16
 
-	// ackSlack and ackFactor make the timer of a fragment: 1.5 times what its
-	// packet and the SURB-ACK wait at their hops, and 1.5 seconds (sphinx.md §6.5),
-	// beyond what the network usually takes: a slow one shall not be loaded with
-	// what was not lost. Who is unlucky many times waits longer and longer.
-	ackSlack   = 1500 * time.Millisecond
-	ackFactor  = 1.5
-	eagerTries = 16 // sent so often, each time on a new route, before the slack doubles
-	maxSlack   = 30 * time.Second
+	// A packet is sent again when its SURB-ACK is overdue (sphinx.md §6.5): later
+	// than the delays that were drawn, what the network takes beyond them, and a
+	// slack. While nothing is known of the network, it is given firstBound, as TCP
+	// gives a second (RFC 6298 §2.1). A fragment that was unlucky many times, each
+	// time on a new route, is waited for longer and longer.
+	ackSlack       = 100 * time.Millisecond
+	overtakenSlack = 5 * time.Millisecond // once so many SURB-ACKs that were due later have come:
+	overtakers     = 3                    // one, or two, may have been faster than others are
+	firstBound     = time.Second
+	eagerTries     = 6 // before the slack doubles
+	maxSlack       = 30 * time.Second
+	peakFades      = time.Second // the slowest SURB-ACK of so long is remembered
+	endIdle        = 10 * time.Minute
+
+	// The sum of the delays at the mixes of a way of which we know the mean only is
+	// Erlang-distributed. In multiples of the mean of one delay: its mean, its mean
+	// deviation, and what it exceeds once in a thousand times.
+	erlangMean = topology.Layers
+	erlangDev  = 1.344
+	erlangTail = 11.23
 
 	choresEvery = time.Second // how often old things are looked for
 )

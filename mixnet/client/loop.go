@@ -68,7 +68,7 @@ func (l *loop) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	l.chores = time.Now().Add(choresEvery)
-	var coverCredits <-chan struct{}
+	var coverCredits <-chan departure
 	if l.cover != nil {
 		coverCredits = l.cover.credits
 	}
@@ -95,10 +95,10 @@ func (l *loop) run(ctx context.Context) {
 			l.receive(b, time.Now())
 		case do := <-l.c.orders:
 			do(l)
-		case <-l.main.credits:
-			l.main.credit++
-		case <-coverCredits:
-			l.cover.credit++
+		case d := <-l.main.credits:
+			l.departed(l.main, d)
+		case d := <-coverCredits:
+			l.departed(l.cover, d)
 		case nw := <-l.networks:
 			l.adopt(nw)
 		case <-l.c.inbox.room:
@@ -124,8 +124,8 @@ func (l *loop) gather(now time.Time) {
 			pushed = nil
 		}
 		select {
-		case <-l.main.credits:
-			l.main.credit++
+		case d := <-l.main.credits:
+			l.departed(l.main, d)
 		case o := <-l.c.offers:
 			l.offer(o, now)
 		case b := <-pushed:
@@ -134,6 +134,17 @@ func (l *loop) gather(now time.Time) {
 			return
 		}
 	}
+}
+
+// departed notes that a sender has sent a packet, or thrown it away, and wants another.
+func (l *loop) departed(s *sender, d departure) {
+	s.credit++
+	if d.at.IsZero() {
+		l.inflight.cancel(d.id)
+		l.monitor.cancel(d.id)
+		return
+	}
+	l.inflight.departed(d.id, d.at)
 }
 
 // wake says when the loop must turn at the latest.
@@ -223,7 +234,7 @@ func (l *loop) closeLane(id mixnet.Lane) {
 func (l *loop) abandon(is func(*outgoing) bool, err error) {
 	l.lanes.abandon(is, func(o *outgoing) { l.finish(o, err) })
 	for _, f := range l.inflight.byID {
-		if is(f.out) && !f.out.over {
+		if f.out != nil && is(f.out) && !f.out.over {
 			l.lanes.release(f.out, f.out.left)
 			l.finish(f.out, err)
 		}
@@ -307,16 +318,15 @@ func (l *loop) rotate(nw *topology.Network) {
 
 // due queues again what was not acknowledged in time, and does the chores.
 func (l *loop) due(now time.Time) {
-	for {
-		p, tries, ok := l.inflight.due(now)
-		if !ok {
-			break
+	for f, ok := l.inflight.due(now); ok; f, ok = l.inflight.due(now) {
+		switch {
+		case f.out == nil:
+			l.inflight.cancel(f.id) // cover; the monitor waits for it longer
+		case f.out.once, f.out.purpose == purposeRequest && f.tries >= maxRequestTries:
+			l.abandon(func(o *outgoing) bool { return o == f.out }, mixnet.ErrGivenUp)
+		default:
+			l.lanes.sendAgain(f.piece)
 		}
-		if p.out.once || p.out.purpose == purposeRequest && tries >= maxRequestTries {
-			l.abandon(func(o *outgoing) bool { return o == p.out }, mixnet.ErrGivenUp)
-			continue
-		}
-		l.lanes.sendAgain(p)
 	}
 	if now.Before(l.chores) {
 		return
@@ -326,6 +336,7 @@ func (l *loop) due(now time.Time) {
 		l.monitor.tell(l.c.cfg.Log, !l.c.cfg.NeverStop)
 	}
 	l.assembly.Expire(now)
+	l.inflight.expire(now)
 	l.granted.expire(now)
 	for _, tag := range l.granted.fade(now) {
 		l.topUp(tag, now)

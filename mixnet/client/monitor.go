@@ -90,6 +90,13 @@ func (w *loopMonitor) sent(out, back []sphinx.Hop, delays time.Duration, now tim
 	w.order = append(w.order, w.last)
 }
 
+// cancel notes that a loop never left.
+func (w *loopMonitor) cancel(id fragment.ID) {
+	if id.IsCover() {
+		delete(w.out, id.Set)
+	}
+}
+
 // returned notes that a loop came home.
 func (w *loopMonitor) returned(id fragment.ID) {
 	if r, ok := w.out[id.Set]; ok {

@@ -91,6 +91,8 @@ type piece struct {
 	out   *outgoing
 	index int
 	again bool // it was sent before
+
+	serial uint64 // counts fragments by when they were sent first
 }
 
 func (p piece) id() fragment.ID { return p.out.frags.ID(p.index) }

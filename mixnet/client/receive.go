@@ -70,13 +70,12 @@ func (l *loop) acked(b []byte, now time.Time) {
 	}
 	if id.IsCover() {
 		l.monitor.returned(id)
+	}
+	f, _, ok := l.inflight.acked(id, now)
+	if !ok || f.out == nil {
 		return
 	}
-	p, ok := l.inflight.acked(id, now)
-	if !ok {
-		return
-	}
-	o := p.out
+	o := f.out
 	l.lanes.release(o, 1)
 	if o.left--; o.left == 0 {
 		l.finish(o, nil)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/message"
 	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/wire"
@@ -13,8 +14,15 @@ import (
 // A builtPacket is ready to be handed to the gateway.
 type builtPacket struct {
 	packet wire.MixPacket
+	id     fragment.ID
 	cover  bool
-	piece  piece // of data
+	again  bool // of data: it was sent before
+}
+
+// A departure says when a packet left. Its sender wants another then.
+type departure struct {
+	id fragment.ID
+	at time.Time // zero: it was thrown away
 }
 
 // A sender sends packets one by one when its pacer says so, or, without one, as
@@ -27,7 +35,7 @@ type builtPacket struct {
 type sender struct {
 	pacer   pacer
 	ready   chan *builtPacket // bounded by the credits: never blocks the loop
-	credits chan struct{}     // likewise never blocks the sender
+	credits chan departure    // likewise never blocks the sender
 
 	// least is the number of credits from which the loop makes packets. A sender
 	// without pacing still has most of its packets then, so nobody waits; but
@@ -47,7 +55,7 @@ func newSender(p pacer) *sender {
 	return &sender{
 		pacer: p, credit: n, least: least,
 		ready:   make(chan *builtPacket, n+1), // and a replacement
-		credits: make(chan struct{}, n+1),
+		credits: make(chan departure, n+1),
 	}
 }
 
@@ -98,7 +106,7 @@ func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f *buil
 				ticked = true
 			case newer := <-s.ready: // a cover of a newer snapshot of the topology
 				c.buffers.put(f.packet.Packet)
-				s.credits <- struct{}{}
+				s.credits <- departure{id: f.id}
 				f = newer
 				sealed, err = live.AppendFrame(buf, f.packet)
 			case <-ctx.Done():
@@ -109,12 +117,13 @@ func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f *buil
 	if err == nil && live.WriteFrame(ctx, sealed) == nil {
 		c.count.sent.Add(1)
 	}
+	left := time.Now()
 	if s.paced() {
-		c.count.missed.Add(uint64(s.pacer.tick(time.Now())))
+		c.count.missed.Add(uint64(s.pacer.tick(left)))
 	}
 	c.buffers.put(f.packet.Packet)
 	c.buffers.putSealed(sealed)
-	s.credits <- struct{}{}
+	s.credits <- departure{f.id, left}
 	return true
 }
 
