@@ -37,6 +37,17 @@ func (l *inbound) passes(p *snapshot) bool {
 	return c.passes
 }
 
+// name is that by which the peer shares in the replay filters.
+func (l *inbound) name() peerName {
+	if !l.proved() {
+		return peerName{}
+	}
+	if !l.peer.Noise.IsZero() {
+		return peerName{noise: l.peer.Noise}
+	}
+	return peerName{addr: l.peer.Addr.Addr()}
+}
+
 // proved reports whether the peer was a node of the network when that was last
 // asked.
 func (l *inbound) proved() bool {

@@ -55,6 +55,17 @@ const (
 	delayShare = 4
 )
 
+// Replay filters.
+const (
+	filterShards = 256 // of which one grows at a time
+	firstTable   = 64  // entries a shard begins with
+	entrySize    = 8   // bytes
+	// linkShare is how many times the room that is left one peer may have filled:
+	// alone it gets two thirds of a filter, and of four peers that send without end
+	// each gets two ninths.
+	linkShare = 2
+)
+
 // replayBytes is for ReplayBytes: at twelve bytes each, the 90 million packets
 // that a key meets in its life of a day at 1 000 a second.
 const replayBytes = 1 << 30

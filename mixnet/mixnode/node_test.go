@@ -275,7 +275,7 @@ func TestDropReasons(t *testing.T) {
 			},
 			before: func(n *Node) {
 				for i := range 20 * filterShards * firstTable {
-					seeOne(n.ring.slots[0].seen, tagOf(i))
+					seeFrom(n.ring.slots[0].seen, tagOf(i), peerName{noise: keys.Noise{byte(i), byte(i >> 8)}})
 				}
 			},
 			want: map[DropReason]uint64{DropReplayFull: 3},

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"net/netip"
 	"sync"
 
+	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/sphinx"
 )
 
@@ -18,12 +20,6 @@ const (
 	refused                 // not seen, and there is no room to remember it
 )
 
-const (
-	filterShards = 256
-	firstTable   = 64 // entries a shard begins with
-	entrySize    = 8
-)
-
 // A filter remembers the replay tags of the packets opened under one key
 // (nodes.md §3.5). It keeps 64 bits of a keyed hash of what a [ReplayTag] has of
 // each tag, in open addressing, so with 10^9 tags a fresh packet is refused with
@@ -34,9 +30,14 @@ const (
 //
 // It is cut into shards that grow apart from each other, so that growing never
 // takes long. It begins with 128 KiB and ends at its cap.
+//
+// Room is shared by the peers that packets come from: none may have more tags than
+// linkShare times the room that is left. One that sends without end is refused
+// while there is room for the others.
 type filter struct {
 	seed maphash.Seed
 	max  int       // bytes of all tables together
+	room int       // tags that surely fit
 	log  ReplayLog // where the tags are kept too; may be nil
 
 	mu     sync.Mutex
@@ -44,6 +45,14 @@ type filter struct {
 	used   int // tags
 	warm   uint64
 	shards [filterShards]shard
+	of     map[peerName]*int // tags by the peer they came from; those loaded from a log are nobody's
+}
+
+// A peerName tells peers apart: nodes by their key, or on plain links by their
+// address. The zero peerName is that of all strangers together.
+type peerName struct {
+	noise keys.Noise
+	addr  netip.Addr
 }
 
 type shard struct {
@@ -53,7 +62,15 @@ type shard struct {
 
 // newFilter makes an empty filter of at most max bytes.
 func newFilter(max int) *filter {
-	f := &filter{seed: maphash.MakeSeed(), max: max, bytes: filterShards * firstTable * entrySize}
+	f := &filter{
+		seed: maphash.MakeSeed(), max: max, bytes: filterShards * firstTable * entrySize,
+		of: make(map[peerName]*int),
+	}
+	table := firstTable
+	for filterShards*2*table*entrySize <= max {
+		table *= 2
+	}
+	f.room = filterShards * table / 16 * 15
 	for i := range f.shards {
 		f.shards[i].table = make([]uint64, firstTable)
 	}
@@ -61,8 +78,9 @@ func newFilter(max int) *filter {
 }
 
 // see looks up tags in order, at most 8, and remembers them. Of equal tags,
-// whether in one call or in several at a time, exactly one is fresh.
-func (f *filter) see(tags []*[sphinx.TagSize]byte, out *[sphinx.BatchSize]verdict) {
+// whether in one call or in several at a time, exactly one is fresh. from has the
+// peer of each.
+func (f *filter) see(tags []*[sphinx.TagSize]byte, from *[sphinx.BatchSize]peerName, out *[sphinx.BatchSize]verdict) {
 	var hs [sphinx.BatchSize]uint64
 	for i, t := range tags {
 		hs[i] = f.hash(t[:ReplayTagSize])
@@ -74,9 +92,25 @@ func (f *filter) see(tags []*[sphinx.TagSize]byte, out *[sphinx.BatchSize]verdic
 		s := &f.shards[h>>56]
 		f.warm += s.table[s.place(h)]
 	}
+	var had *int
 	for i, h := range hs[:len(tags)] {
-		out[i] = f.note(h)
+		if i == 0 || from[i] != from[i-1] {
+			had = f.tagsOf(from[i])
+		}
+		if out[i] = f.note(h, *had < linkShare*(f.room-f.used)); out[i] == fresh {
+			*had++
+		}
 	}
+}
+
+// tagsOf counts the tags that came from a peer.
+func (f *filter) tagsOf(p peerName) *int {
+	n := f.of[p]
+	if n == nil {
+		n = new(int)
+		f.of[p] = n
+	}
+	return n
 }
 
 // load remembers all tags in a log, which it keeps from then on.
@@ -89,7 +123,7 @@ func (f *filter) load(log ReplayLog) error {
 	defer f.mu.Unlock()
 	left := 0
 	err := log.Load(func(t ReplayTag) {
-		if f.note(f.hash(t[:])) == refused {
+		if f.note(f.hash(t[:]), true) == refused {
 			left++
 		}
 	})
@@ -105,11 +139,15 @@ func (f *filter) load(log ReplayLog) error {
 // hash is never zero.
 func (f *filter) hash(tag []byte) uint64 { return max(maphash.Bytes(f.seed, tag), 1) }
 
-func (f *filter) note(h uint64) verdict {
+// note looks for h, and remembers it if it may and there is room.
+func (f *filter) note(h uint64, may bool) verdict {
 	s := &f.shards[h>>56]
 	i, found := s.find(h)
-	if found {
+	switch {
+	case found:
 		return repeated
+	case !may:
+		return refused
 	}
 	// Grow at three quarters; at the cap go on to fifteen sixteenths.
 	if s.used*4 >= len(s.table)*3 && f.grow(s) {

@@ -2,10 +2,12 @@ package mixnode
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/sphinx"
 )
 
@@ -16,9 +18,11 @@ func tagOf(i int) *[sphinx.TagSize]byte {
 }
 
 // seeOne looks up a single tag.
-func seeOne(f *filter, t *[sphinx.TagSize]byte) verdict {
+func seeOne(f *filter, t *[sphinx.TagSize]byte) verdict { return seeFrom(f, t, peerName{}) }
+
+func seeFrom(f *filter, t *[sphinx.TagSize]byte, from peerName) verdict {
 	var out [sphinx.BatchSize]verdict
-	f.see([]*[sphinx.TagSize]byte{t}, &out)
+	f.see([]*[sphinx.TagSize]byte{t}, &[sphinx.BatchSize]peerName{from}, &out)
 	return out[0]
 }
 
@@ -64,7 +68,7 @@ func TestH18FullFilterRefuses(t *testing.T) {
 	var seen []int
 	refusals := 0
 	for i := range 100_000 {
-		switch seeOne(f, tagOf(i)) {
+		switch seeFrom(f, tagOf(i), peerName{noise: keys.Noise{byte(i), byte(i >> 8)}}) {
 		case fresh:
 			seen = append(seen, i)
 		case refused:
@@ -84,6 +88,40 @@ func TestH18FullFilterRefuses(t *testing.T) {
 	}
 	if _, bytes := f.size(); bytes > 256<<10 {
 		t.Errorf("%d bytes in use", bytes)
+	}
+}
+
+// hardening.md H18: "no peer may fill more than twice what is left": one that sends
+// without end, for whatever client of its, does not end the key for the others.
+func TestH18RoomIsShared(t *testing.T) {
+	for _, max := range []int{1 << 20, 3 << 19} {
+		f := newFilter(max)
+		next := 0
+		fill := func(p peerName) (n int) {
+			for refusals := 0; refusals < 200; next++ { // in a row: some shards are full before others
+				refusals++
+				if seeFrom(f, tagOf(next), p) == fresh {
+					n++
+					refusals = 0
+				}
+			}
+			return n
+		}
+		room := 1 << 20 / entrySize
+		greedy, strangers := peerName{noise: keys.Noise{1}}, peerName{}
+		plain := peerName{addr: netip.MustParseAddr("192.0.2.1")}
+		if n := fill(greedy); n < room/2 || n > room*2/3 {
+			t.Errorf("a greedy peer has %d of %d", n, room)
+		}
+		if n := fill(strangers); n < room/8 {
+			t.Errorf("another has %d of %d after it", n, room)
+		}
+		if n := fill(plain); n < room/24 {
+			t.Errorf("a third has %d of %d after both", n, room)
+		}
+		if n := fill(greedy); n > 0 {
+			t.Errorf("the greedy one has %d more", n)
+		}
 	}
 }
 
@@ -113,7 +151,7 @@ func TestH08FilterWithinABatch(t *testing.T) {
 	f := newFilter(1 << 20)
 	a, b := tagOf(1), tagOf(2)
 	var out [sphinx.BatchSize]verdict
-	f.see([]*[sphinx.TagSize]byte{a, a, b, a, b, a, a, a}, &out)
+	f.see([]*[sphinx.TagSize]byte{a, a, b, a, b, a, a, a}, new([sphinx.BatchSize]peerName), &out)
 	want := [sphinx.BatchSize]verdict{fresh, repeated, fresh, repeated, repeated, repeated, repeated, repeated}
 	if out != want {
 		t.Errorf("got %v, want %v", out, want)
@@ -136,6 +174,6 @@ func BenchmarkFilter(b *testing.B) {
 		for k := range tags {
 			*tags[k] = *tagOf((i + k) * 7919 % 8_000_000)
 		}
-		f.see(tags[:], &out)
+		f.see(tags[:], new([sphinx.BatchSize]peerName), &out)
 	}
 }

@@ -38,5 +38,15 @@ func TestH15ProvedPeers(t *testing.T) {
 		if l.proved() != c.want {
 			t.Errorf("%s: the link says %v", c.name, l.proved())
 		}
+		name := peerName{}
+		switch {
+		case c.want && c.peer.Noise.IsZero():
+			name.addr = at.Addr()
+		case c.want:
+			name.noise = n.noise[entry].Public()
+		}
+		if l.name() != name {
+			t.Errorf("%s: it shares in replay filters as %v", c.name, l.name())
+		}
 	}
 }

@@ -112,9 +112,11 @@ func (w *worker) unwrap(snap *snapshot) (k int) {
 func (w *worker) refuseReplays(packets []sphinx.Packet, key int, seen *filter) {
 	w.tags = w.tags[:0]
 	var place [sphinx.BatchSize]int
+	var from [sphinx.BatchSize]peerName
 	for i := range packets {
 		if p := &packets[i]; p.Err == nil && p.Key == key {
 			place[len(w.tags)] = i
+			from[len(w.tags)] = w.batch.links[w.place[i]].name()
 			w.tags = append(w.tags, &p.Tag)
 		}
 	}
@@ -122,7 +124,7 @@ func (w *worker) refuseReplays(packets []sphinx.Packet, key int, seen *filter) {
 		return
 	}
 	var verdicts [sphinx.BatchSize]verdict
-	seen.see(w.tags, &verdicts)
+	seen.see(w.tags, &from, &verdicts)
 	for i := range w.tags {
 		switch verdicts[i] {
 		case repeated:
