@@ -35,13 +35,26 @@ func Snapshots(current func() *topology.Network) *Network { return &Network{snap
 
 // Directories makes a Network that asks directories. What they showed last is
 // kept in the store, so that an older state of the network is refused after a
-// restart (H24); with a nil store it is forgotten.
+// restart (H24), and that a restart needs no directory until what is kept ends;
+// with a nil store it is forgotten.
 func Directories(cfg directory.ClientConfig, s Store) (*Network, error) {
 	head := headRecord{store: s}
 	if err := head.load(); err != nil {
 		return nil, err
 	}
 	cfg.Seen = head.kept
+	if s != nil {
+		kept, err := s.Load(context.Background(), topologyName)
+		if err != nil {
+			return nil, err
+		}
+		if kept.Version == topologyVersion { // another one is fetched anew
+			cfg.Saved = kept.Body
+		}
+		cfg.Save = func(b []byte) error {
+			return s.Save(context.Background(), topologyName, Record{topologyVersion, b})
+		}
+	}
 	dir, err := directory.NewClient(cfg)
 	if err != nil {
 		return nil, err
@@ -93,6 +106,18 @@ func (n *Network) Requesters() (all []mixnet.Recipient) {
 		all = append(all, r.Addresses...)
 	}
 	return all
+}
+
+// Stale reports whether the nodes are those that an earlier run kept, because no
+// directory has answered yet.
+func (n *Network) Stale() bool { return n.dir != nil && n.dir.Stale() }
+
+// Schedule is the network's schedule of epochs; zero: it is not known.
+func (n *Network) Schedule() directory.Schedule {
+	if n.dir == nil || n.dir.View() == nil {
+		return directory.Schedule{}
+	}
+	return n.dir.View().Schedule
 }
 
 // HasAddr reports whether an address is one of a node's: those that packets go
@@ -147,6 +172,12 @@ func (n *Network) Compare(ctx context.Context, h directory.Head) error {
 	}
 	return n.dir.Compare(ctx, h)
 }
+
+// The record of the signed topology, in the form of [directory.ClientConfig].
+const (
+	topologyName    = "topology"
+	topologyVersion = 1
+)
 
 // The record of the newest document that was seen.
 const (

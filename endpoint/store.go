@@ -32,8 +32,8 @@ func (r Record) IsZero() bool { return r.Version == 0 }
 
 // Bounds of a Store.
 const (
-	MaxName   = 64      // letters of a name: a-z, 0-9 and hyphens
-	MaxRecord = 1 << 20 // bytes of a body
+	MaxName   = 64       // letters of a name: a-z, 0-9 and hyphens
+	MaxRecord = 17 << 20 // bytes of a body: the largest is the topology
 )
 
 // Errors of records.

@@ -94,7 +94,7 @@ func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg announce.Conf
 	cfg.Save = func(n uint64) error {
 		return records.Save(context.Background(), sequenceRecord, endpoint.Record{Version: recordVersion, Body: strconv.AppendUint(nil, n, 10)})
 	}
-	cfg.URLs, cfg.Key, cfg.Fetch, cfg.Compare = n.Directories, src.key, src.web.Fetch, src.Compare
+	cfg.URLs, cfg.Key, cfg.Fetch, cfg.Compare, cfg.Schedule = n.Directories, src.key, src.web.Fetch, src.Compare, src.Schedule
 	cfg.Announcement.Network = n.Name
 	cfg.Announcement.Build = "nym-socks5 " + cli.BuildInfo().Version
 	a, err := announce.New(cfg)

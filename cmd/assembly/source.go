@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"net/url"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -40,8 +41,8 @@ func OpenSource(n config.Network, state *cli.State, noise bool, log zerolog.Logg
 	src := &Source{web: dirhttp.New(nil)}
 	if n.Key != "" {
 		var err error
-		if src.key, err = keys.ParseIdentityText(n.Key); err != nil {
-			return nil, cli.Invalid("network.key: %v", err)
+		if src.key, err = directory.ParseKey(n.Key); err != nil {
+			return nil, cli.Invalid("network.key: %s", strings.TrimPrefix(err.Error(), "directory: "))
 		}
 	}
 	if open := overHTTP(n); len(open) > 0 && n.Key == "" {

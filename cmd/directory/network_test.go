@@ -84,6 +84,18 @@ func TestNetworkOfPrograms(t *testing.T) {
 	if got, err := clitest.Fetch(proxy, host); got != page || err != nil {
 		t.Errorf("without the directory: %d bytes, %v", len(got), err)
 	}
+	// Programs start without it too, a node and a client.
+	all[1].End(t)
+	socks.End(t)
+	mix := b.Run(t, "mixnode", "mix1", append(told, "--register")...)
+	mix.Says(t, "starting with the kept one", 1)
+	socks = b.Run(t, "nym-socks5", "socks", append(fast, "--listen", "127.0.0.1:0")...)
+	proxy = socks.Line(t)
+	socks.Says(t, "starting with the kept one", 1)
+	if got, err := clitest.Fetch(proxy, host); got != page || err != nil {
+		t.Errorf("started without the directory: %d bytes, %v", len(got), err)
+	}
+	all[1] = mix
 	again := b.Run(t, "directory", "directory")
 	if got := strings.Fields(again.Line(t)); fmt.Sprint(got) != fmt.Sprint(told) {
 		t.Errorf("the directory was %v and is %v", told, got)

@@ -33,6 +33,8 @@ type snapshot struct {
 	hash Hash
 	view *View
 	net  *topology.Network
+	body []byte // as it was served; nil where nothing is kept
+	path string // that the seal covers
 }
 
 // An entry is what is remembered of one document. What is not known is zero.

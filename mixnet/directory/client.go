@@ -31,6 +31,12 @@ type ClientConfig struct {
 	// Seen is the head this client saw last in an earlier life; older documents
 	// are refused. The zero Head is none.
 	Seen Head
+	// Saved is what Save was given last in an earlier life; nil: nothing. While no
+	// directory answers, the client starts with it, until it ends.
+	Saved []byte
+	// Save keeps the signed topology, of up to 17 MB, for the next life. Run calls
+	// it now and then, and at its end. If nil, nothing is kept.
+	Save func(topology []byte) error
 	// Noise asks for the nodes' Noise keys where Key is zero; nodes need them.
 	Noise bool
 	// Refresh is the mean time between two looks at a directory that does not
@@ -53,13 +59,21 @@ type Client struct {
 
 	// Owned by the loop.
 	rng     *rand.Rand
-	lacking int // snapshots in a row by which nothing can be routed
+	lacking int       // snapshots in a row by which nothing can be routed
+	kept    *snapshot // of an earlier life, not shown; nil: none
+	stale   bool      // what an earlier life kept is shown
+	saved   struct {  // what is kept for the next life
+		at       time.Time
+		hash     Hash
+		sequence uint64
+	}
 
-	shown   atomic.Pointer[shown]
-	ready   chan struct{} // closed when there is a first snapshot
-	stopped chan struct{} // closed when Run has ended
-	forks   chan struct{} // room for one: a fork was found by comparing heads
-	proving chan struct{} // holds a token while links are asked for
+	shown      atomic.Pointer[shown]
+	staleShown atomic.Bool   // stale, for others
+	ready      chan struct{} // closed when there is a first snapshot
+	stopped    chan struct{} // closed when Run has ended
+	forks      chan struct{} // room for one: a fork was found by comparing heads
+	proving    chan struct{} // holds a token while links are asked for
 
 	mu    sync.Mutex
 	chain *chain
@@ -86,10 +100,13 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg.Refresh = DefaultRefresh
 	}
 	cfg.Log = cfg.Log.With().Str("component", "directory-client").Logger()
-	return &Client{
+	c := &Client{
 		cfg: cfg, servers: servers, rng: newRand(), chain: newChain(cfg.Seen),
 		ready: make(chan struct{}), stopped: make(chan struct{}), forks: make(chan struct{}, 1), proving: make(chan struct{}, 1),
-	}, nil
+	}
+	c.restore()
+	c.cfg.Saved = nil
+	return c, nil
 }
 
 func newRand() *rand.Rand {
@@ -315,6 +332,7 @@ func (c *Client) Run(ctx context.Context) error {
 		look = c.lookSigned
 	}
 	err := look(ctx)
+	c.save(time.Now(), true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -356,6 +374,9 @@ func (c *Client) lookSigned(ctx context.Context) error {
 			asked, boundary = false, c.chain.current
 		}
 		what, at := c.chain.plan(now, asked, c.cfg.Refresh, c.rng)
+		if c.stale {
+			what, at = stepFetch, now
+		}
 		c.mu.Unlock()
 		if failed > 0 {
 			at = now.Add(backoff(failed, c.rng))
@@ -366,8 +387,19 @@ func (c *Client) lookSigned(ctx context.Context) error {
 		var err error
 		switch what {
 		case stepFetch:
-			err = c.fetchTopology(ctx, PathTopology)
+			asking, cancel := ctx, context.CancelFunc(func() {})
+			if c.kept != nil {
+				asking, cancel = context.WithTimeout(ctx, keptPatience)
+			}
+			err = c.fetchTopology(asking, PathTopology)
+			cancel()
 			asked = asked && err != nil
+			if err == nil {
+				c.kept, c.stale = nil, false
+				c.staleShown.Store(false)
+			} else if ctx.Err() == nil && !errors.Is(err, ErrFork) {
+				c.fallBack(time.Now())
+			}
 		case stepNext:
 			asked = true
 			if err = c.fetchTopology(ctx, PathNext); !errors.Is(err, ErrFork) {
@@ -389,6 +421,7 @@ func (c *Client) lookSigned(ctx context.Context) error {
 			c.complain("directory not read", err, failed)
 		default:
 			c.recovered("the directory is read again", &failed)
+			c.save(time.Now(), false)
 		}
 	}
 }
@@ -413,12 +446,18 @@ func (c *Client) fetchTopology(ctx context.Context, path string) error {
 	c.mu.Lock()
 	base := c.chain.current
 	c.mu.Unlock()
+	if base == nil {
+		base = c.kept // it may still be the same
+	}
 	var have Hash
 	if base != nil {
 		have = base.hash
 	}
 	return c.servers.each(ctx, func(url string) error {
 		a, err := c.servers.get(ctx, url, path, have)
+		if errors.Is(err, errNotFound) && path == PathTopology {
+			return &AskError{Cause: err, Remedy: "is it the URL that the directory prints at its start, with or without /api at the end?"}
+		}
 		if err != nil {
 			return err
 		}
@@ -440,10 +479,16 @@ func (c *Client) open(a *answer, before *snapshot) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &snapshot{seal: *seal, hash: a.hash}
+	p := &snapshot{seal: *seal, hash: a.hash, path: a.path}
+	if !seal.Verify(c.cfg.Key, p.path, p.hash) {
+		p.path = a.uri
+	}
 	if a.body == nil {
-		p.view, p.net = before.view, before.net
+		p.view, p.net, p.body = before.view, before.net, before.body
 		return p, nil
+	}
+	if c.cfg.Save != nil {
+		p.body = a.body
 	}
 	if p.view, err = ParseFile(a.body); err != nil {
 		return nil, err

@@ -472,6 +472,25 @@ func TestHistoryForms(t *testing.T) {
 	}
 }
 
+func TestParseKey(t *testing.T) {
+	k := keys.NewIdentityKey().Public()
+	if got, err := ParseKey(k.String()); got != k || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	for text, want := range map[string]string{
+		k.String()[:30]:          "it has 30 letters, where a key has 43 or 44; was it cut off",
+		"":                       "0 letters",
+		k.String() + "abc":       "where a key has 43 or 44",
+		"0" + k.String()[1:]:     "is every letter of it right?",
+		strings.Repeat("1", 43):  "is every letter of it right?",
+		"\x1b" + k.String()[:10]: `"?`,
+	} {
+		if _, err := ParseKey(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q in it", text, err, want)
+		}
+	}
+}
+
 // A head states the history it is the end of, and is read without it too.
 func TestH24HeadCoversTheHistory(t *testing.T) {
 	k := keys.NewIdentityKey()

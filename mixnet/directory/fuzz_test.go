@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"reflect"
 	"testing"
@@ -159,6 +160,28 @@ func FuzzHistory(f *testing.F) {
 		}
 		if err := json.Unmarshal(out, &again); err != nil || !reflect.DeepEqual(h, again) && h.Network == again.Network {
 			t.Fatalf("%q is written as %q: %v", b, out, err)
+		}
+	})
+}
+
+func FuzzParseSaved(f *testing.F) {
+	k := keys.IdentityKeyFromSeed([32]byte{1}) // the same in every worker
+	v := vectorView(f)
+	body, err := v.AppendDocument(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	p := &snapshot{seal: testSeal(), body: body, path: PathTopology}
+	p.seal.Sign(k, p.path, sha256.Sum256(body))
+	f.Add(p.appendSaved(nil, Hash{1}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, chain, err := parseSaved(b, k.Public())
+		if err != nil {
+			return
+		}
+		again, chain2, err := parseSaved(p.appendSaved(nil, chain), k.Public())
+		if err != nil || chain2 != chain || again.hash != p.hash || again.seal != p.seal {
+			t.Fatalf("%q cannot be written again: %v", b, err)
 		}
 	})
 }

@@ -50,6 +50,14 @@ const (
 	// DefaultRefresh is the mean time between two looks at a directory that does
 	// not say when it publishes: an epoch has twelve of them.
 	DefaultRefresh = 5 * time.Minute
+	// saveEvery is how often a topology that changed is kept for the next life,
+	// saveUnchanged how often one that only has a new seal: 4 MB in a large network,
+	// and valid for a day.
+	saveEvery     = 10 * time.Minute
+	saveUnchanged = 2 * time.Hour
+	// keptPatience is how long a client that has kept a topology waits for a
+	// directory before it starts with that.
+	keptPatience = 5 * time.Second
 	// clockSkew is how far our clock may be from the directory's: what a machine
 	// without a time server drifts in weeks.
 	clockSkew = 5 * time.Minute

@@ -141,3 +141,18 @@ func parseSignature(s string) (sig [64]byte, err error) {
 	}
 	return [64]byte(b), nil
 }
+
+// ParseKey parses the key of a directory, as people copy it from one place to
+// another.
+func ParseKey(text string) (keys.Identity, error) {
+	key, err := keys.ParseIdentityText(text)
+	switch {
+	case err == nil:
+		return key, nil
+	case len(text) < 43:
+		return key, fmt.Errorf("directory: %q is no key of a directory: it has %d letters, where a key has 43 or 44; was it cut off when it was copied?", printable(text), len(text))
+	case len(text) > 44:
+		return key, fmt.Errorf("directory: %q is no key of a directory: it has %d letters, where a key has 43 or 44", printable(text), len(text))
+	}
+	return key, fmt.Errorf("directory: %q is no key of a directory: is every letter of it right?", printable(text))
+}

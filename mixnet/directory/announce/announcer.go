@@ -44,6 +44,9 @@ type Config struct {
 	// Compare, if set, is told the head that the directory states with each
 	// lease: [Client.Compare].
 	Compare func(context.Context, directory.Head) error
+	// Schedule, if set, gives the network's schedule as it is known without asking
+	// now; zero: it is not. It is used where no directory answers at the start.
+	Schedule func() directory.Schedule
 	// Fetch makes the requests. Required.
 	Fetch directory.Fetch
 	// Log receives the announcer's log. The zero Logger drops everything.
@@ -184,7 +187,7 @@ func (a *Announcer) useKeys() error {
 	return a.cfg.OnKeys(current, other)
 }
 
-// schedule asks until it is told. A requester needs none.
+// schedule asks until it is told, or knows it otherwise. A requester needs none.
 func (a *Announcer) schedule(ctx context.Context) (s directory.Schedule, ok bool) {
 	if a.cfg.Keyring == nil {
 		return directory.Schedule{}, true
@@ -198,6 +201,11 @@ func (a *Announcer) schedule(ctx context.Context) (s directory.Schedule, ok bool
 			return s, false
 		}
 		a.complain(err, failed)
+		if a.cfg.Schedule != nil {
+			if s := a.cfg.Schedule(); !s.IsZero() {
+				return s, true
+			}
+		}
 		if !sleepUntil(ctx, time.Now().Add(min(jitter(time.Second<<min(failed-1, 10)), announceEvery))) {
 			return s, false
 		}
