@@ -14,7 +14,8 @@ type WebSocket struct {
 	Origins        []string       `toml:"origins" flag:"origin" arg:"ORIGIN" help:"web pages that may connect, such as http://localhost:3000; may be repeated. Others may not; programs, which have no origin or that of this port, always may"`
 	Token          Path           `toml:"token" flag:"token-file" arg:"FILE" help:"file with a text that programs must show: in the header Authorization: Bearer TEXT, or as ?token=TEXT behind the URL. If empty, none is needed"`
 	MaxPeers       int            `toml:"max_connections" arg:"N" help:"most programs connected at a time"`
-	Keep           Size           `toml:"keep" arg:"SIZE" help:"most bytes of messages kept in memory while no program is connected; the oldest go first"`
+	Keep           Size           `toml:"keep" arg:"SIZE" help:"most bytes of messages kept while no program is connected; the oldest go first"`
+	KeepOnDisk     bool           `toml:"keep_on_disk" flag:"keep-on-disk" help:"keep them in the state folder, sealed, so that they survive a restart; else in memory"`
 }
 
 // NymClient is the settings of nym-client.

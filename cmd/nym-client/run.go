@@ -75,8 +75,13 @@ func front(env *cli.Env[*config.NymClient], m mixnet.Messenger) (wsapi.Config, e
 	if err != nil {
 		return wsapi.Config{}, err
 	}
+	kept, err := backlog(env)
+	if err != nil {
+		return wsapi.Config{}, err
+	}
 	return wsapi.Config{
 		Messenger: m,
+		Backlog:   kept,
 		Hosts:     append(slices.Clone(w.Hosts), w.Listen.Addr().String()),
 		Origins:   w.Origins,
 		Token:     secret,

@@ -24,6 +24,7 @@ mixnet/mixnode:    mixnet mixnet/keys mixnet/sphinx mixnet/wire mixnet/topology 
 mixnet/gateway:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/wire mixnet/session/sessionserver mixnet/mixnode internal/admit
 mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment mixnet/message mixnet/wire mixnet/topology mixnet/session mixnet/session/protocol
 mixnet/wsapi:      mixnet internal/admit
+mixnet/spool:      mixnet internal/wholefile
 mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 mixnet/mixnettest: mixnet mixnet/keys
 mixnet/messengertest: mixnet

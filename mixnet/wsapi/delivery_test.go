@@ -258,3 +258,35 @@ func TestNames(t *testing.T) {
 		p.saysText(`{"type":"error","message":"malformed request:the recipient is no address: identity.encryption@gateway","id":2}`)
 	})
 }
+
+// What was kept is given in parts, so that it need not fit into memory twice, and is
+// kept until it was sent.
+func TestBacklogIsGivenInParts(t *testing.T) {
+	inWorld(t, Config{KeepBytes: 64 << 20}, mixnettest.Options{}, func(t *testing.T, w *world) {
+		large := strings.Repeat("x", 1<<20)
+		const n = 20
+		for range n {
+			w.tell(large)
+		}
+		p := w.connect() // and does not read
+		if got := w.server.Stats().Kept; got < n-2 {
+			t.Errorf("%d messages are kept while a program does not read, want about %d", got, n)
+		}
+		for range 5 {
+			p.saysMessage(large)
+		}
+		p.ws.CloseNow()
+		synctest.Wait()
+		q := w.connect()
+		got := 0
+		for range n {
+			if _, b, err := q.readWithin(time.Second); err != nil || len(b) < len(large) {
+				break
+			}
+			got++
+		}
+		if kept := w.server.Stats().Kept; got < n-7 || kept != 0 {
+			t.Errorf("the next program got %d of them, and %d are kept", got, kept)
+		}
+	})
+}

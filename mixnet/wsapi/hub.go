@@ -30,11 +30,13 @@ type hub struct {
 type membership struct {
 	wants *subscription                 // nil: all
 	spoke map[mixnet.SenderTag]struct{} // tags under which it sent something
+	more  bool                          // there may be more in the backlog that it wants
 }
 
 // A parcel is a message on its way to programs.
 type parcel struct {
 	mixnet.Message
+	kept   uint64      // its number in the backlog; zero: it is not there
 	takers int         // with the message in their outbox; guarded by the hub
 	sent   atomic.Bool // to one of them at least
 }
@@ -94,21 +96,42 @@ func (h *hub) subscribe(p *peer, s *subscription) {
 	}
 }
 
-// hand gives a peer what was kept of what it wants.
+// hand gives a peer what was kept of what it wants, in parts: the next when it has
+// been sent this one.
 func (h *hub) hand(p *peer, member *membership) {
 	if w := member.wants; w != nil && len(w.tags) == 0 && !w.replies && !w.others {
 		return
 	}
-	kept, err := h.backlog.Take(func(m mixnet.Message) bool {
+	var waiting []outgoing
+	more, err := h.backlog.Take(maxHanded, func(m mixnet.Message) bool {
 		w := member.wants
 		return w == nil || w.others || w.names(m, member.spoke)
+	}, func(id uint64, msg mixnet.Message) {
+		waiting = append(waiting, received(&parcel{Message: msg, kept: id, takers: 1}, p.lastFormat()))
 	})
 	h.check(err)
-	var waiting []outgoing
-	for _, msg := range kept {
-		waiting = append(waiting, received(&parcel{Message: msg, takers: 1}, p.lastFormat()))
-	}
+	member.more = more
 	p.out.fill(waiting)
+}
+
+// next gives a peer that has been sent everything the next part of what was kept.
+func (h *hub) next(p *peer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if member := h.peers[p]; member != nil && member.more {
+		h.hand(p, member)
+	}
+}
+
+// handed notes that a message was sent to a program.
+func (h *hub) handed(m *parcel) {
+	m.sent.Store(true)
+	if m.kept == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.check(h.backlog.Drop(m.kept))
 }
 
 // spoke notes under which tag a peer sends, so that it is known whose the answers are.
@@ -143,11 +166,25 @@ func (h *hub) remove(p *peer) {
 	}
 	delete(h.peers, p)
 	p.end()
+	returned := false
 	for _, o := range p.out.close() {
-		if m := o.parcel; m != nil {
-			if m.takers--; m.takers == 0 && !m.sent.Load() {
-				h.pass(m)
-			}
+		m := o.parcel
+		if m == nil {
+			continue
+		}
+		m.takers--
+		switch {
+		case m.takers > 0 || m.sent.Load():
+		case m.kept != 0:
+			h.backlog.Return(m.kept)
+			returned = true
+		default:
+			h.pass(m)
+		}
+	}
+	if returned {
+		for other, member := range h.peers {
+			h.hand(other, member)
 		}
 	}
 }

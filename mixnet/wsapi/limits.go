@@ -46,6 +46,8 @@ const (
 	// maxTags is how many recipients keep their tag. One forgotten gets a new tag,
 	// under which it cannot tell that the sender is the same.
 	maxTags = 2048
+	// maxHanded is how many bytes of kept messages a program is given at once.
+	maxHanded = 8 << 20
 	// maxSubscribed is how many strangers' tags a program subscribes to at most: a
 	// stranger's messages are of use while its reply SURBs are kept, and the client
 	// keeps those of 4096.

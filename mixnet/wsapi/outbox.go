@@ -70,9 +70,6 @@ func (b *outbox) done() {
 	if b.closed {
 		return
 	}
-	if m := b.queue[0].parcel; m != nil {
-		m.sent.Store(true)
-	}
 	b.bytes -= b.queue[0].response.cost()
 	b.queue[0] = outgoing{}
 	b.queue = b.queue[1:]

@@ -14,7 +14,7 @@ func body(s string) mixnet.Message { return mixnet.Message{Body: []byte(s)} }
 func TestBacklogDropsTheOldest(t *testing.T) {
 	b := NewMemoryBacklog(3, 10)
 	all := func() (texts []string) {
-		for _, m := range b.(*memoryBacklog).messages {
+		for _, m := range b.(*memoryBacklog).kept {
 			texts = append(texts, string(m.Body))
 		}
 		return texts
@@ -36,9 +36,24 @@ func TestBacklogDropsTheOldest(t *testing.T) {
 		}
 	}
 	b.Add(body("hh"))
-	short, err := b.Take(func(m mixnet.Message) bool { return len(m.Body) == 1 })
-	if n, bytes := b.Len(); err != nil || len(short) != 1 || n != 1 || bytes != 2 {
-		t.Errorf("took %d, %v; %d with %d bytes are left", len(short), err, n, bytes)
+	var ids []uint64
+	take := func(most int) (more bool) {
+		ids = nil
+		more, err := b.Take(most, func(m mixnet.Message) bool { return len(m.Body) < 3 }, func(id uint64, _ mixnet.Message) { ids = append(ids, id) })
+		if err != nil {
+			t.Error(err)
+		}
+		return more
+	}
+	if !take(1) || len(ids) != 1 || b.Drop(ids[0]) != nil {
+		t.Errorf("took %d, want one, and more to come", len(ids))
+	}
+	if take(10) || len(ids) != 1 {
+		t.Errorf("took %d, want one and no more", len(ids))
+	}
+	b.Return(ids[0])
+	if n, bytes := b.Len(); take(10) || len(ids) != 1 || n != 1 || bytes != 2 {
+		t.Errorf("took %d; %d with %d bytes are left", len(ids), n, bytes)
 	}
 }
 

@@ -83,6 +83,7 @@ func (p *peer) write() {
 	for {
 		o, ok := p.out.first()
 		if !ok {
+			p.s.hub.next(p)
 			select {
 			case <-p.out.filled:
 				continue
@@ -94,6 +95,9 @@ func (p *peer) write() {
 			return
 		}
 		p.out.done()
+		if o.parcel != nil {
+			p.s.hub.handed(o.parcel)
+		}
 	}
 }
 
