@@ -114,7 +114,7 @@ func (k *Keychain) log(key keys.Sphinx) (*boltstore.ReplayLog, error) {
 	if log, ok := k.logs[key]; ok {
 		return log, nil
 	}
-	log, err := boltstore.CreateReplayLog(k.dir, key)
+	log, err := boltstore.CreateReplayLog(k.dir, key, boltstore.SyncAtEnd)
 	if errors.Is(err, fs.ErrExist) { // begun by an attempt that failed later
 		log, err = boltstore.OpenReplayLog(k.dir, key)
 	}

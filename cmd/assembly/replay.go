@@ -34,7 +34,7 @@ func OpenReplay(s *cli.State, ks cli.Keys) (*boltstore.ReplayLog, error) {
 	if err := removeReplay(dir, used); err != nil {
 		return nil, err
 	}
-	log, err := boltstore.CreateReplayLog(dir, key)
+	log, err := boltstore.CreateReplayLog(dir, key, boltstore.SyncEach)
 	if errors.Is(err, fs.ErrExist) { // begun, and then the machine stopped before the key was used
 		log, err = boltstore.OpenReplayLog(dir, key)
 	}

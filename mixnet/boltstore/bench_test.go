@@ -67,7 +67,7 @@ func BenchmarkPut(b *testing.B) {
 
 // BenchmarkReplayLog appends the tags of 2 ms at 20 000 packets a second.
 func BenchmarkReplayLog(b *testing.B) {
-	l, err := CreateReplayLog(b.TempDir(), keys.NewSphinxKey().Public())
+	l, err := CreateReplayLog(b.TempDir(), keys.NewSphinxKey().Public(), SyncEach)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -177,8 +177,14 @@ func TestKilledGatewayKeepsItsMail(t *testing.T) {
 
 // H18, for the end that is the most frequent.
 func TestH18KilledNodeKeepsItsTags(t *testing.T) {
+	for _, sync := range []ReplaySync{SyncEach, SyncAtEnd} {
+		t.Run(fmt.Sprint("at end ", sync), func(t *testing.T) { testKilledNode(t, sync) })
+	}
+}
+
+func testKilledNode(t *testing.T, sync ReplaySync) {
 	dir := t.TempDir()
-	l, err := CreateReplayLog(dir, childKey())
+	l, err := CreateReplayLog(dir, childKey(), sync)
 	must(t, err)
 	must(t, l.Close())
 	most := 0

@@ -84,6 +84,7 @@ func FuzzParseRow(f *testing.F) {
 
 func FuzzParseReplayHeader(f *testing.F) {
 	f.Add(replayHeader{key: [16]byte{1, 2, 3}}.append(nil))
+	f.Add(replayHeader{key: [16]byte{1, 2, 3}, boot: bootID{9}, state: logOpen}.append(nil))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		h, err := parseReplayHeader(in)
 		if err != nil {
@@ -92,7 +93,10 @@ func FuzzParseReplayHeader(f *testing.F) {
 			}
 			return
 		}
-		if out := h.append(nil); !bytes.Equal(out, in) {
+		if h.version == 1 {
+			return // never written any more
+		}
+		if out := h.append(nil); !bytes.HasPrefix(in, out) {
 			t.Errorf("%x parses, and encodes as %x", in, out)
 		}
 	})

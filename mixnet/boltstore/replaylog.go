@@ -23,14 +23,24 @@ const maxReplayLog = 1 << 30
 // A ReplayLog keeps the replay tags of one Sphinx key in a file that is only
 // appended to (H18). It implements [mixnode.ReplayLog].
 //
-// Every Append waits until its record is on disk, and a record counts only if
-// the file is sound up to its end: so whatever was acknowledged is there, or the
-// log is not clean. A half-written last record makes it unclean too, although
-// no packet of it has left: a new key costs little.
+// A record counts only if the file is sound up to its end: so whatever was
+// acknowledged is there, or the log is not clean. A half-written last record
+// makes it unclean too, although no packet of it has left: a new key costs little.
 //
 //	+----------------+--------+--------+-----
-//	| header (32)    | record | record | …
+//	| header (52)    | record | record | …
 //	+----------------+--------+--------+-----
+//
+// There are two kinds. With [SyncEach], Append waits until its record is on disk.
+// With [SyncAtEnd] it only hands the record to the kernel, which keeps it when
+// the process is killed, but not when the machine stops. The header names the
+// boot of the machine then, and says whether the log was closed:
+//
+//	 closed, all on disk ──open──▶ boot X, open
+//	          ▲                        │ process ends
+//	          └───────Close────────────┤
+//	                                   ▼
+//	opened again in boot X: clean     in another: not clean
 type ReplayLog struct {
 	path  string
 	clean bool
@@ -38,10 +48,25 @@ type ReplayLog struct {
 
 	mu     sync.Mutex // guards the following
 	f      replayFile // nil: closed, or not clean
-	end    int64      // of the last good record
-	broken error      // set when the file could not be restored to its end
+	header replayHeader
+	end    int64 // of the last good record
+	each   bool  // records are synced one by one: the kind says so, or writing failed once
+	broken error // set when the file could not be restored to its end
 	buf    []byte
 }
+
+// A ReplaySync says when the records of a log are on disk.
+type ReplaySync bool
+
+const (
+	// SyncEach is for keys that are hard to replace: their log is clean after a
+	// power failure, save for one that tears the last record.
+	SyncEach ReplaySync = false
+	// SyncAtEnd is for keys that are replaced by themselves. Where a boot of the
+	// machine cannot be told from the next, or files are kept by another machine or
+	// another process, it is SyncEach.
+	SyncAtEnd ReplaySync = true
+)
 
 // replayFile is an *os.File, or one that fails, for tests.
 type replayFile interface {
@@ -56,15 +81,23 @@ var _ mixnode.ReplayLog = (*ReplayLog)(nil)
 
 // CreateReplayLog makes an empty log in dir for a key that was never used
 // before. If there is one already the error wraps [fs.ErrExist].
-func CreateReplayLog(dir string, key keys.Sphinx) (*ReplayLog, error) {
-	path := replayPath(dir, key)
-	if err := createReplayLog(path, key); err != nil {
-		return nil, fmt.Errorf("boltstore: create replay log: %w", explain(err))
-	}
-	return OpenReplayLog(dir, key)
+func CreateReplayLog(dir string, key keys.Sphinx, sync ReplaySync) (*ReplayLog, error) {
+	return thisMachine.createReplayLog(dir, key, sync)
 }
 
-func createReplayLog(path string, key keys.Sphinx) error {
+func (m *machine) createReplayLog(dir string, key keys.Sphinx, sync ReplaySync) (*ReplayLog, error) {
+	path := replayPath(dir, key)
+	h := replayHeader{key: fingerprint(key)}
+	if sync == SyncAtEnd {
+		h.boot = m.bootFor(dir)
+	}
+	if err := createReplayLog(path, h); err != nil {
+		return nil, fmt.Errorf("boltstore: create replay log: %w", explain(err))
+	}
+	return m.openReplayLog(dir, key)
+}
+
+func createReplayLog(path string, h replayHeader) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%s: %w", path, fs.ErrExist)
 	}
@@ -73,7 +106,7 @@ func createReplayLog(path string, key keys.Sphinx) error {
 		if err != nil {
 			return err
 		}
-		_, err = f.Write(replayHeader{key: fingerprint(key)}.append(nil))
+		_, err = f.Write(h.append(nil))
 		return errors.Join(err, f.Sync(), f.Close())
 	})
 }
@@ -83,14 +116,20 @@ func createReplayLog(path string, key keys.Sphinx) error {
 // and all that can be done with the log is to remove it. Errors may wrap
 // [ErrInUse] and [ErrVersion].
 func OpenReplayLog(dir string, key keys.Sphinx) (*ReplayLog, error) {
+	return thisMachine.openReplayLog(dir, key)
+}
+
+func (m *machine) openReplayLog(dir string, key keys.Sphinx) (*ReplayLog, error) {
 	l := &ReplayLog{path: replayPath(dir, key), max: maxReplayLog}
-	if err := l.open(key); err != nil {
+	if err := l.open(key, m.bootFor(dir)); err != nil {
 		return nil, fmt.Errorf("boltstore: open %s: %w", l.path, explain(err))
 	}
 	return l, nil
 }
 
-func (l *ReplayLog) open(key keys.Sphinx) error {
+// open opens the log on a machine whose boot this is; zero if that cannot be
+// told, or says nothing of files in this folder.
+func (l *ReplayLog) open(key keys.Sphinx, boot bootID) error {
 	f, err := os.OpenFile(l.path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -102,7 +141,10 @@ func (l *ReplayLog) open(key keys.Sphinx) error {
 		f.Close()
 		return err
 	}
-	end, err := scan(f, key, func([]mixnode.ReplayTag) {})
+	h, end, err := scan(f, key)
+	if err == nil && !h.counts(boot) {
+		err = fmt.Errorf("%w: the machine stopped before all of it was on disk", ErrDamaged)
+	}
 	if err != nil {
 		f.Close()
 		if errors.Is(err, ErrDamaged) {
@@ -110,8 +152,52 @@ func (l *ReplayLog) open(key keys.Sphinx) error {
 		}
 		return err
 	}
-	l.f, l.end, l.clean = f, end, true
+	l.f, l.header, l.end, l.clean = f, h, end, true
+	if err := l.begin(boot); err != nil {
+		l.f = nil
+		return errors.Join(err, f.Close())
+	}
 	return nil
+}
+
+// counts reports whether all records of a log are there, which is sound as far
+// as it goes.
+func (h replayHeader) counts(boot bootID) bool {
+	return h.boot == bootID{} || h.state == logClosed || h.boot == boot
+}
+
+// begin says in the file that records follow which are not on disk, if that is so.
+func (l *ReplayLog) begin(boot bootID) error {
+	if l.header.boot == (bootID{}) {
+		l.each = true
+		return nil
+	}
+	if l.header.state == logOpen && boot != (bootID{}) {
+		return nil // in this boot: it was not closed
+	}
+	l.each = boot == bootID{} // it became a log of the other kind
+	return l.mark(boot, logOpen)
+}
+
+// mark puts the records on disk, then what the header says of them.
+func (l *ReplayLog) mark(boot bootID, state logState) error {
+	h := l.header
+	h.boot, h.state = boot, state
+	if err := l.f.Sync(); err != nil {
+		return err
+	}
+	if _, err := l.f.WriteAt(h.append(nil), 0); err != nil {
+		return err
+	}
+	l.header = h
+	return l.f.Sync()
+}
+
+// Waits implements [mixnode.ReplayLog].
+func (l *ReplayLog) Waits() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.each
 }
 
 // replayPath names the log of a key.
@@ -137,7 +223,7 @@ func (l *ReplayLog) Load(see func(mixnode.ReplayTag)) error {
 		return fmt.Errorf("boltstore: load replay log: %w", fs.ErrClosed)
 	}
 	// It was sound when it was opened, and only whole records were added.
-	_, err := scanRecords(l.f, l.end, func(tags []mixnode.ReplayTag) {
+	_, err := scanRecords(l.f, l.start(), l.end, func(tags []mixnode.ReplayTag) {
 		for _, t := range tags {
 			see(t)
 		}
@@ -177,10 +263,11 @@ func (l *ReplayLog) add(tags []mixnode.ReplayTag) error {
 		return fmt.Errorf("it has its greatest size, %d bytes", l.max)
 	}
 	_, err := l.f.WriteAt(l.buf, l.end)
-	if err == nil {
+	if err == nil && l.each {
 		err = l.f.Sync()
 	}
 	if err != nil {
+		l.each = true // from now on: a disk that fails once may do so unnoticed
 		// Nobody may take half a record for a whole one, or write after it.
 		if back := l.f.Truncate(l.end); back != nil {
 			l.broken = errors.Join(err, back)
@@ -191,14 +278,20 @@ func (l *ReplayLog) add(tags []mixnode.ReplayTag) error {
 	return nil
 }
 
-// Close closes the log; later calls fail.
-func (l *ReplayLog) Close() error {
+// Close puts all of the log on disk and closes it; later calls fail.
+func (l *ReplayLog) Close() error { return l.close(true) }
+
+// close closes the log. It need not be kept if its file is removed next.
+func (l *ReplayLog) close(keep bool) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.f == nil {
 		return nil
 	}
-	err := l.f.Close()
+	if keep && l.broken == nil && l.header.boot != (bootID{}) {
+		err = l.mark(l.header.boot, logClosed)
+	}
+	err = errors.Join(err, l.f.Close())
 	l.f = nil
 	return err
 }
@@ -206,7 +299,7 @@ func (l *ReplayLog) Close() error {
 // Remove closes the log and removes its file: its key is retired, or was
 // replaced because the log is not clean.
 func (l *ReplayLog) Remove() error {
-	err := l.Close()
+	err := l.close(false)
 	if gone := os.Remove(l.path); !errors.Is(gone, fs.ErrNotExist) {
 		err = errors.Join(err, gone)
 	}
@@ -216,31 +309,35 @@ func (l *ReplayLog) Remove() error {
 	return nil
 }
 
+// start is where the records begin.
+func (l *ReplayLog) start() int64 { return l.header.size() }
+
 // scan reads a whole log and says where it ends.
-func scan(f *os.File, key keys.Sphinx, see func([]mixnode.ReplayTag)) (end int64, err error) {
+func scan(f *os.File, key keys.Sphinx) (h replayHeader, end int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return 0, err
+		return h, 0, err
 	}
 	head := make([]byte, min(info.Size(), headerSize))
 	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
-		return 0, err
+		return h, 0, err
 	}
-	h, err := parseReplayHeader(head)
+	h, err = parseReplayHeader(head)
 	if err != nil {
-		return 0, err
+		return h, 0, err
 	}
 	if h.key != fingerprint(key) {
-		return 0, errors.New("it belongs to another key")
+		return h, 0, errors.New("it belongs to another key")
 	}
-	return scanRecords(f, info.Size(), see)
+	end, err = scanRecords(f, h.size(), info.Size(), func([]mixnode.ReplayTag) {})
+	return h, end, err
 }
 
-// scanRecords reads all records of a log of a size.
-func scanRecords(f io.ReaderAt, size int64, see func([]mixnode.ReplayTag)) (end int64, err error) {
-	r := bufio.NewReaderSize(io.NewSectionReader(f, headerSize, max(0, size-headerSize)), 64<<10)
+// scanRecords reads all records of a log between start and size.
+func scanRecords(f io.ReaderAt, start, size int64, see func([]mixnode.ReplayTag)) (end int64, err error) {
+	r := bufio.NewReaderSize(io.NewSectionReader(f, start, max(0, size-start)), 64<<10)
 	var buf []byte
-	for end = headerSize; end < size; end += int64(len(buf)) {
+	for end = start; end < size; end += int64(len(buf)) {
 		var tags []mixnode.ReplayTag
 		if tags, buf, err = readRecord(r, buf); err != nil {
 			return end, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,16 +30,27 @@ func loadTags(t *testing.T, l *ReplayLog) (tags []mixnode.ReplayTag) {
 	return tags
 }
 
+// testMachine is a machine in a boot of that number; zero: nobody knows which.
+func testMachine(boot byte) *machine {
+	return &machine{boot: func() bootID { return bootID{boot} }, local: func(string) bool { return true }}
+}
+
 // H18: tags are there after a restart, whether the log was closed or not.
 func TestH18ReplayLog(t *testing.T) {
+	for _, sync := range []ReplaySync{SyncEach, SyncAtEnd} {
+		t.Run(fmt.Sprint("at end ", sync), func(t *testing.T) { testReplayLog(t, testMachine(1), sync) })
+	}
+}
+
+func testReplayLog(t *testing.T, m *machine, sync ReplaySync) {
 	dir := t.TempDir()
 	key, other := keys.NewSphinxKey().Public(), keys.NewSphinxKey().Public()
-	l, err := CreateReplayLog(dir, key)
+	l, err := m.createReplayLog(dir, key, sync)
 	must(t, err)
 	var want []mixnode.ReplayTag
 	for round, n := range []int{0, 1, 7, maxRecord, 2*maxRecord + 1} {
-		if !l.Clean() {
-			t.Fatalf("round %d: not clean", round)
+		if !l.Clean() || l.Waits() != (sync == SyncEach) {
+			t.Fatalf("round %d: clean %t, waits %t", round, l.Clean(), l.Waits())
 		}
 		if got := loadTags(t, l); !slices.Equal(got, want) {
 			t.Fatalf("round %d: %d tags, want %d", round, len(got), len(want))
@@ -58,15 +70,15 @@ func TestH18ReplayLog(t *testing.T) {
 			dir = t.TempDir()
 			must(t, os.WriteFile(replayPath(dir, key), b, 0o600))
 		}
-		l, err = OpenReplayLog(dir, key)
+		l, err = m.openReplayLog(dir, key)
 		must(t, err)
 	}
-	if _, err := CreateReplayLog(dir, key); !errors.Is(err, fs.ErrExist) {
+	if _, err := m.createReplayLog(dir, key, sync); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("made a second log of one key: %v", err)
 	}
-	_, err = OpenReplayLog(dir, key)
+	_, err = m.openReplayLog(dir, key)
 	wantError(t, err, ErrInUse, "in use")
-	second, err := CreateReplayLog(dir, other) // beside the first
+	second, err := m.createReplayLog(dir, other, sync) // beside the first
 	must(t, err)
 	if got := loadTags(t, second); len(got) != 0 {
 		t.Errorf("%d tags in the log of another key", len(got))
@@ -85,7 +97,7 @@ func TestH18ReplayLog(t *testing.T) {
 func TestH18UncleanReplayLog(t *testing.T) {
 	dir := t.TempDir()
 	key := keys.NewSphinxKey().Public()
-	l, err := CreateReplayLog(dir, key)
+	l, err := CreateReplayLog(dir, key, SyncEach)
 	must(t, err)
 	for i := range 3 {
 		must(t, l.Append(tagsFrom(i, 2)))
@@ -135,7 +147,7 @@ func TestH18UncleanReplayLog(t *testing.T) {
 		t.Error("a log that is missing is clean")
 	}
 	must(t, l.Remove())
-	l, err = CreateReplayLog(dir, key)
+	l, err = CreateReplayLog(dir, key, SyncEach)
 	must(t, err)
 	if !l.Clean() {
 		t.Error("a new log is not clean")
@@ -152,10 +164,124 @@ func TestForeignReplayLog(t *testing.T) {
 
 	newer := replayHeader{key: fingerprint(key)}.append(nil)
 	newer[11]++
-	newer = binary.BigEndian.AppendUint32(newer[:28], checksum(newer[:28]))
+	newer = binary.BigEndian.AppendUint32(newer[:headerSize-4], checksum(newer[:headerSize-4]))
 	must(t, os.WriteFile(replayPath(dir, key), newer, 0o600))
 	_, err = OpenReplayLog(dir, key)
-	wantError(t, err, ErrVersion, "2, and this program knows 1")
+	wantError(t, err, ErrVersion, "3, and this program knows 2")
+}
+
+// H18: "a log that was written but not closed counts only if the machine has not
+// started again since, which a boot id in its header tells"
+func TestH18ReplayLogOfAnotherBoot(t *testing.T) {
+	key := keys.NewSphinxKey().Public()
+	nowhere := &machine{boot: testMachine(1).boot, local: func(string) bool { return false }}
+	for _, c := range []struct {
+		name         string
+		first        *machine
+		sync         ReplaySync
+		closed       bool
+		second       *machine
+		clean, waits bool // of the second
+	}{
+		{"killed, same boot", testMachine(1), SyncAtEnd, false, testMachine(1), true, false},
+		{"killed, another boot", testMachine(1), SyncAtEnd, false, testMachine(2), false, false},
+		{"killed, boot unknown later", testMachine(1), SyncAtEnd, false, testMachine(0), false, false},
+		{"killed, moved to a network", testMachine(1), SyncAtEnd, false, nowhere, false, false},
+		{"closed, another boot", testMachine(1), SyncAtEnd, true, testMachine(2), true, false},
+		{"closed, boot unknown later", testMachine(1), SyncAtEnd, true, testMachine(0), true, true},
+		{"killed, boot never known", testMachine(0), SyncAtEnd, false, testMachine(2), true, true},
+		{"killed, kept by a network", nowhere, SyncAtEnd, false, testMachine(2), true, true},
+		{"killed, another boot, synced", testMachine(1), SyncEach, false, testMachine(2), true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			l, err := c.first.createReplayLog(dir, key, c.sync)
+			must(t, err)
+			must(t, l.Append(tagsFrom(0, 5)))
+			if c.closed {
+				must(t, l.Close())
+			}
+			b, err := os.ReadFile(l.path)
+			must(t, err)
+			must(t, l.Close()) // lets go of the file; what a kill leaves is in b
+			must(t, os.WriteFile(l.path, b, 0o600))
+			l, err = c.second.openReplayLog(dir, key)
+			must(t, err)
+			defer l.Close()
+			if l.Clean() != c.clean || c.clean && l.Waits() != c.waits {
+				t.Fatalf("clean %t, waits %t; want %t, %t", l.Clean(), l.Waits(), c.clean, c.waits)
+			}
+			if !c.clean {
+				return
+			}
+			if got := loadTags(t, l); !slices.Equal(got, tagsFrom(0, 5)) {
+				t.Errorf("tags %x", got)
+			}
+			// It is open again, and says so.
+			must(t, l.Append(tagsFrom(5, 1)))
+			b, err = os.ReadFile(l.path)
+			must(t, err)
+			must(t, l.Close())
+			must(t, os.WriteFile(l.path, b, 0o600))
+			third, err := testMachine(3).openReplayLog(dir, key)
+			must(t, err)
+			if third.Clean() != c.waits {
+				t.Errorf("killed and started in a third boot: clean %t, want %t", third.Clean(), c.waits)
+			}
+			must(t, third.Close())
+		})
+	}
+}
+
+// H18: a torn tail, and an error of the disk, are as bad as ever.
+func TestH18ReplayLogTornInTheSameBoot(t *testing.T) {
+	dir, key, m := t.TempDir(), keys.NewSphinxKey().Public(), testMachine(1)
+	l, err := m.createReplayLog(dir, key, SyncAtEnd)
+	must(t, err)
+	must(t, l.Append(tagsFrom(0, 5)))
+	b, err := os.ReadFile(l.path)
+	must(t, err)
+	f := &failingFile{File: l.f.(*os.File), write: errDisk}
+	l.f = f
+	wantError(t, l.Append(tagsFrom(5, 1)), errDisk)
+	if !l.Waits() {
+		t.Error("a disk that failed is trusted")
+	}
+	f.write, f.sync = nil, errDisk
+	wantError(t, l.Append(tagsFrom(5, 1)), errDisk)
+	wantError(t, l.Close(), errDisk) // not marked as closed
+	must(t, os.WriteFile(l.path, b[:len(b)-1], 0o600))
+	l, err = m.openReplayLog(dir, key)
+	must(t, err)
+	if l.Clean() {
+		t.Error("a log with a torn record is clean")
+	}
+	must(t, os.WriteFile(l.path, b, 0o600))
+	l, err = m.openReplayLog(dir, key)
+	must(t, err)
+	if !l.Clean() {
+		t.Error("the same whole is not")
+	}
+	must(t, l.Close())
+}
+
+// Logs of version 1 were synced one by one, and still are.
+func TestReplayLogOfVersion1(t *testing.T) {
+	dir, key := t.TempDir(), keys.NewSphinxKey().Public()
+	name := fingerprint(key)
+	old := binary.BigEndian.AppendUint32([]byte("nymtags\n"), 1)
+	old = append(old, name[:]...)
+	old = binary.BigEndian.AppendUint32(old, checksum(old))
+	must(t, os.WriteFile(replayPath(dir, key), appendRecord(old, tagsFrom(0, 2)), 0o600))
+	for round := range 2 {
+		l, err := testMachine(byte(1+round)).openReplayLog(dir, key)
+		must(t, err)
+		if got := loadTags(t, l); !l.Clean() || !l.Waits() || !slices.Equal(got, tagsFrom(0, 2+round)) {
+			t.Fatalf("clean %t, waits %t, tags %x", l.Clean(), l.Waits(), got)
+		}
+		must(t, l.Append(tagsFrom(2+round, 1)))
+		must(t, l.Close())
+	}
 }
 
 // H18: the node itself refuses the key of such a log, and takes that of a good one.
@@ -164,7 +290,7 @@ func TestH18NodeRefusesUncleanLog(t *testing.T) {
 	key := keys.NewSphinxKey()
 	missing, err := OpenReplayLog(dir, key.Public())
 	must(t, err)
-	fresh, err := CreateReplayLog(dir, key.Public())
+	fresh, err := CreateReplayLog(dir, key.Public(), SyncEach)
 	must(t, err)
 	defer fresh.Close()
 	for log, want := range map[*ReplayLog]error{missing: mixnode.ErrTagsLost, fresh: nil} {
@@ -210,7 +336,7 @@ func (f *failingFile) Truncate(n int64) error {
 func TestH18ReplayLogOnABadDisk(t *testing.T) {
 	dir := t.TempDir()
 	key := keys.NewSphinxKey().Public()
-	l, err := CreateReplayLog(dir, key)
+	l, err := CreateReplayLog(dir, key, SyncEach)
 	must(t, err)
 	f := &failingFile{File: l.f.(*os.File)}
 	l.f = f
@@ -248,7 +374,7 @@ func TestH18ReplayLogOnABadDisk(t *testing.T) {
 
 // Appending and closing at once, as when a key is retired while packets come.
 func TestReplayLogAtOnce(t *testing.T) {
-	l, err := CreateReplayLog(t.TempDir(), keys.NewSphinxKey().Public())
+	l, err := CreateReplayLog(t.TempDir(), keys.NewSphinxKey().Public(), SyncEach)
 	must(t, err)
 	var wg sync.WaitGroup
 	for i := range 4 {

@@ -59,10 +59,12 @@ func DropReasons() []DropReason {
 	return all
 }
 
-// Set as a packet's Err between the two phases of unwrapping.
+// Set as a packet's Err between the two phases of unwrapping, and after them.
 var (
 	errReplayed   = errors.New("mixnode: packet replayed")
 	errReplayFull = errors.New("mixnode: replay filter full")
+	errUnrecorded = errors.New("mixnode: replay log cannot be written")
+	errRetired    = errors.New("mixnode: key retired")
 )
 
 // reasonOf translates what unwrapping said of a packet.
@@ -72,6 +74,10 @@ func reasonOf(err error) DropReason {
 		return DropReplayed
 	case errors.Is(err, errReplayFull):
 		return DropReplayFull
+	case errors.Is(err, errUnrecorded):
+		return DropReplayLog
+	case errors.Is(err, errRetired):
+		return DropExpired
 	case errors.Is(err, sphinx.ErrMAC):
 		return DropMAC
 	case errors.Is(err, sphinx.ErrLowOrder):

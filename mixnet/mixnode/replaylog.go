@@ -20,7 +20,7 @@ func replayTag(t *[sphinx.TagSize]byte) ReplayTag { return ReplayTag(t[:ReplayTa
 
 // A ReplayLog keeps the tags of the packets seen under one key where they
 // outlive the process (H18). Load is called once, before the first Append; then
-// there is one call at a time.
+// there may be several calls at a time.
 type ReplayLog interface {
 	// Clean reports whether the log has all tags ever appended. If it has not,
 	// its key must not be used any more.
@@ -28,9 +28,13 @@ type ReplayLog interface {
 	// Load gives all tags in the log.
 	Load(see func(ReplayTag)) error
 	// Append stores tags. When it returns nil they survive the end of the
-	// process and of the machine. It does not keep the slice. After the log was
-	// closed, because its key is retired, the error wraps [fs.ErrClosed].
+	// process; and that of the machine, or else the log is not clean after it. It
+	// does not keep the slice. After the log was closed, because its key is
+	// retired, the error wraps [fs.ErrClosed].
 	Append([]ReplayTag) error
+	// Waits reports whether Append waits for a disk, as it does for a log that
+	// is clean even after the end of the machine. It may change from false to true.
+	Waits() bool
 }
 
 // ErrTagsLost reports a key whose replay log is not clean: packets seen under it
@@ -55,13 +59,13 @@ type held struct {
 }
 
 // A recorder stands between the workers and the rest of a packet's way if its
-// key has a replay log: packets wait until their tags are on disk. All that come
-// while the disk is busy share the next write.
+// key has a replay log that waits for a disk: packets wait until their tags are
+// there. All that come while the disk is busy share the next write.
 //
 //	worker ─▶ held ── every 2 ms: one Append ──▶ delay wheel, link, Deliver
 //	               └─ it failed: dropped, counted, and the operator is told
 //
-// Without a log nothing comes here.
+// Logs that do not wait are written to by the workers, and then nothing comes here.
 type recorder struct {
 	node *Node
 	wake chan struct{} // one token: something is held

@@ -17,7 +17,8 @@ import (
 
 // A fakeLog is a disk.
 type fakeLog struct {
-	lost bool // not clean
+	lost   bool // not clean
+	prompt bool // Append does not wait
 
 	mu    sync.Mutex
 	tags  []ReplayTag
@@ -27,6 +28,7 @@ type fakeLog struct {
 }
 
 func (l *fakeLog) Clean() bool { return !l.lost }
+func (l *fakeLog) Waits() bool { return !l.prompt }
 
 func (l *fakeLog) Load(see func(ReplayTag)) error {
 	for _, t := range l.tags {
@@ -61,7 +63,7 @@ func (l *fakeLog) count() (tags, calls int) {
 	return len(l.tags), l.calls
 }
 
-// H18: "Replay tags reach disk before their packets leave the wheel". Here the
+// H18: "tags reach disk before their packets leave". Here the
 // disk takes half a second.
 func TestH18TagsReachDiskFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -93,6 +95,45 @@ func TestH18TagsReachDiskFirst(t *testing.T) {
 		wantDrops(t, node, nil)
 		l.c.Close()
 		stop()
+		stopNext()
+	})
+}
+
+// H18: "Replay tags reach the kernel before their packets leave". A log that does
+// not wait is written to at once, also by gateways, and the packet leaves then.
+func TestH18TagsReachTheKernelFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := newTestNet(t, false)
+		log := &fakeLog{prompt: true, takes: 500 * time.Millisecond} // so long does writing take here
+		node, stop := n.node(mix1, func(c *Config) { c.Keys.Primary.Log = log })
+		next, stopNext := n.sink(mix2)
+		exitLog := &fakeLog{prompt: true}
+		var c collector
+		_, stopExit := n.node(exit, func(cfg *Config) { cfg.Deliver, cfg.Keys.Primary.Log = c.deliver, exitLog })
+		l, last := n.link(n.host(entry), mix1), n.link(n.host(mix3), exit)
+		l.send(wire.V8, odd(n.packet(mixnet.Regular, 0, mix1, mix2)))
+		last.send(wire.V8, odd(n.packet(mixnet.Regular, 0, exit)))
+		if got := next.take(499 * time.Millisecond); len(got) != 0 {
+			t.Errorf("%d packets left before their tags were written", len(got))
+		}
+		if got := next.take(100 * time.Millisecond); len(got) != 1 {
+			t.Errorf("%d packets left once their tags were written, want 1", len(got))
+		}
+		for _, log := range []*fakeLog{log, exitLog} {
+			if tags, calls := log.count(); tags != 1 || calls != 1 {
+				t.Errorf("%d tags in %d calls, want one in one", tags, calls)
+			}
+		}
+		c.mu.Lock()
+		if len(c.got) != 1 {
+			t.Errorf("%d delivered, want one", len(c.got))
+		}
+		c.mu.Unlock()
+		wantDrops(t, node, nil)
+		l.c.Close()
+		last.c.Close()
+		stop()
+		stopExit()
 		stopNext()
 	})
 }
@@ -153,7 +194,7 @@ func TestH18WritesAreShared(t *testing.T) {
 // nodes.md §3.5: "Persist it or rotate the Sphinx key on restart, otherwise a
 // restart opens a replay window." Without a log it does.
 func TestH18ReplayAfterRestart(t *testing.T) {
-	for _, log := range []ReplayLog{nil, new(fakeLog)} {
+	for _, log := range []ReplayLog{nil, new(fakeLog), &fakeLog{prompt: true}} {
 		bubble(t, func(t *testing.T) {
 			n := newTestNet(t, false)
 			next, stopNext := n.sink(mix2)
@@ -212,13 +253,19 @@ func TestH18UncleanLogIsRefused(t *testing.T) {
 // it later; when the disk is back, others pass. A log that was closed belongs to
 // a key that is no more.
 func TestH18FailingLogRefuses(t *testing.T) {
-	for why, err := range map[DropReason]error{
-		DropReplayLog: errors.New("disk on fire"),
-		DropExpired:   fmt.Errorf("append: %w", fs.ErrClosed),
+	for _, c := range []struct {
+		why    DropReason
+		err    error
+		prompt bool
+	}{
+		{DropReplayLog, errors.New("disk on fire"), false},
+		{DropReplayLog, errors.New("disk on fire"), true},
+		{DropExpired, fmt.Errorf("append: %w", fs.ErrClosed), false},
+		{DropExpired, fmt.Errorf("append: %w", fs.ErrClosed), true},
 	} {
 		bubble(t, func(t *testing.T) {
 			n := newTestNet(t, false)
-			log := &fakeLog{err: err}
+			log := &fakeLog{err: c.err, prompt: c.prompt}
 			node, stop := n.node(mix1, func(c *Config) { c.Keys.Primary.Log = log })
 			next, stopNext := n.sink(mix2)
 			l := n.link(n.host(entry), mix1)
@@ -235,7 +282,7 @@ func TestH18FailingLogRefuses(t *testing.T) {
 			if got := next.take(time.Second); len(got) != 1 {
 				t.Errorf("%d packets left when the disk was back, want 1", len(got))
 			}
-			wantDrops(t, node, map[DropReason]uint64{why: 4, DropReplayed: 1})
+			wantDrops(t, node, map[DropReason]uint64{c.why: 4, DropReplayed: 1})
 			l.c.Close()
 			stop()
 			stopNext()

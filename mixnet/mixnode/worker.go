@@ -2,6 +2,7 @@ package mixnode
 
 import (
 	"errors"
+	"io/fs"
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
@@ -20,6 +21,8 @@ type worker struct {
 	place   [sphinx.BatchSize]int // of packets[i] in the batch
 	tags    []*[sphinx.TagSize]byte
 	seen    [2]*filter // of the keys that packets were opened with
+	waits   [2]bool    // whether their logs wait for a disk: then the recorder writes to them
+	logged  [sphinx.BatchSize]ReplayTag
 	out     link.Batch
 	delayed []*buffer
 	held    []held
@@ -57,6 +60,7 @@ func (w *worker) run() {
 func (w *worker) process() {
 	snap := w.node.snapshots.get()
 	k := w.unwrap(snap)
+	w.record(w.packets[:k])
 	for i := range k {
 		at := w.place[i]
 		w.route(snap, w.batch.packets[at], &w.packets[i])
@@ -135,6 +139,44 @@ func (w *worker) refuseReplays(packets []sphinx.Packet, key int, seen *filter) {
 	}
 }
 
+// record writes the tags of the packets to the logs of their keys, unless those
+// wait for a disk. What cannot be written does not pass.
+func (w *worker) record(packets []sphinx.Packet) {
+	for key, seen := range w.seen {
+		w.waits[key] = seen != nil && seen.log != nil && seen.log.Waits()
+		if seen == nil || seen.log == nil || w.waits[key] {
+			continue
+		}
+		tags := w.logged[:0]
+		for i := range packets {
+			if p := &packets[i]; p.Err == nil && p.Key == key {
+				tags = append(tags, replayTag(&p.Tag))
+			}
+		}
+		if len(tags) == 0 {
+			continue
+		}
+		err := seen.log.Append(tags)
+		if err == nil {
+			continue
+		}
+		for i := range packets {
+			if p := &packets[i]; p.Err == nil && p.Key == key {
+				p.Err = w.unrecorded(err)
+			}
+		}
+	}
+}
+
+// unrecorded says why a packet is dropped whose tag could not be written.
+func (w *worker) unrecorded(err error) error {
+	if errors.Is(err, fs.ErrClosed) {
+		return errRetired // its key was retired meanwhile
+	}
+	w.node.alarm("replay log cannot be written, packets are refused", err)
+	return errUnrecorded
+}
+
 // route passes on or drops one packet that was unwrapped.
 func (w *worker) route(snap *snapshot, b *buffer, p *sphinx.Packet) {
 	n := w.node
@@ -151,7 +193,7 @@ func (w *worker) route(snap *snapshot, b *buffer, p *sphinx.Packet) {
 			Dest: p.Dest, Message: p.Message, Size: b.size, Rotation: b.rotation,
 			buffer: b, pool: &n.buffers,
 		}
-		if w.logged(p) {
+		if w.waits[p.Key] {
 			w.hold(b, p, d)
 		} else {
 			w.deliver(d)
@@ -166,7 +208,7 @@ func (w *worker) route(snap *snapshot, b *buffer, p *sphinx.Packet) {
 		b.next = p.Next
 		b.deadline = min(p.Delay, n.cfg.MaxDelay)
 		switch {
-		case w.logged(p):
+		case w.waits[p.Key]:
 			w.hold(b, p, Delivered{})
 		case b.deadline == 0:
 			w.send(b)
@@ -175,9 +217,6 @@ func (w *worker) route(snap *snapshot, b *buffer, p *sphinx.Packet) {
 		}
 	}
 }
-
-// logged reports whether a packet's key has a replay log.
-func (w *worker) logged(p *sphinx.Packet) bool { return w.seen[p.Key].log != nil }
 
 // hold keeps a packet until its tag is on disk.
 func (w *worker) hold(b *buffer, p *sphinx.Packet, final Delivered) {
