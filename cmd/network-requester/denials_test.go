@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,8 +21,9 @@ func TestDenialsAreTold(t *testing.T) {
 		defer synctest.Wait()
 		defer stop()
 		var log bytes.Buffer
-		var stats requester.Stats
-		go tellDenials(ctx, func() requester.Stats { return stats }, zerolog.New(&log))
+		var stats atomic.Pointer[requester.Stats]
+		stats.Store(new(requester.Stats))
+		go tellDenials(ctx, func() requester.Stats { return *stats.Load() }, zerolog.New(&log))
 		lines := func() int {
 			time.Sleep(tellEvery + time.Second)
 			synctest.Wait()
@@ -30,15 +32,15 @@ func TestDenialsAreTold(t *testing.T) {
 		if lines() != 0 {
 			t.Errorf("nothing happened, and the log says %s", &log)
 		}
-		stats.Connected = 10
+		stats.Store(&requester.Stats{Connected: 10})
 		if lines() != 0 {
 			t.Errorf("nothing was refused, and the log says %s", &log)
 		}
-		stats.Denied, stats.DNS, stats.Connected = 3, 2, 14
+		stats.Store(&requester.Stats{Denied: 3, DNS: 2, Connected: 14})
 		if lines() != 1 || !strings.Contains(log.String(), `"denied":3,"failed":2,"connected":4`) {
 			t.Errorf("the log says %s", &log)
 		}
-		stats.Denied = 4
+		stats.Store(&requester.Stats{Denied: 4, DNS: 2, Connected: 14})
 		if lines() != 2 || !strings.Contains(log.String(), `"denied":1,"failed":0,"connected":0`) || lines() != 2 {
 			t.Errorf("the log says %s", &log)
 		}
