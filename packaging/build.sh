@@ -23,6 +23,7 @@ for programs in "$stage"/linux_*; do
 	cat packaging/copyright "$programs/LICENSES-of-others.txt" >"$TREE/copyright"
 	gzip -9n <"$programs/CHANGELOG.md" >"$TREE/doc/CHANGELOG.md.gz"
 	gzip -9n "$TREE"/man/*
+	find "$TREE" -exec touch -d "@$SOURCE_DATE_EPOCH" {} + # trees in a package keep the times of their files
 	for kind in deb rpm; do
 		${GO:-go} tool -modfile=packaging/go.mod nfpm package --config packaging/nfpm.yaml --packager $kind --target "$dist/"
 	done
