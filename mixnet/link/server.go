@@ -63,8 +63,9 @@ type ServerConfig struct {
 	// MaxHandshakes bounds the handshakes computed at once. If zero, it is
 	// half the CPUs, at least one.
 	MaxHandshakes int
-	// HandshakeRate bounds the handshakes begun in a second, once by nodes of
-	// the network and once, a quarter of it, by strangers. If zero, it is 400.
+	// HandshakeRate bounds the handshakes that nodes of the network begin in a
+	// second. Strangers may open a quarter as many connections, of either kind. If
+	// zero, it is 400.
 	HandshakeRate int
 	// IdleTimeout is how long a link may be silent. If zero, it is 30 minutes.
 	IdleTimeout time.Duration
@@ -84,7 +85,7 @@ type ServerStats struct {
 type Server struct {
 	cfg       ServerConfig
 	limits    *admit.Limiter // places of all
-	strangers *admit.Limiter // places of strangers, a part of them, and the pace of their handshakes
+	strangers *admit.Limiter // places of strangers, a part of them, and their pace
 	nodes     *admit.Limiter // the pace of the handshakes of nodes
 	slots     admit.Slots    // for handshakes being computed; waits within the handshake's time
 
@@ -153,8 +154,12 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 }
 
 // enter takes a place for a connection, and for a stranger's one of the few
-// there are for strangers. leave gives back what was taken.
+// there are for strangers. leave gives back what was taken. Strangers that come
+// too fast are closed before anything is read, which costs least (H23).
 func (s *Server) enter(ip netip.Addr, stand Standing) (leave func(), ok bool) {
+	if stand.Stranger && !s.strangers.Allow(ip, time.Now()) {
+		return nil, false
+	}
 	place, ok := s.limits.Enter(ip)
 	if !ok {
 		return nil, false
@@ -234,12 +239,8 @@ func (s *Server) respond(ctx context.Context, deadline time.Time, conn net.Conn,
 	if err := m.need(noiseHeader + handshake1); err != nil {
 		return nil, err
 	}
-	budget := s.nodes
-	if in.peer.Stranger {
-		budget = s.strangers
-	}
-	if !budget.Allow(in.peer.Addr.Addr(), time.Now()) {
-		return nil, errRefused
+	if !in.peer.Stranger && !s.nodes.Allow(in.peer.Addr.Addr(), time.Now()) {
+		return nil, errRefused // strangers came at their pace
 	}
 	var r *responder
 	err := s.slots.Do(ctx, func() (err error) {
