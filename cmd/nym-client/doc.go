@@ -19,7 +19,17 @@
 //
 // "nym-client details" prints the address under which others send to us. What is
 // sent while nym-client does not run waits at the gateway; what arrives while no
-// program is connected is kept in memory for the next.
+// program is connected is kept for the next, in memory or, with --keep-on-disk,
+// sealed on disk.
+//
+// From the command line:
+//
+//	echo hi | nym-client send ADDRESS           until it is acknowledged
+//	echo who? | nym-client send --anonymous bob  bob can answer, and not know us
+//	nym-client receive --json                   what arrives, an object a line
+//	echo me | nym-client send TAG               answers the senderTag of such a line
+//	nym-client alias add bob ADDRESS
+//	nym-client status
 //
 // Web pages may not connect, unless --origin names theirs. Whoever else can
 // reach the port may, and speaks for the client: --token-file has them show a text.

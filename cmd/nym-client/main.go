@@ -28,6 +28,7 @@ does not run waits at its gateway.`,
 		CheckState: func(_ *config.NymClient, s *cli.State, _ cli.Keys) error { return assembly.CheckRecords(s) },
 		Check:      check,
 		Details:    details,
+		Commands:   commands,
 		Run:        run,
 	}
 }

@@ -60,6 +60,7 @@ type nymClient struct {
 	*clitest.Running
 	ws      *websocket.Conn
 	address string
+	port    string
 }
 
 // start starts a client and connects to it.
@@ -67,8 +68,9 @@ func (b *testbed) start(t *testing.T, name string) *nymClient {
 	t.Helper()
 	flags := []string{"--config", filepath.Join(b.dir, name+".toml"), "--state-dir", filepath.Join(b.dir, name)}
 	c := &nymClient{Running: clitest.Start(t, name, patience, b.bin, append([]string{"run", "--log-level", "debug", "--directory", b.api,
-		"--listen", "127.0.0.1:0", "--hop-delay", "off", "--send-every", "off", "--cover-every", "off"}, flags...)...)}
+		"--listen", "127.0.0.1:0", "--keep-on-disk", "--hop-delay", "off", "--send-every", "off", "--cover-every", "off"}, flags...)...)}
 	url := c.Line(t)
+	c.port = strings.TrimPrefix(url, "ws://")
 	var err error
 	c.ws, _, err = websocket.Dial(t.Context(), url, &websocket.DialOptions{Subprotocols: []string{"nym.text"}})
 	if err != nil {
@@ -140,6 +142,51 @@ func (c *nymClient) delivered(t *testing.T, conn int) {
 	t.Fatalf("%s: messages on connection %d are not delivered", c.Name(), conn)
 }
 
+// command runs a command of a client, and gives what it printed.
+func (b *testbed) command(t *testing.T, c *nymClient, in string, args ...string) string {
+	t.Helper()
+	name := strings.Fields(c.Name())[0]
+	cmd := exec.Command(b.bin, append(args, "--listen", c.port,
+		"--config", filepath.Join(b.dir, name+".toml"), "--state-dir", filepath.Join(b.dir, name))...)
+	cmd.Stdin = strings.NewReader(in)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// commands tries those that talk to clients that run.
+func (b *testbed) commands(t *testing.T, alice, bob *nymClient) {
+	t.Helper()
+	alice.ws.CloseNow()
+	bob.ws.CloseNow()
+	b.command(t, alice, "", "alias", "add", "bob", bob.address)
+	if got := b.command(t, alice, "", "alias", "list"); !strings.Contains(got, bob.address) {
+		t.Errorf("alias list prints %q", got)
+	}
+	b.command(t, alice, "hi\n", "send", "bob", "--timeout", "1m")
+	b.command(t, alice, "who?", "send", "--anonymous", "bob")
+	got := b.command(t, bob, "", "receive", "--json", "--count", "2", "--timeout", "1m")
+	lines := strings.Split(got, "\n")
+	if len(lines) != 3 || lines[0] != `{"message":"hi\n","senderTag":null}` {
+		t.Fatalf("receive prints %q", got)
+	}
+	var asked struct{ Message, SenderTag string }
+	if err := json.Unmarshal([]byte(lines[1]), &asked); err != nil || asked.Message != "who?" || asked.SenderTag == "" {
+		t.Fatalf("receive prints %q", got)
+	}
+	b.command(t, bob, "me", "send", asked.SenderTag)
+	if got := b.command(t, alice, "", "receive", "--count", "1", "--timeout", "1m"); got != "me\n" {
+		t.Errorf("receive prints %q, want me", got)
+	}
+	var status map[string]string
+	if err := json.Unmarshal([]byte(b.command(t, bob, "", "status", "--output", "json")), &status); err != nil ||
+		status["connected"] != "true" || status["address"] != bob.address || status["kept"] != "0" {
+		t.Errorf("status is %v, %v", status, err)
+	}
+}
+
 // Two clients write to each other, one of them not running in between.
 func TestNetworkOfClients(t *testing.T) {
 	b := newTestbed(t)
@@ -193,6 +240,22 @@ func TestNetworkOfClients(t *testing.T) {
 		}
 	}
 
+	// hardening.md H36, and "messages kept … on disk by choice": what came while no
+	// program was connected survives a restart.
+	again.ask(t, map[string]any{"type": "send", "recipient": alice.address, "message": "noted"})
+	alice.receives(t, "noted") // and the gateway knows that bob has his mail
+	again.ws.CloseNow()
+	alice.ask(t, map[string]any{"type": "send", "recipient": bob.address, "message": "kept", "id": "kept", "events": true})
+	for _, step := range []string{"ok", "accepted", "acknowledged"} {
+		if got := alice.hear(t); got["type"] != step || got["id"] != "kept" {
+			t.Fatalf("got %v, want %s", got, step)
+		}
+	}
+	again.End(t)
+	again = b.start(t, "bob")
+	again.receives(t, "kept")
+
+	b.commands(t, alice, again)
 	alice.End(t)
 	again.End(t)
 	// hardening.md H38: nothing tells who talks to whom.

@@ -14,7 +14,6 @@ import (
 	"nym-socks5/config"
 	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
-	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/wsapi"
 )
 
@@ -48,14 +47,14 @@ func run(ctx context.Context, env *cli.Env[*config.NymClient]) (err error) {
 		case <-ctx.Done():
 			return nil
 		}
-		return serve(ctx, env, ln, end.Messenger())
+		return serve(ctx, env, ln, end)
 	})
 	return g.Wait()
 }
 
 // serve serves programs until ctx ends.
-func serve(ctx context.Context, env *cli.Env[*config.NymClient], ln net.Listener, m mixnet.Messenger) error {
-	front, err := front(env, m)
+func serve(ctx context.Context, env *cli.Env[*config.NymClient], ln net.Listener, end *endpoint.Endpoint) error {
+	front, err := front(env, end)
 	if err != nil {
 		return err
 	}
@@ -69,7 +68,7 @@ func serve(ctx context.Context, env *cli.Env[*config.NymClient], ln net.Listener
 }
 
 // front makes the Config of the server.
-func front(env *cli.Env[*config.NymClient], m mixnet.Messenger) (wsapi.Config, error) {
+func front(env *cli.Env[*config.NymClient], end *endpoint.Endpoint) (wsapi.Config, error) {
 	w := env.Config.WebSocket
 	secret, err := token(w)
 	if err != nil {
@@ -80,8 +79,10 @@ func front(env *cli.Env[*config.NymClient], m mixnet.Messenger) (wsapi.Config, e
 		return wsapi.Config{}, err
 	}
 	return wsapi.Config{
-		Messenger: m,
+		Messenger: end.Messenger(),
 		Backlog:   kept,
+		Names:     known(env.State),
+		Client:    fares(end),
 		Hosts:     append(slices.Clone(w.Hosts), w.Listen.Addr().String()),
 		Origins:   w.Origins,
 		Token:     secret,

@@ -25,6 +25,7 @@ mixnet/gateway:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/wire mixn
 mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment mixnet/message mixnet/wire mixnet/topology mixnet/session mixnet/session/protocol
 mixnet/wsapi:      mixnet internal/admit
 mixnet/spool:      mixnet internal/wholefile
+mixnet/wsapi/wsclient:
 mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 mixnet/mixnettest: mixnet mixnet/keys
 mixnet/messengertest: mixnet
@@ -97,7 +98,7 @@ var outside = []struct {
 	{"github.com/BurntSushi/toml", []string{"config"}},
 	{"github.com/armon/go-socks5", []string{"proxy/socks"}},
 	{"github.com/flynn/noise", []string{"mixnet/link"}},
-	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/session/sessionserver", "mixnet/wsapi"}},
+	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/session/sessionserver", "mixnet/wsapi", "mixnet/wsapi/wsclient"}},
 	{"go.etcd.io/bbolt", []string{"mixnet/boltstore"}},
 	{"syscall/js", []string{"cmd/nym-wasm", "mixnet/session"}},
 	{"testing", []string{"mixnet/mixnettest", "mixnet/messengertest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},

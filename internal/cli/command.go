@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"io"
 	"slices"
 	"strings"
 
@@ -24,13 +26,13 @@ type Command[C config.Config] struct {
 	// Alone has it take the state folder for itself: the program must not run.
 	// Without it the program may, and files of the folder must be written whole.
 	Alone bool
-	// Do does it.
+	// Do does it. What it did is printed, if it is not nil.
 	Do func(*Call[C]) ([]Detail, error)
 	// Commands are further words below this one, which then does nothing itself.
 	Commands []Command[C]
 }
 
-// A Flag is one of a Command.
+// A Flag is one of a Command. Without an Arg it takes no value.
 type Flag struct {
 	Name, Arg, Help string
 	Needed          bool
@@ -47,6 +49,16 @@ type Call[C config.Config] struct {
 
 // Flag gives the value of a flag; empty if it was not given.
 func (c *Call[C]) Flag(name string) string { return c.flags.String(name) }
+
+// Has reports whether a flag without a value was given.
+func (c *Call[C]) Has(name string) bool { return c.flags.Bool(name) }
+
+// Context ends when the command is to end.
+func (c *Call[C]) Context() context.Context { return c.flags.Context }
+
+// In and Out are what a command reads and writes itself.
+func (c *Call[C]) In() io.Reader  { return c.flags.App.Reader }
+func (c *Call[C]) Out() io.Writer { return c.flags.App.Writer }
 
 // Usage makes an error of a command line that is wrong.
 func Usage(format string, args ...any) error { return usagef(format, args...) }
@@ -70,6 +82,10 @@ func (p Program[C]) command(own Command[C], above string, output []cli.Flag) *cl
 		return c
 	}
 	for _, f := range own.Flags {
+		if f.Arg == "" {
+			c.Flags = append(c.Flags, &cli.BoolFlag{Name: f.Name, Usage: f.Help})
+			continue
+		}
 		c.Flags = append(c.Flags, &cli.StringFlag{Name: f.Name, Usage: "`" + f.Arg + "`: " + f.Help})
 	}
 	c.Flags = slices.Concat(c.Flags, p.instanceFlags(), p.settingFlags(append([]string{}, own.Settings...)...), output)
@@ -93,7 +109,7 @@ func (p Program[C]) do(c *cli.Context, own Command[C]) error {
 	}
 	return p.withInstance(c, own.Alone, func(cfg C, s *State, ks Keys) error {
 		facts, err := own.Do(&Call[C]{Config: cfg, State: s, Keys: ks, Args: args, flags: c})
-		if err != nil {
+		if err != nil || facts == nil {
 			return err
 		}
 		return outputFacts(c, facts)
