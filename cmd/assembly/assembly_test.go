@@ -243,56 +243,29 @@ func TestCheckSelf(t *testing.T) {
 		{"a mix taken for a gateway", n, at(3), all[3].keys, false, "as gateway"},
 		{"a gateway taken for a mix", n, at(1), all[1].keys, true, "as layer 2"},
 	} {
-		err := CheckSelf(c.network, c.mix, c.keys, c.gateway)
+		err := CheckSelf(c.network, c.mix, c.keys, keys.Sphinx{}, c.gateway)
 		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
 }
 
-// hardening.md H18: "After an unclean end that may have lost some, the node takes
-// a new Sphinx key and refuses the old."
-func TestH18KeyWithoutItsReplayLogIsRefused(t *testing.T) {
-	s := state(t)
-	ks := cli.Keys{Sphinx: keys.NewSphinxKey()}
-	log, err := OpenReplay(s, ks)
-	if err != nil || !log.Clean() {
-		t.Fatalf("a new key: %v", err)
-	}
-	seen := mixnode.ReplayTag{1, 2, 3}
-	if err := errors.Join(log.Load(func(mixnode.ReplayTag) {}), log.Append([]mixnode.ReplayTag{seen}), log.Close()); err != nil {
+// A topology that has the key before is fine while that is used.
+func TestCheckSelfKnowsTheKeyBefore(t *testing.T) {
+	all := parts()
+	n, err := (&directory.View{Rotation: 1, Nodes: nodesOf(all)}).Topology()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if log, err = OpenReplay(s, ks); err != nil {
-		t.Fatalf("the same key again: %v", err)
+	ks := all[0].keys
+	old := ks.Sphinx.Public()
+	ks.Sphinx = keys.NewSphinxKey()
+	mix := config.Mix{Announce: all[0].node.Addr().AddrPort(), Noise: true}
+	if err := CheckSelf(n, mix, ks, old, false); err != nil {
+		t.Error(err)
 	}
-	var got []mixnode.ReplayTag
-	if err := errors.Join(log.Load(func(tag mixnode.ReplayTag) { got = append(got, tag) }), log.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(got, []mixnode.ReplayTag{seen}) {
-		t.Errorf("remembered %x, want %x", got, seen)
-	}
-	before := logs(t, s)
-	if len(before) != 1 {
-		t.Fatalf("logs %q, want one", before)
-	}
-	if err := os.Remove(before[0]); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenReplay(s, ks); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "renew-key sphinx") {
-		t.Errorf("a key whose log is gone: %v, want a refusal that says what to do", err)
-	}
-	// Another key begins anew, and the log of the one before is removed.
-	if err := os.WriteFile(before[0], []byte("half a log"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if log, err = OpenReplay(s, cli.Keys{Sphinx: keys.NewSphinxKey()}); err != nil {
-		t.Fatal(err)
-	}
-	log.Close()
-	if after := logs(t, s); len(after) != 1 || after[0] == before[0] {
-		t.Errorf("logs %q, want that of the new key only", after)
+	if err := CheckSelf(n, mix, ks, keys.NewSphinxKey().Public(), false); err == nil {
+		t.Error("a key that is not used any more is in the topology, and that is fine")
 	}
 }
 
@@ -363,14 +336,15 @@ func TestNodeConfig(t *testing.T) {
 	p := parts()[0]
 	mix := config.NewMixnode().Mix
 	mix.Announce = netip.MustParseAddrPort("127.0.0.1:1789")
+	held := mixnode.Keys{Primary: mixnode.Key{Rotation: mixnode.NoRotation, Key: p.keys.Sphinx}}
 	mix.StrictLayers, mix.DelayMemory, mix.MaxDelay = true, 64<<20, config.Duration(time.Second)
-	cfg := Node(mix, p.keys, nil, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop())
+	cfg := Node(mix, p.keys, held, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop())
 	if cfg.Addr != mixnet.NodeAddrFrom(mix.Announce) || !cfg.StrictLayers || cfg.AllowLegacy || cfg.DelayBytes != 64<<20 ||
 		cfg.MaxDelay != time.Second || cfg.Noise != p.keys.Noise || cfg.Keys.Primary.Key != p.keys.Sphinx || !cfg.Server.ExemptLoopback {
 		t.Errorf("got %+v", cfg)
 	}
 	mix.Noise, mix.Announce = false, netip.MustParseAddrPort("192.0.2.1:1789")
-	if cfg := Node(mix, p.keys, nil, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop()); cfg.Noise != nil || cfg.Server.ExemptLoopback {
+	if cfg := Node(mix, p.keys, held, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop()); cfg.Noise != nil || cfg.Server.ExemptLoopback {
 		t.Errorf("without Noise, on another machine: %+v", cfg)
 	}
 }

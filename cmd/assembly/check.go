@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rs/zerolog"
 
 	"nym-socks5/config"
 	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/node"
 )
 
 // CheckRecords reports records of an endpoint that its program could not use.
@@ -26,19 +28,13 @@ func CheckNode(n config.Network, m config.Mix, r config.Registration, s *cli.Sta
 		if err != nil {
 			return err
 		}
-		errs = append(errs, CheckSelf(src.Current(), m, ks, gateway))
+		previous, err := node.Previous(Records(s))
+		if err != nil {
+			return Explain(err)
+		}
+		errs = append(errs, CheckSelf(src.Current(), m, ks, previous, gateway))
 	}
-	records := Records(s)
-	_, err := readSequence(records)
-	errs = append(errs, err, CheckRecords(s))
-	text, err := endpoint.Text(context.Background(), records, ringRecord, recordVersion)
-	if err == nil {
-		_, err = parseRing(text)
-	}
-	if err != nil {
-		errs = append(errs, cli.Invalid("%s: %v", records.Path(ringRecord), err))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, Explain(node.Check(Records(s))), CheckRecords(s))...)
 }
 
 // Renewing tells what to expect of a new key of a node.
@@ -47,9 +43,18 @@ func Renewing(r config.Registration, k cli.Key, program string) (expect string, 
 	case k == cli.Sphinx && r.Register:
 		return "", cli.Invalid("this node registers: its Sphinx keys change when the directory says so, and are not those of sphinx.pem")
 	case k == cli.Sphinx:
-		return fmt.Sprintf("The topology needs to have it (%s details) before the node starts with it: packets that were built for the key before are dropped, and where this node is the only one of its layer, that is all there are. Expect minutes until every client has read the new topology.", program), nil
+		return fmt.Sprintf("The topology needs to have it (%s details): give it to everybody now. For %d hours the node takes packets for the key before too; then those of clients that have not read the new topology are lost.", program, int(node.PreviousFor.Hours())), nil
 	case r.Register:
 		return "The next start announces it. Until the other nodes have read the next topology, a minute or two, they refuse this node's links.", nil
 	}
 	return fmt.Sprintf("The topology needs to have it (%s details) before the node starts with it: nodes that have read the one before refuse this node's links.", program), nil
+}
+
+// Retiring has a node that was put into the topology by hand use its Sphinx key a
+// while longer when it gets a new one.
+func Retiring(s *cli.State, k cli.Key, old cli.Keys) error {
+	if k != cli.Sphinx {
+		return nil
+	}
+	return node.KeepPrevious(Records(s), old.Sphinx, time.Now().Add(node.PreviousFor))
 }

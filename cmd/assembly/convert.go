@@ -14,14 +14,6 @@ import (
 	"nym-socks5/mixnet/keys"
 )
 
-// Names of records that nodes keep.
-const (
-	sequenceRecord = "announcement"  // sequence number of the last announcement
-	ringRecord     = "sphinx-ring"   // Sphinx keys of a node that registers, one PEM block each
-	inUseRecord    = "sphinx-in-use" // the Sphinx key whose replay log was begun
-	recordVersion  = 1               // of each
-)
-
 // old are the files of a state folder of version 1, each with the record that
 // holds its text now. The first two have forms of their own.
 var old = []struct{ file, record string }{
@@ -29,9 +21,9 @@ var old = []struct{ file, record string }{
 	{"gateways", ""},
 	{"requester", "requester"},
 	{"directory-head", "head"},
-	{"announcement", sequenceRecord},
-	{"sphinx-ring.pem", ringRecord},
-	{"sphinx-in-use", inUseRecord},
+	{"announcement", "announcement"},
+	{"sphinx-ring.pem", "sphinx-ring"},
+	{"sphinx-in-use", "sphinx-in-use"},
 }
 
 // Upgrade is for programs that keep records.
@@ -51,7 +43,7 @@ func convert(s *cli.State) error {
 		if text == "" || o.record == "" {
 			continue
 		}
-		if err := records.Save(ctx, o.record, endpoint.Record{Version: recordVersion, Body: []byte(text)}); err != nil {
+		if err := records.Save(ctx, o.record, endpoint.Record{Version: 1, Body: []byte(text)}); err != nil {
 			return err
 		}
 	}

@@ -1,13 +1,15 @@
-// Package assembly has what several commands are made of in the same way.
+// Package assembly maps the settings that several commands share to the Configs of
+// packages:
 //
-//	settings [network] ──▶ Source ──┬──▶ Node       mixnode, gateway
+//	settings [network] ──▶ Source ──┬──▶ Node, Registered, Listed    mixnode, gateway
 //	         [mix], keys ───────────┤
-//	         [client], keys, state ─┴──▶ Client     nym-client
-//	                                       └─▶ Endpoint   nym-socks5, network-requester
+//	         [client], keys, state ─┴──▶ Endpoint                    nym-client, nym-socks5, network-requester
 //
-//	files ──▶ Certificate ──▶ ServerTLS            gateway, directory
+//	files ──▶ Certificate ──▶ ServerTLS                              gateway, directory
 //
-// It maps the sections that their settings share to the engines' Config
-// structs. What only one command has stays in that command's run.go; flags,
-// files and signals stay in internal/cli.
+// What only one command has stays in that command's run.go; flags, files and
+// signals stay in internal/cli. What decides anything is elsewhere: in package
+// endpoint for those who use a mixnet, in internal/node for the keys of nodes.
+// State folders of version 1 are converted here, since only here all that they
+// held is known.
 package assembly

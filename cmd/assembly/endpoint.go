@@ -11,6 +11,7 @@ import (
 	"nym-socks5/config"
 	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/node"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/client"
@@ -74,6 +75,8 @@ func Explain(err error) error {
 	switch {
 	case errors.Is(err, endpoint.ErrDamaged), errors.Is(err, endpoint.ErrNewer):
 		return cli.Invalid("%s", text())
+	case errors.Is(err, node.ErrLogLost):
+		return cli.Invalid("%s", strings.TrimPrefix(err.Error(), "node: "))
 	case errors.Is(err, endpoint.ErrNoRequester):
 		return cli.Temporary(errors.New(text() + " (--requester ADDRESS)"))
 	}

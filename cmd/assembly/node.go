@@ -8,6 +8,7 @@ import (
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/link"
 	"nym-socks5/mixnet/mixnode"
 	"nym-socks5/mixnet/topology"
@@ -16,11 +17,11 @@ import (
 // NodeKeys are the keys that a mix node or gateway needs.
 var NodeKeys = []cli.Key{cli.Identity, cli.Sphinx, cli.Noise}
 
-// Node makes the Config of a mix node, and of the mix side of a gateway. Its
-// one Sphinx key serves every rotation.
-func Node(m config.Mix, ks cli.Keys, replay mixnode.ReplayLog, src *Source, log zerolog.Logger) mixnode.Config {
+// Node makes the Config of a mix node, and of the mix side of a gateway, with the
+// Sphinx keys that it holds.
+func Node(m config.Mix, ks cli.Keys, held mixnode.Keys, src *Source, log zerolog.Logger) mixnode.Config {
 	cfg := mixnode.Config{
-		Keys:         mixnode.Keys{Primary: mixnode.Key{Rotation: mixnode.NoRotation, Key: ks.Sphinx, Log: replay}},
+		Keys:         held,
 		Addr:         mixnet.NodeAddrFrom(m.Addr()),
 		Topology:     src.Current,
 		StrictLayers: m.StrictLayers,
@@ -41,7 +42,7 @@ func Node(m config.Mix, ks cli.Keys, replay mixnode.ReplayLog, src *Source, log 
 // CheckSelf reports a topology that has another node at our address: then no
 // packet for us could be opened, or nobody could speak with us. A topology that
 // does not have us at all, or that is not known yet, is fine: it may have us soon.
-func CheckSelf(n *topology.Network, m config.Mix, ks cli.Keys, gateway bool) error {
+func CheckSelf(n *topology.Network, m config.Mix, ks cli.Keys, previous keys.Sphinx, gateway bool) error {
 	for _, node := range n.Nodes() {
 		if node.Addr != mixnet.NodeAddrFrom(m.Addr()) {
 			continue
@@ -49,7 +50,7 @@ func CheckSelf(n *topology.Network, m config.Mix, ks cli.Keys, gateway bool) err
 		switch {
 		case node.Identity != ks.Identity.Public():
 			return cli.Invalid("the topology has another identity at our address %v", m.Addr())
-		case node.Sphinx != ks.Sphinx.Public():
+		case node.Sphinx != ks.Sphinx.Public() && node.Sphinx != previous:
 			return cli.Invalid("the topology has another Sphinx key for us")
 		case !node.Noise.IsZero() && !m.Noise:
 			return cli.Invalid("the topology has a Noise key for us, and mix.noise is off")

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"strconv"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"nym-socks5/config"
-	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/node"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/announce"
 	"nym-socks5/mixnet/keys"
@@ -26,18 +25,20 @@ type Registered struct {
 	State    *cli.State
 	Identity *keys.IdentityKey
 	Says     directory.Announcement // role, addresses and ports
-	// Build makes the engine with its first keys, and gives how these are
-	// changed and how it runs.
-	Build func(mixnode.Keys) (set func(mixnode.Keys) error, run func(context.Context) error, err error)
-	Log   zerolog.Logger
+	Build    Build
+	Log      zerolog.Logger
 }
+
+// A Build makes an engine with its first keys, and gives how these are changed and
+// how it runs.
+type Build func(mixnode.Keys) (set func(mixnode.Keys) error, run func(context.Context) error, err error)
 
 // Run announces the node, and runs it as soon as the directories have told
 // which keys it is to use.
 func (r Registered) Run(ctx context.Context) (err error) {
-	chain, err := OpenKeychain(r.State)
+	chain, err := node.OpenKeychain(r.State.Path(""), Records(r.State))
 	if err != nil {
-		return err
+		return Explain(err)
 	}
 	defer func() { err = errors.Join(err, chain.Close()) }()
 	announcer, err := NewAnnouncer(r.Source, r.State, r.Network, announce.Config{
@@ -86,14 +87,12 @@ func Announcement(role directory.Role, m config.Mix, ks cli.Keys) directory.Anno
 // it fills in what all announcers have in common.
 func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg announce.Config) (*announce.Announcer, error) {
 	records := Records(s)
-	sequence, err := readSequence(records)
+	sequence, err := node.Sequence(records)
 	if err != nil {
-		return nil, err
+		return nil, Explain(err)
 	}
 	cfg.Sequence = sequence
-	cfg.Save = func(n uint64) error {
-		return records.Save(context.Background(), sequenceRecord, endpoint.Record{Version: recordVersion, Body: strconv.AppendUint(nil, n, 10)})
-	}
+	cfg.Save = func(n uint64) error { return node.SaveSequence(records, n) }
 	cfg.URLs, cfg.Key, cfg.Fetch, cfg.Compare, cfg.Schedule = n.Directories, src.key, src.web.Fetch, src.Compare, src.Schedule
 	cfg.Announcement.Network = n.Name
 	cfg.Announcement.Build = "nym-socks5 " + cli.BuildInfo().Version
@@ -104,14 +103,26 @@ func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg announce.Conf
 	return a, nil
 }
 
-func readSequence(records *endpoint.Folder) (uint64, error) {
-	text, err := endpoint.Text(context.Background(), records, sequenceRecord, recordVersion)
-	if err != nil || text == "" {
-		return 0, Explain(err)
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
+// A Listed is a mix node or gateway that somebody put into the topology by hand.
+type Listed struct {
+	State  *cli.State
+	Sphinx *keys.SphinxKey
+	Build  Build
+}
+
+// Run runs the node.
+func (l Listed) Run(ctx context.Context) (err error) {
+	held, err := node.OpenListed(l.State.Path(""), Records(l.State), l.Sphinx)
 	if err != nil {
-		return 0, cli.Invalid("%s: it is no number", records.Path(sequenceRecord))
+		return Explain(err)
 	}
-	return n, nil
+	defer func() { err = errors.Join(err, held.Close()) }()
+	set, run, err := l.Build(held.Keys())
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return held.Run(ctx, set) })
+	g.Go(func() error { return run(ctx) })
+	return g.Wait()
 }

@@ -42,6 +42,9 @@ those that are away it keeps them. It must be in the network's topology:
 		Renewing: func(c *config.Gateway, k cli.Key) (string, error) {
 			return assembly.Renewing(c.Registration, k, "gateway")
 		},
+		Retiring: func(_ *config.Gateway, s *cli.State, k cli.Key, old cli.Keys) error {
+			return assembly.Retiring(s, k, old)
+		},
 		Details: func(c *config.Gateway, _ *cli.State, ks cli.Keys) ([]cli.Detail, error) {
 			return append(assembly.NodeDetails(c.Mix, ks), details(c.Clients)...), nil
 		},

@@ -47,17 +47,30 @@ func run(ctx context.Context, env *cli.Env[*config.Gateway]) (err error) {
 	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log, clients.files()...) })
 	g.Go(func() error { return clients.run(ctx, env.Log) })
 	g.Go(func() error {
+		build := build(env, src, store, mix, clients)
 		if cfg.Registration.Register {
 			env.Status("registering")
-			return registered(ctx, env, src, store, mix, clients)
+			return registered(ctx, env, src, build, clients)
 		}
-		return listed(ctx, env, src, store, mix, clients)
+		return assembly.Listed{State: env.State, Sphinx: env.Keys.Sphinx, Build: build}.Run(ctx)
 	})
 	return g.Wait()
 }
 
+// build makes the engine with its first keys, for a gateway that announces itself
+// and for one that somebody put into the topology by hand.
+func build(env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix net.Listener, clients *ports) assembly.Build {
+	return func(k mixnode.Keys) (func(mixnode.Keys) error, func(context.Context) error, error) {
+		server, err := gateway.New(engine(env, assembly.Node(env.Config.Mix, env.Keys, k, src, env.Log), store))
+		if err != nil {
+			return nil, nil, err
+		}
+		return server.SetKeys, func(ctx context.Context) error { return serve(ctx, env, src, server, mix, clients) }, nil
+	}
+}
+
 // registered runs a gateway that announces itself.
-func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix net.Listener, clients *ports) error {
+func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, build assembly.Build, clients *ports) error {
 	says := assembly.Announcement(directory.RoleGateway, env.Config.Mix, env.Keys)
 	says.Clients = clients.said
 	return assembly.Registered{
@@ -66,31 +79,9 @@ func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembl
 		State:    env.State,
 		Identity: env.Keys.Identity,
 		Says:     says,
-		Build: func(k mixnode.Keys) (func(mixnode.Keys) error, func(context.Context) error, error) {
-			cfg := assembly.Node(env.Config.Mix, env.Keys, nil, src, env.Log)
-			cfg.Keys = k
-			server, err := gateway.New(engine(env, cfg, store))
-			if err != nil {
-				return nil, nil, err
-			}
-			return server.SetKeys, func(ctx context.Context) error { return serve(ctx, env, src, server, mix, clients) }, nil
-		},
-		Log: env.Log,
+		Build:    build,
+		Log:      env.Log,
 	}.Run(ctx)
-}
-
-// listed runs a gateway that somebody put into the topology by hand.
-func listed(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix net.Listener, clients *ports) (err error) {
-	replay, err := assembly.OpenReplay(env.State, env.Keys)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, replay.Close()) }()
-	server, err := gateway.New(engine(env, assembly.Node(env.Config.Mix, env.Keys, replay, src, env.Log), store))
-	if err != nil {
-		return err
-	}
-	return serve(ctx, env, src, server, mix, clients)
 }
 
 func serve(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, server *gateway.Server, mix net.Listener, clients *ports) error {

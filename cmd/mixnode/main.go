@@ -34,6 +34,9 @@ network's topology: "mixnode details" prints what that needs to have of it.`,
 		Renewing: func(c *config.Mixnode, k cli.Key) (string, error) {
 			return assembly.Renewing(c.Registration, k, "mixnode")
 		},
+		Retiring: func(_ *config.Mixnode, s *cli.State, k cli.Key, old cli.Keys) error {
+			return assembly.Retiring(s, k, old)
+		},
 		Details: func(c *config.Mixnode, _ *cli.State, ks cli.Keys) ([]cli.Detail, error) {
 			d := assembly.NodeDetails(c.Mix, ks)
 			if c.Registration.Register { // then it changes, and the directories are told

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net"
 
 	"golang.org/x/sync/errgroup"
@@ -24,6 +23,7 @@ func run(ctx context.Context, env *cli.Env[*config.Mixnode]) error {
 	if err != nil {
 		return err
 	}
+	defer ln.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return src.Run(ctx, env.Reload, env.Log) })
 	g.Go(func() error {
@@ -31,46 +31,34 @@ func run(ctx context.Context, env *cli.Env[*config.Mixnode]) error {
 			env.Status("registering")
 			return registered(ctx, env, src, ln)
 		}
-		return listed(ctx, env, src, ln)
+		return assembly.Listed{State: env.State, Sphinx: env.Keys.Sphinx, Build: build(env, src, ln)}.Run(ctx)
 	})
 	return g.Wait()
 }
 
+// build makes the engine with its first keys, for a node that announces itself and
+// for one that somebody put into the topology by hand.
+func build(env *cli.Env[*config.Mixnode], src *assembly.Source, ln net.Listener) assembly.Build {
+	return func(k mixnode.Keys) (func(mixnode.Keys) error, func(context.Context) error, error) {
+		node, err := mixnode.New(assembly.Node(env.Config.Mix, env.Keys, k, src, env.Log))
+		if err != nil {
+			return nil, nil, err
+		}
+		return node.SetKeys, func(ctx context.Context) error { return serve(ctx, env, src, node, ln) }, nil
+	}
+}
+
 // registered runs a node that announces itself.
 func registered(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembly.Source, ln net.Listener) error {
-	defer ln.Close()
 	return assembly.Registered{
 		Network:  env.Config.Network,
 		Source:   src,
 		State:    env.State,
 		Identity: env.Keys.Identity,
 		Says:     assembly.Announcement(directory.RoleMixnode, env.Config.Mix, env.Keys),
-		Build: func(k mixnode.Keys) (func(mixnode.Keys) error, func(context.Context) error, error) {
-			cfg := assembly.Node(env.Config.Mix, env.Keys, nil, src, env.Log)
-			cfg.Keys = k
-			node, err := mixnode.New(cfg)
-			if err != nil {
-				return nil, nil, err
-			}
-			return node.SetKeys, func(ctx context.Context) error { return serve(ctx, env, src, node, ln) }, nil
-		},
-		Log: env.Log,
+		Build:    build(env, src, ln),
+		Log:      env.Log,
 	}.Run(ctx)
-}
-
-// listed runs a node that somebody put into the topology by hand.
-func listed(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembly.Source, ln net.Listener) (err error) {
-	defer ln.Close()
-	replay, err := assembly.OpenReplay(env.State, env.Keys)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, replay.Close()) }()
-	node, err := mixnode.New(assembly.Node(env.Config.Mix, env.Keys, replay, src, env.Log))
-	if err != nil {
-		return err
-	}
-	return serve(ctx, env, src, node, ln)
 }
 
 func serve(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembly.Source, node *mixnode.Node, ln net.Listener) error {

@@ -38,6 +38,8 @@ type Program[C config.Config] struct {
 	// Renewing tells what to expect of a new key of that kind, or refuses to have one
 	// drawn. Nil: there are none to renew.
 	Renewing func(C, Key) (expect string, err error)
+	// Retiring is told of a key that is about to be renewed. May be nil.
+	Retiring func(C, *State, Key, Keys) error
 	// Details tells what others need to know of us. If nil, there is no such command.
 	Details func(C, *State, Keys) ([]Detail, error)
 	// Commands are those that only this program has.

@@ -60,6 +60,13 @@ func (p Program[C]) renewKey(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if secret, err := s.loadKey(k); err == nil && p.Retiring != nil { // a key that cannot be read has no future
+		var old Keys
+		old.put(k, secret)
+		if err := p.Retiring(cfg, s, k, old); err != nil {
+			return err
+		}
+	}
 	if err := wholefile.Write(s.Path(k.file()), k.encode(k.draw()), 0o600); err != nil {
 		return err
 	}

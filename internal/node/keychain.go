@@ -1,16 +1,16 @@
-package assembly
+package node
 
 import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
 	"sync"
 
 	"nym-socks5/endpoint"
-	"nym-socks5/internal/cli"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/directory/announce"
 	"nym-socks5/mixnet/keys"
@@ -35,20 +35,15 @@ type Keychain struct {
 
 // OpenKeychain reads the keys of an earlier life. One whose replay log is gone
 // or damaged is left out, so that another is drawn (H18).
-func OpenKeychain(s *cli.State) (*Keychain, error) {
-	records := Records(s)
-	text, err := endpoint.Text(context.Background(), records, ringRecord, recordVersion)
+func OpenKeychain(dir string, records endpoint.Store) (*Keychain, error) {
+	stored, err := loadRing(records)
 	if err != nil {
-		return nil, Explain(err)
+		return nil, err
 	}
-	stored, err := parseRing(text)
-	if err != nil {
-		return nil, cli.Invalid("%s: %v", records.Path(ringRecord), err)
-	}
-	k := &Keychain{dir: s.Path(""), records: records, ready: make(chan struct{}), logs: make(map[keys.Sphinx]*boltstore.ReplayLog)}
+	k := &Keychain{dir: dir, records: records, ready: make(chan struct{}), logs: make(map[keys.Sphinx]*boltstore.ReplayLog)}
 	var held []announce.SphinxKey
 	for _, key := range stored {
-		log, err := boltstore.OpenReplayLog(s.Path(""), key.Key.Public())
+		log, err := boltstore.OpenReplayLog(dir, key.Key.Public())
 		if err != nil {
 			return nil, errors.Join(err, k.Close())
 		}
@@ -66,7 +61,7 @@ func OpenKeychain(s *cli.State) (*Keychain, error) {
 }
 
 // Use has the node use exactly these keys; other.Key may be nil. It is for
-// [directory.AnnouncerConfig].
+// [announce.Config].
 func (k *Keychain) Use(current, other announce.SphinxKey) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -167,6 +162,19 @@ func ringText(held []announce.SphinxKey) string {
 		})...)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// loadRing reads the keys of the record.
+func loadRing(records endpoint.Store) ([]announce.SphinxKey, error) {
+	text, err := endpoint.Text(context.Background(), records, ringRecord, recordVersion)
+	if err != nil {
+		return nil, err
+	}
+	held, err := parseRing(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %v", endpoint.ErrDamaged, ringRecord, err)
+	}
+	return held, nil
 }
 
 var errRing = errors.New("it holds something else than Sphinx keys with their rotations")
