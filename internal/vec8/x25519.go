@@ -40,14 +40,15 @@ func multiply(out, scalar, point *[32]byte) {
 // than that of a library, one lane after the other.
 const baseMin = 2
 
-// baseTable is made when it is first needed.
-var baseTable = sync.OnceValue(func() *Table { return NewTable(&[32]byte{9}) })
+// BaseTable gives the table of the base point, which is made when it is first
+// needed.
+var BaseTable = sync.OnceValue(func() *Table { return NewTable(&[32]byte{9}) })
 
 // X25519Base sets each out to the product of a scalar and the base point: the
 // public key of a private one. The arrays may be the same.
 func (u *Unit) X25519Base(n int, out, scalar *[Lanes][32]byte) {
 	if haveAVX512 && n >= baseMin {
-		base := baseTable()
+		base := BaseTable()
 		u.X25519Table(n, out, scalar, &[Lanes]*Table{base, base, base, base, base, base, base, base})
 		return
 	}

@@ -17,6 +17,7 @@ import (
 //	lanes, cover ──draft──▶ group ──seal──▶ senders
 type group struct {
 	n        int
+	headers  int // that they need together
 	drafts   [message.Group]draft
 	sealings [message.Group]message.Sealing
 }
@@ -36,7 +37,7 @@ func (l *loop) fill(now time.Time) bool {
 	if l.network == nil {
 		return false
 	}
-	for l.group.n < message.Group && l.draft(now) {
+	for l.group.headers < message.Group && l.draft(now) {
 	}
 	if l.group.n == 0 {
 		return false
@@ -146,6 +147,7 @@ func (l *loop) add(d *draft, to *sender, s message.Sealing, f *builtPacket) {
 	d.to, d.built = to, f
 	to.credit--
 	l.group.sealings[l.group.n] = s
+	l.group.headers += s.Headers()
 	l.group.n++
 }
 
@@ -175,5 +177,5 @@ func (l *loop) seal() {
 		d.to.give(f)
 	}
 	clear(g.sealings[:g.n])
-	g.n = 0
+	g.n, g.headers = 0, 0
 }

@@ -50,7 +50,7 @@ type sender struct {
 func newSender(p pacer) *sender {
 	n, least := 1, 1
 	if p.mean == 0 {
-		n, least = unpacedCredits, message.Group
+		n, least = unpacedCredits, message.Group/2
 	}
 	return &sender{
 		pacer: p, credit: n, least: least,

@@ -22,9 +22,9 @@ const (
 // its first bit is set.
 const coverText = "The cake is a lie!"
 
-// Group is how many packets are made together: with their SURB-ACKs they fill the
-// lanes of package sphinx.
-const Group = sphinx.BatchSize / 2
+// Group is how many headers are built together: as many as package sphinx has
+// lanes. At most so many packets are made together.
+const Group = sphinx.BatchSize
 
 // A Sealing is one packet to be made, in one of three ways: of a fragment for To;
 // of a fragment for the owner of Reply, which must never be used again; or, with
@@ -41,6 +41,15 @@ type Sealing struct {
 	Err error // set by SealAll
 }
 
+// Headers is how many headers a packet needs: that of its SURB-ACK, and its own
+// unless it is a reply.
+func (p *Sealing) Headers() int {
+	if p.Reply != nil {
+		return 1
+	}
+	return 2
+}
+
 // A Sealer makes the packets of one client: seals the fragment, puts the
 // SURB-ACK in front and wraps all in layers. One goroutine may use it at a
 // time.
@@ -52,14 +61,16 @@ type Sealer struct {
 	unit    vec8.Unit
 
 	// Scratch space, so that hardly anything is allocated per packet.
-	plain   [Group][]byte         // the plaintexts, where they lie in their packets
-	jobs    [2 * Group]sphinx.Job // SURB-ACKs, and the packets around them
+	plain   [Group][]byte     // the plaintexts, where they lie in their packets
+	jobs    [Group]sphinx.Job // SURB-ACKs, and the packets around them
 	replies [Group]sphinx.Sealing
 	kdf     kdf
 	drawn   [Group]drawn
 	lanes   struct {
-		at                                   [Group]int // of the plaintext in each lane
-		ephemeral, recipient, public, shared [vec8.Lanes][32]byte
+		at               [Group / 2]int // of the plaintext in each lane
+		ephemeral, point [vec8.Lanes][32]byte
+		public, shared   [vec8.Lanes][32]byte
+		tables           [vec8.Lanes]*vec8.Table // of the base point, then of the recipients
 	}
 }
 
@@ -77,11 +88,16 @@ func NewSealer(self mixnet.Recipient, ack *keys.Ack, v sphinx.Version, tables *s
 	return &Sealer{self: self, version: v, acks: surb.NewAcks(ack), builder: sphinx.Builder{Tables: tables}}
 }
 
-// SealAll makes packets, [Group] of them at a time, and sets Err of those that
-// cannot be made. Cover takes the same steps as what it stands for (H01, H03).
+// SealAll makes packets, as many at a time as have [Group] headers, and sets Err of
+// those that cannot be made. Cover takes the same steps as what it stands for
+// (H01, H03).
 func (s *Sealer) SealAll(all []Sealing) {
 	for len(all) > 0 {
-		n := min(len(all), Group)
+		n, headers := 0, 0
+		for n < len(all) && headers+all[n].Headers() <= Group {
+			headers += all[n].Headers()
+			n++
+		}
 		s.draw(n)
 		if err := s.group(all[:n]); err != nil {
 			s.single(all[:n])
@@ -108,8 +124,8 @@ func (s *Sealer) draw(n int) {
 	}
 }
 
-// group makes up to [Group] packets with what was drawn. It returns what may be
-// an error of any of them.
+// group makes packets that have up to [Group] headers with what was drawn. It
+// returns what may be an error of any of them.
 func (s *Sealer) group(all []Sealing) error {
 	n := 0 // jobs
 	for i := range all {
@@ -185,15 +201,14 @@ func (s *Sealer) agree(all []Sealing) {
 	for i := range all {
 		if p := &all[i]; p.Err == nil && p.Reply == nil {
 			l.at[n] = i
-			l.ephemeral[n], l.recipient[n] = *s.drawn[i].ephemeral(), s.to(p).Encryption
+			l.ephemeral[n], l.point[n] = *s.drawn[i].ephemeral(), s.to(p).Encryption
 			n++
 		}
 	}
 	if n == 0 {
 		return
 	}
-	s.unit.X25519Base(n, &l.public, &l.ephemeral)
-	ok := s.unit.X25519(n, &l.shared, &l.ephemeral, &l.recipient)
+	ok := s.multiply(n)
 	for lane, i := range l.at[:n] {
 		if ok>>lane&1 == 0 {
 			all[i].Err = fmt.Errorf("message: seal: recipient's key: %w", keys.ErrLowOrder)
@@ -205,6 +220,25 @@ func (s *Sealer) agree(all []Sealing) {
 	}
 	clear(l.ephemeral[:])
 	clear(l.shared[:])
+}
+
+// multiply sets public and shared from ephemeral and point, in the same lanes.
+// Bit i of ok is clear if shared[i] is zero. Where there is a table for each
+// point, both sets are made at once.
+func (s *Sealer) multiply(n int) (ok uint8) {
+	l := &s.lanes
+	for i := range n {
+		l.tables[i] = vec8.BaseTable()
+		l.tables[n+i] = s.builder.Tables.Find(l.point[i])
+		if l.tables[n+i] == nil {
+			s.unit.X25519Base(n, &l.public, &l.ephemeral)
+			return s.unit.X25519(n, &l.shared, &l.ephemeral, &l.point)
+		}
+	}
+	copy(l.ephemeral[n:], l.ephemeral[:n])
+	ok = s.unit.X25519Table(2*n, &l.public, &l.ephemeral, &l.tables)
+	copy(l.shared[:], l.public[n:2*n])
+	return ok >> n
 }
 
 // packet prepares the building of the packet around plaintext i.

@@ -158,7 +158,7 @@ func (b *Builder) secrets(jobs []Job) error {
 	}
 	for i := range jobs {
 		for h := range jobs[i].Route {
-			b.drafts[i].tables[h] = b.Tables.find(jobs[i].Route[h].Key)
+			b.drafts[i].tables[h] = b.Tables.Find(jobs[i].Route[h].Key)
 		}
 	}
 	for h := range MaxHops {

@@ -7,9 +7,10 @@ import (
 	"nym-socks5/mixnet/keys"
 )
 
-// Tables make building packets for the same nodes cheaper: a node's key that
-// comes again and again gets a table, with which its multiplications take half
-// the time. Builders on several goroutines may share one.
+// Tables make building packets for the same nodes cheaper, and sealing for the same
+// recipients: a public key that comes again and again gets a table, with which
+// its multiplications take half the time. Builders on several goroutines may
+// share one.
 //
 //	key seen ──8 times──▶ table made ──not seen while many others are──▶ forgotten
 //
@@ -17,7 +18,7 @@ import (
 // large that a key hardly comes again, none gets a table.
 type Tables struct {
 	mu            sync.Mutex // guards the following
-	recent, older map[keys.Sphinx]*known
+	recent, older map[[keys.Size]byte]*known
 }
 
 // known is what is remembered of one key.
@@ -36,11 +37,12 @@ const (
 
 // NewTables makes Tables without any keys.
 func NewTables() *Tables {
-	return &Tables{recent: make(map[keys.Sphinx]*known)}
+	return &Tables{recent: make(map[[keys.Size]byte]*known)}
 }
 
-// find gives the table of a node's key, or nil. It may make one.
-func (t *Tables) find(key keys.Sphinx) *vec8.Table {
+// Find gives the table of a public key, or nil. It may make one. It may be called on
+// nil Tables, and by many goroutines at once.
+func (t *Tables) Find(key [keys.Size]byte) *vec8.Table {
 	if t == nil {
 		return nil
 	}
@@ -53,7 +55,7 @@ func (t *Tables) find(key keys.Sphinx) *vec8.Table {
 	if !make {
 		return table
 	}
-	table = vec8.NewTable((*[32]byte)(&key))
+	table = vec8.NewTable(&key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k.table = table
@@ -62,7 +64,7 @@ func (t *Tables) find(key keys.Sphinx) *vec8.Table {
 
 // recall finds what is remembered of a key, or begins to remember it. The keys
 // not seen for longest, half of all, are forgotten when there are too many.
-func (t *Tables) recall(key keys.Sphinx) *known {
+func (t *Tables) recall(key [keys.Size]byte) *known {
 	k := t.recent[key]
 	if k != nil {
 		return k
@@ -71,7 +73,7 @@ func (t *Tables) recall(key keys.Sphinx) *known {
 		k = new(known)
 	}
 	if len(t.recent) == TableNodes/2 {
-		t.older, t.recent = t.recent, make(map[keys.Sphinx]*known, TableNodes/2)
+		t.older, t.recent = t.recent, make(map[[keys.Size]byte]*known, TableNodes/2)
 	}
 	t.recent[key] = k
 	return k

@@ -36,7 +36,7 @@ func TestTablesChangeNothing(t *testing.T) {
 		}
 	}
 	for i, h := range common.hops {
-		if with.Tables.find(h.Key) == nil {
+		if with.Tables.Find(h.Key) == nil {
 			t.Errorf("key %d has no table", i)
 		}
 	}
@@ -51,8 +51,8 @@ func TestTablesAreBounded(t *testing.T) {
 	var key keys.Sphinx
 	for i := range 10 * TableNodes {
 		binary.LittleEndian.PutUint64(key[:], uint64(i))
-		tables.find(key)
-		if got := tables.find(often); (got != nil) != (i+1 >= tableAfter) {
+		tables.Find(key)
+		if got := tables.Find(often); (got != nil) != (i+1 >= tableAfter) {
 			t.Fatalf("after %d times: table %v", i+1, got)
 		}
 		if n := len(tables.recent) + len(tables.older); n > TableNodes {
@@ -61,11 +61,11 @@ func TestTablesAreBounded(t *testing.T) {
 	}
 	binary.LittleEndian.PutUint64(key[:], 1)
 	for range tableAfter - 1 {
-		if tables.find(key) != nil {
+		if tables.Find(key) != nil {
 			t.Fatal("a key that was forgotten still has a table")
 		}
 	}
-	if tables.find(key) == nil {
+	if tables.Find(key) == nil {
 		t.Error("a key that comes again has no table")
 	}
 }
