@@ -220,3 +220,27 @@ func TestLinks(t *testing.T) {
 		t.Errorf("saw %d links: is this the repository?", seen)
 	}
 }
+
+// block is Go code in a document, with the file that has it.
+var block = regexp.MustCompile("(?ms)^<!-- (\\S+\\.go) -->\n```go\n(.*?)^```$")
+
+// TestCodeInDocuments holds that the code which documents show stands in the files
+// that they name, letter for letter.
+func TestCodeInDocuments(t *testing.T) {
+	root := "../.."
+	seen := 0
+	files(t, root, []string{".md"}, func(name string, text []byte) {
+		for _, m := range block.FindAllSubmatch(text, -1) {
+			seen++
+			code, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(string(m[1]))))
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else if !bytes.Contains(code, m[2]) {
+				t.Errorf("%s: %s does not have\n%s", name, m[1], m[2])
+			}
+		}
+	})
+	if seen < 5 {
+		t.Errorf("saw %d blocks of code: is this the repository?", seen)
+	}
+}

@@ -8,8 +8,8 @@
 //	          the lower floors have no network, no files, no clock
 //
 // A second test holds that every place of the specifications in docs/spec that
-// code, scripts and documents cite exists, and that links between documents lead
-// somewhere.
+// code, scripts and documents cite exists, that links between documents lead
+// somewhere, and that the code they show is the code of a file.
 //
 // The table is policy. It changes with a reason in the commit, never to make a
 // build pass. Test files may import anything. The package is not imported, and

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+
+	"nym-socks5/endpoint"
+	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/directory"
+	"nym-socks5/mixnet/directory/dirhttp"
+)
+
+func main() {
+	url, call := flag.String("directory", "", "`URL` of the network's directory"), flag.String("call", "", "`ADDRESS` of who listens; without it, listen")
+	flag.Parse()
+	store := endpoint.NewFolder("talk-state") // keys: who listens has the same address the next time
+	network := must(endpoint.Directories(directory.ClientConfig{URLs: []string{*url}, Fetch: dirhttp.New(nil).Fetch}, store))
+	e := must(endpoint.New(endpoint.Config{Network: network, Store: store, Peers: true}))
+	go func() { log.Fatal(e.Run(context.Background())) }()
+	<-e.Ready()
+	talk(connect(e, *call), os.Stdin, os.Stdout)
+}
+
+// connect calls an address, or waits for a call. Who is called learns no address.
+func connect(e *endpoint.Endpoint, call string) net.Conn {
+	if call != "" {
+		return must(e.DialAddress(context.Background(), must(mixnet.ParseRecipientText(call)), 7))
+	}
+	fmt.Println("call me:", e.Address())
+	return must(must(e.Listen(7)).Accept())
+}
+
+// talk sends what is typed, and shows what comes.
+func talk(c net.Conn, in io.Reader, out io.Writer) {
+	go io.Copy(c, in)
+	io.Copy(out, c)
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"nym-socks5/endpoint"
+	"nym-socks5/localnet"
+	"nym-socks5/mixnet/client"
+)
+
+func TestTalk(t *testing.T) {
+	network := must(localnet.New(localnet.Spec{Traffic: client.Fast()}))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- network.Run(ctx) }()
+	<-network.Ready()
+	listener := must(network.Join(ctx, endpoint.Config{Peers: true}))
+	caller := must(network.Join(ctx, endpoint.Config{Peers: true}))
+
+	port := must(listener.Listen(7))
+	heard := make(chan string)
+	go func() {
+		c := must(port.Accept())
+		var out strings.Builder
+		go c.Write([]byte("good evening\n"))
+		io.CopyN(&out, c, int64(len("hello\n")))
+		c.Close()
+		heard <- out.String()
+	}()
+	var out strings.Builder
+	talk(connect(caller, listener.Address().String()), strings.NewReader("hello\n"), &out)
+	if got := <-heard; got != "hello\n" {
+		t.Errorf("who listens reads %q", got)
+	}
+	if out.String() != "good evening\n" {
+		t.Errorf("who calls reads %q", out.String())
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
