@@ -99,6 +99,14 @@ const (
 	// drainTimeout is how long a socket may take to accept what it is still owed by
 	// a stream that is over.
 	drainTimeout = 30 * time.Second
+	// lookEvery is how often a socket that has half-closed is looked at: an
+	// application that is gone answers the kernel's keep-alives, 15 seconds apart, with
+	// a reset a minute later.
+	lookEvery = 5 * time.Second
+	// halfClosedSilence is how long nothing may come for a socket that has
+	// half-closed: longer than any server thinks about an answer, and no more, since
+	// most that half-close have closed.
+	halfClosedSilence = 10 * time.Minute
 	// maxSentPause is how long is waited between two looks at whether a socket has
 	// sent everything: a reset that late is not noticed.
 	maxSentPause = 100 * time.Millisecond

@@ -21,9 +21,16 @@ import (
 // receiver takes no more just ends; the other goes on. When the stream is over,
 // nothing more is read from the socket. When ctx ends, both are closed at once.
 //
+// A socket that has half-closed may be gone altogether: it is looked at now and
+// then, and it is let go when nothing has come for it for ten minutes.
+//
 // If from is not nil, it is read instead of the socket, some bytes of which were
 // read before.
 func Splice(ctx context.Context, stream Stream, socket net.Conn, from io.Reader) {
+	spliceLooking(ctx, stream, socket, from, lookEvery)
+}
+
+func spliceLooking(ctx context.Context, stream Stream, socket net.Conn, from io.Reader, every time.Duration) {
 	ctx, cancel := context.WithCancel(ctx)
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() {
@@ -45,16 +52,31 @@ func Splice(ctx context.Context, stream Stream, socket net.Conn, from io.Reader)
 	})
 	copied := make(chan struct{})
 	go func() { wg.Wait(); close(copied) }()
-	select {
-	case <-copied:
-		return
-	case <-stream.Done():
+	look := time.NewTicker(every)
+	defer look.Stop()
+	for over := false; !over; {
+		select {
+		case <-copied:
+			return
+		case <-stream.Done():
+			over = true
+		case now := <-look.C:
+			if s.vanished(now) {
+				stream.Reset()
+				breakOff(socket)
+			}
+		}
 	}
 	socket.SetReadDeadline(time.Unix(1, 0)) // ends fromSocket
 	drain := time.NewTimer(drainTimeout)
 	defer drain.Stop()
 	select {
 	case <-copied:
+		// If the peer broke off behind its end, the socket has to hear of it still.
+		if errors.Is(stream.CloseWrite(), ErrReset) {
+			awaitSent(ctx, socket)
+			breakOff(socket)
+		}
 	case <-drain.C:
 		breakOff(socket) // ends toSocket: what it has is not the whole
 		cancel()
@@ -71,6 +93,7 @@ type splice struct {
 	mu     sync.Mutex // guards the following
 	broken bool       // the socket takes no more
 	ended  bool       // nor is anything read from it
+	wrote  time.Time  // when it was given something last, or ended
 	shut   bool       // it was told that nothing more will come
 }
 
@@ -80,7 +103,7 @@ func (s *splice) fromSocket(from io.Reader) {
 	src := &noting{r: from}
 	err := copyTo(s.stream, src)
 	s.mu.Lock()
-	s.ended = true
+	s.ended, s.wrote = true, time.Now()
 	broken := s.broken || src.err != nil || err == nil && !s.shut && wasReset(s.socket)
 	s.mu.Unlock()
 	switch {
@@ -95,7 +118,11 @@ func (s *splice) fromSocket(from io.Reader) {
 // toSocket copies from the stream. It reports false if the stream broke off and
 // the socket was made to.
 func (s *splice) toSocket() bool {
-	dst := &noting{w: s.socket}
+	dst := &noting{w: s.socket, wrote: func() {
+		s.mu.Lock()
+		s.wrote = time.Now()
+		s.mu.Unlock()
+	}}
 	_, err := io.Copy(dst, s.stream)
 	switch {
 	case dst.err != nil:
@@ -121,6 +148,14 @@ func (s *splice) toSocket() bool {
 		return false
 	}
 	return true
+}
+
+// vanished reports whether a socket that has half-closed is gone: reset, which
+// nobody notices who only waits for something to write, or silent for too long.
+func (s *splice) vanished(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended && !s.shut && !s.broken && (wasReset(s.socket) || now.Sub(s.wrote) >= halfClosedSilence)
 }
 
 // over reports whether it no longer matters how the socket ends.
@@ -166,9 +201,10 @@ func awaitSent(ctx context.Context, socket net.Conn) {
 // noting remembers the error of the side it wraps, to tell it from one of the
 // other.
 type noting struct {
-	r   io.Reader
-	w   io.Writer
-	err error
+	r     io.Reader
+	w     io.Writer
+	wrote func() // called after every write
+	err   error
 }
 
 func (n *noting) Read(p []byte) (int, error) {
@@ -184,5 +220,6 @@ func (n *noting) Write(p []byte) (int, error) {
 	if err != nil {
 		n.err = err
 	}
+	n.wrote()
 	return k, err
 }

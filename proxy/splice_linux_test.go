@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -112,6 +113,27 @@ func TestSpliceEndsInOrder(t *testing.T) {
 	}
 }
 
+// An application that half-closed and then went away altogether is noticed
+// although there is nothing to write to it, and its target too is let go.
+func TestSpliceNoticesWhoIsGone(t *testing.T) {
+	app, target := spliced(t)
+	app.CloseWrite()
+	if b, err := io.ReadAll(target); len(b) != 0 || err != nil {
+		t.Fatalf("the target read %q, %v", b, err)
+	}
+	target.Write([]byte("hello"))
+	for unread(app) == 0 {
+		runtime.Gosched()
+	}
+	app.Close() // a reset, since something is unread
+	for {       // the target says nothing, and learns it all the same
+		if wasReset(target) {
+			break
+		}
+		runtime.Gosched()
+	}
+}
+
 // rst resets a connection once all that was written has arrived.
 func rst(c *net.TCPConn) {
 	awaitSent(context.Background(), c)
@@ -136,7 +158,7 @@ func spliced(t *testing.T) (app, target *net.TCPConn) {
 			return
 		}
 		if c, err := in.Accept(); err == nil {
-			Splice(ctx, c, inside, nil)
+			spliceLooking(ctx, c, inside, nil, time.Millisecond)
 		}
 	})
 	c, err := client.Dial(ctx, pair.B.Address(), "target.test:80", DialOptions{})
@@ -147,7 +169,7 @@ func spliced(t *testing.T) (app, target *net.TCPConn) {
 		runtime.Gosched()
 	}
 	local, near := tcpPair(t)
-	wg.Go(func() { Splice(ctx, c, near, nil) })
+	wg.Go(func() { spliceLooking(ctx, c, near, nil, time.Millisecond) })
 	return local, outside
 }
 

@@ -231,6 +231,28 @@ func TestStreamThatIsOverEndsTheConnection(t *testing.T) {
 	})
 }
 
+// An application that half-closed, and for which nothing comes, is let go in the end.
+func TestHalfClosedAndForgotten(t *testing.T) {
+	each(t, func(t *testing.T, opening, reply string) {
+		w := newWorld(t, Config{}, nil)
+		w.service("192.0.2.8:8", func(c net.Conn) { io.Copy(io.Discard, c); time.Sleep(time.Hour) })
+		w.mix.then = w.to("192.0.2.8:8")
+		a := w.app()
+		a.send(opening)
+		a.want(reply)
+		a.send("question")
+		a.closeWrite()
+		time.Sleep(9*time.Minute + 50*time.Second)
+		if n := w.srv.Stats().Active; n != 1 {
+			t.Errorf("%d connections while an answer may come, want 1", n)
+		}
+		time.Sleep(20 * time.Second)
+		if n := w.srv.Stats().Active; n != 0 {
+			t.Errorf("%d connections left", n)
+		}
+	})
+}
+
 // An application that does not read holds a stream that is over for a limited time.
 func TestStreamThatIsOverAndAStuckApp(t *testing.T) {
 	each(t, func(t *testing.T, opening, reply string) {
