@@ -286,3 +286,20 @@ func TestBrowserNeedsNoHTTP(t *testing.T) {
 	}
 	visit("endpoint")
 }
+
+// TestEveryPackageIsDrawn holds that docs/architecture.md names every package, save
+// those that only start another one.
+func TestEveryPackageIsDrawn(t *testing.T) {
+	page, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range packages(t, "linux", "amd64") {
+		if base := path.Base(p.name); base == "run" || base == "gen" {
+			continue
+		}
+		if !strings.Contains(string(page), "`"+p.name+"`") {
+			t.Errorf("docs/architecture.md does not say what %s is", p.name)
+		}
+	}
+}
