@@ -197,10 +197,11 @@ func TestReadyMeansThatARequesterAnswers(t *testing.T) {
 		away := w.Requester() // nobody has these keys, at a gateway that there is
 		away.Identity, away.Encryption = keys.NewIdentityKey().Public(), keys.NewEncryptionKey().Public()
 		n, log := w.Topology(), new(bytes.Buffer)
+		logger := zerolog.New(zerolog.SyncWriter(log))
 		try := func(requesters ...mixnet.Recipient) *endpoint.Endpoint {
 			e, err := endpoint.New(endpoint.Config{
 				Network:    endpoint.Snapshots(func() *topology.Network { return n }),
-				Requesters: requesters, Dial: w.inside.DialContext, Traffic: client.Fast(), Log: zerolog.New(zerolog.SyncWriter(log)),
+				Requesters: requesters, Dial: w.inside.DialContext, Traffic: client.Fast(), Log: logger,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -19,6 +19,25 @@ func CheckRecords(s *cli.State) error {
 	return Explain(endpoint.CheckStore(context.Background(), Records(s)))
 }
 
+// CheckRequesters reports requesters none of which can be reached in the network of
+// a topology file.
+func CheckRequesters(named config.Requesters, n config.Network) error {
+	all, err := Requesters(named)
+	if err != nil || len(all) == 0 || n.Topology == "" {
+		return err
+	}
+	src, err := OpenSource(n, nil, false, zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if _, there := src.Current().Gateway(a.Gateway); there {
+			return nil
+		}
+	}
+	return cli.Invalid("socks.requester: gateway %v is not in the topology %s; is the address right, and is it one of this network?", all[0].Gateway, n.Topology)
+}
+
 // CheckNode reports a topology file that contradicts the node, and records that it
 // could not use.
 func CheckNode(n config.Network, m config.Mix, r config.Registration, s *cli.State, ks cli.Keys, gateway bool) error {

@@ -36,5 +36,8 @@ the proxy's URL.`,
 
 // check reports what the settings alone do not tell.
 func check(c *config.SOCKS) error {
-	return assembly.CheckClient(c.Client, c.Network)
+	if err := assembly.CheckClient(c.Client, c.Network); err != nil {
+		return err
+	}
+	return assembly.CheckRequesters(c.Front.Requester, c.Network)
 }
