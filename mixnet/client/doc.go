@@ -1,5 +1,12 @@
 // Package client sends and receives messages through the mixnet (sphinx.md
-// §5, §6). A [Client] is a [mixnet.Messenger].
+// §5, §6).
+//
+//	c, err := client.New(client.Config{Entries: []client.Entry{{Gateway: gateway}}, Topology: topology, Dial: dial})
+//	go c.Run(ctx)
+//	err = c.Send(ctx, to, []byte("hello"), mixnet.SendOptions{As: tag}) // under a tag it can be answered
+//	m, err := c.Receive(ctx)
+//
+// A [Client] is a [mixnet.Messenger], whose contract says what becomes of a message.
 //
 //	Send, Reply ─▶ ┌──────────── loop ────────────┐
 //	  (SURBs are   │ lanes     what waits          │    ┌─ main sender ──┐
@@ -15,6 +22,16 @@
 // some and cover if not; the other sends cover only. Each has its next packet
 // ready and sealed before the tick, so that at the tick there is only a write
 // and nobody can tell the two apart (H01, H02).
+//
+//	file                    decides
+//	lanes.go                what is sent next
+//	inflight.go             what was lost, and when it is sent again
+//	supply.go, granted.go   how many of our reply SURBs each far end should hold
+//	held.go                 whose reply SURBs are kept, which is spent, when to ask for more
+//	pacer.go                when a packet leaves
+//	entry.go                by which gateway
+//	monitor.go              whether the network drops our packets
+//	limits.go               has all time-outs and bounds, each with its reason
 //
 // A fragment whose SURB-ACK does not come is sent again on another route, for as
 // long as somebody may want it.

@@ -1,6 +1,9 @@
 // Package wsapi lets other programs on this machine use a client: a WebSocket
 // server that speaks as Nym's own client does (socks.md §17).
 //
+//	s, err := wsapi.New(wsapi.Config{Messenger: m})
+//	err = s.Run(ctx, ln)
+//
 //	program A ◀─ text, JSON ──▶ peer ─┬─ requests ─▶ lanes ─▶ Send, Reply ──▶ ┌───────────┐
 //	program B ◀─ binary ──────▶ peer ─┘                                       │ Messenger │
 //	     ▲                        ▲                                           └───────────┘
