@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"nym-socks5/internal/admit"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"
@@ -47,6 +48,10 @@ func (n *Network) newDirectory() (*dirserver.Server, error) {
 	})
 }
 
+// directoryConns is how many connections the directory of a network in one process
+// has at a time.
+const directoryConns = 1024
+
 // serveDirectory answers on ln until ctx ends.
 func (n *Network) serveDirectory(ctx context.Context, dir *dirserver.Server, ln net.Listener) error {
 	defer ln.Close()
@@ -61,7 +66,7 @@ func (n *Network) serveDirectory(ctx context.Context, dir *dirserver.Server, ln 
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	defer context.AfterFunc(ctx, func() { srv.Close() })()
-	err := srv.Serve(ln)
+	err := srv.Serve(admit.Listen(ln, admit.New(admit.Limits{Places: directoryConns, PlacesPerPrefix: directoryConns / 8})))
 	stop()
 	err = errors.Join(err, <-ended)
 	if ctx.Err() != nil {

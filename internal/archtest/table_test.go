@@ -56,7 +56,7 @@ internal/cli:      config mixnet mixnet/keys internal/ops internal/wholefile
 internal/clitest:
 internal/mutants:
 internal/mutants/run: internal/mutants
-internal/fleet:    config localnet mixnet/keys internal/systemd
+internal/fleet:    config localnet mixnet/keys internal/systemd internal/admit
 internal/systemd:
 internal/release:  internal/systemd
 internal/release/run: internal/release

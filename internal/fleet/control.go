@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"nym-socks5/internal/admit"
 )
 
 // A Request is what can be asked of a network that runs.
@@ -112,16 +114,11 @@ func (n *Network) openControl() (net.Listener, error) {
 func (n *Network) serveControl(ctx context.Context, ln net.Listener) {
 	var all sync.WaitGroup
 	defer all.Wait()
-	defer context.AfterFunc(ctx, func() { ln.Close() })()
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			if ctx.Err() == nil {
-				n.log.Error().Err(err).Msg("control socket lost")
-			}
-			return
-		}
+	err := admit.Accept(ctx, ln, n.log, func(c net.Conn) {
 		all.Go(func() { n.answer(ctx, c) })
+	})
+	if err != nil {
+		n.log.Error().Err(err).Msg("control socket lost")
 	}
 }
 
