@@ -30,6 +30,9 @@
 // The ExitPolicy lines are Nym's (socks.md §14): addresses only, ports always
 // given, the last colon separates them.
 //
+// [Import] reads lists as others have them: Nym's allowed.list, where a domain
+// stands for all below it too, and Tor's exit policies.
+//
 // # What is closed unless a line names it
 //
 // The rules of hardening.md H30 and H31 stand above the lines:

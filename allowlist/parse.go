@@ -15,8 +15,8 @@ const (
 	maxLines = 1 << 16 // rules
 )
 
-// Parse reads a list, one rule a line (see the package's grammar). Errors name
-// the line, counted from 1.
+// Parse reads a list, one rule a line (see the package's grammar), and passes over
+// a byte order mark at its beginning. Errors name the line, counted from 1.
 func Parse(r io.Reader) (*List, error) {
 	in := &io.LimitedReader{R: r, N: maxText + 1}
 	sc := bufio.NewScanner(in)
@@ -24,7 +24,14 @@ func Parse(r io.Reader) (*List, error) {
 	n := 0
 	for sc.Scan() {
 		n++
-		if err := l.add(sc.Text()); err != nil {
+		text := sc.Text()
+		if n == 1 {
+			text = strings.TrimPrefix(text, byteOrderMark)
+		}
+		if err := l.add(text); err != nil {
+			if _, foreign := Import(strings.NewReader(text)); foreign == nil {
+				return nil, fmt.Errorf("allowlist: line %d: %w (is the file a list of Nym's or Tor's? `network-requester policy import FILE` converts those)", n, err)
+			}
 			return nil, fmt.Errorf("allowlist: line %d: %w", n, err)
 		}
 	}

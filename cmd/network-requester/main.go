@@ -26,6 +26,7 @@ prints its address, which users give to nym-socks5 as --requester.`,
 		Check:      check,
 		Details:    details,
 		Run:        run,
+		Commands:   commands,
 	}
 }
 

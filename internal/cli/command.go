@@ -26,6 +26,8 @@ type Command[C config.Config] struct {
 	// Alone has it take the state folder for itself: the program must not run.
 	// Without it the program may, and files of the folder must be written whole.
 	Alone bool
+	// Free has it need no instance: its Call has only arguments and flags of its own.
+	Free bool
 	// Do does it. What it did is printed, if it is not nil.
 	Do func(*Call[C]) ([]Detail, error)
 	// Commands are further words below this one, which then does nothing itself.
@@ -88,7 +90,11 @@ func (p Program[C]) command(own Command[C], above string, output []cli.Flag) *cl
 		}
 		c.Flags = append(c.Flags, &cli.StringFlag{Name: f.Name, Usage: "`" + f.Arg + "`: " + f.Help})
 	}
-	c.Flags = slices.Concat(c.Flags, p.instanceFlags(), p.settingFlags(append([]string{}, own.Settings...)...), output)
+	if own.Free {
+		c.Flags = slices.Concat(c.Flags, output)
+	} else {
+		c.Flags = slices.Concat(c.Flags, p.instanceFlags(), p.settingFlags(append([]string{}, own.Settings...)...), output)
+	}
 	c.Action = func(c *cli.Context) error { return p.do(c, own) }
 	return c
 }
@@ -107,13 +113,17 @@ func (p Program[C]) do(c *cli.Context, own Command[C]) error {
 			return usagef("say --%s %s; see %s", f.Name, f.Arg, Help(c))
 		}
 	}
-	return p.withInstance(c, own.Alone, func(cfg C, s *State, ks Keys) error {
+	do := func(cfg C, s *State, ks Keys) error {
 		facts, err := own.Do(&Call[C]{Config: cfg, State: s, Keys: ks, Args: args, flags: c})
 		if err != nil || facts == nil {
 			return err
 		}
 		return outputFacts(c, facts)
-	})
+	}
+	if own.Free {
+		return do(p.New(), nil, Keys{})
+	}
+	return p.withInstance(c, own.Alone, do)
 }
 
 // withInstance opens an instance that must be there.

@@ -83,5 +83,8 @@ func Help(c *cli.Context) string {
 	if c.Command == nil || c.Command.Name == "" || c.Command.Name == c.App.Name {
 		return c.App.Name + " --help"
 	}
+	if c.Command.HelpName != "" { // the words above it too
+		return c.Command.HelpName + " --help"
+	}
 	return c.App.Name + " " + c.Command.Name + " --help"
 }
