@@ -1,0 +1,179 @@
+// A link is the way to an engine, in a worker or in this thread. Either has
+//
+//	call(name, args, signal)   → Promise of what the function of that name gives
+//	close()                    → Promise
+//
+// and tells what happens by on: {message(data, from, to), event(kind, error, ...facts)}.
+import { NymError, nymError } from './errors.mjs';
+
+const inNode = typeof process !== 'undefined' && !!process.versions?.node && typeof window === 'undefined' && typeof importScripts === 'undefined';
+
+// A Link numbers calls, so that a signal can cancel them.
+class Link {
+  #last = 0;
+
+  async call(name, args = [], signal) {
+    if (signal?.aborted) throw aborted(signal);
+    const number = ++this.#last;
+    const cancel = () => this.cancel(number);
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await this.run(name, number, args);
+    } catch (e) {
+      if (signal?.aborted) throw aborted(signal);
+      throw nymError(e);
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
+  }
+}
+
+function aborted(signal) {
+  const timeout = signal.reason?.name === 'TimeoutError';
+  return new NymError(timeout ? 'timeout' : 'aborted', timeout ? 'it took longer than the signal allows' : 'aborted by the caller', { cause: signal.reason });
+}
+
+// WorkerLink runs the engine in a Web Worker.
+class WorkerLink extends Link {
+  #worker;
+  #waiting = new Map();
+  #bodies = new Map();
+  #lastBody = 0;
+  #on;
+
+  static async open(worker, program, options, on, signal) {
+    const link = new WorkerLink();
+    link.#worker = worker;
+    link.#on = on;
+    const started = new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => {
+        if ('started' in data) resolve();
+        else if ('failed' in data) reject(nymError(data.failed));
+        else link.#take(data);
+      };
+      worker.onerror = (e) => {
+        e.preventDefault?.();
+        const error = new NymError('failed', `the worker failed: ${e.message ?? 'it could not be loaded'}`);
+        reject(error);
+        link.#fail(error);
+      };
+      signal?.addEventListener('abort', () => reject(aborted(signal)), { once: true });
+    });
+    worker.postMessage({ start: { program: String(program), options } });
+    try {
+      await started;
+      return link;
+    } catch (e) {
+      worker.terminate();
+      throw e;
+    }
+  }
+
+  #take(m) {
+    if (m.message) return this.#on.message?.(...m.message);
+    if (m.event) {
+      const [kind, error, ...facts] = m.event;
+      return this.#on.event?.(kind, error && nymError(error), ...facts);
+    }
+    if (m.log !== undefined) return this.#on.log?.(m.log);
+    if (m.pull !== undefined) return void this.#pull(m.pull, m.body);
+    const w = this.#waiting.get(m.number);
+    this.#waiting.delete(m.number);
+    if (m.error) w?.reject(m.error);
+    else w?.resolve(m.value);
+  }
+
+  // #pull gives the worker the next piece of a request's body.
+  async #pull(n, body) {
+    try {
+      const value = await this.#bodies.get(body)();
+      if (value === null) this.#bodies.delete(body);
+      this.#worker.postMessage({ pulled: n, value });
+    } catch (e) {
+      this.#worker.postMessage({ pulled: n, error: { message: String(e?.message ?? e), code: e?.code ?? 'failed' } });
+    }
+  }
+
+  #fail(error) {
+    for (const w of this.#waiting.values()) w.reject(error);
+    this.#waiting.clear();
+  }
+
+  run(name, number, args) {
+    if (name === 'fetch' && typeof args[0].body === 'function') {
+      const { body, ...rest } = args[0];
+      this.#bodies.set(++this.#lastBody, body);
+      args = [{ ...rest, pull: this.#lastBody }];
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(number, { resolve, reject });
+      this.#worker.postMessage({ call: name, number, args });
+    });
+  }
+
+  cancel(number) { this.#worker.postMessage({ cancel: number }); }
+
+  async close() {
+    const number = -1;
+    try {
+      await new Promise((resolve, reject) => {
+        this.#waiting.set(number, { resolve, reject });
+        this.#worker.postMessage({ close: number });
+      });
+    } finally {
+      this.#worker.terminate();
+      this.#fail(new NymError('closed', 'the client is closed'));
+    }
+  }
+}
+
+// LocalLink runs the engine in this thread: Node.js has no page that it could block.
+class LocalLink extends Link {
+  #engine;
+  #store;
+
+  static async open(program, options, on, signal) {
+    const [{ startEngine }, { openStore }] = await Promise.all([import('./engine.mjs'), import('./storage.mjs')]);
+    const link = new LocalLink();
+    link.#store = await openStore(options);
+    const started = startEngine(program, { ...options, store: link.#store, log: on.log, message: on.message, event: (kind, e, ...facts) => on.event?.(kind, e && nymError(e), ...facts) });
+    const late = new Promise((_, reject) => signal?.addEventListener('abort', () => reject(aborted(signal)), { once: true }));
+    try {
+      link.#engine = await (signal ? Promise.race([started, late]) : started);
+      return link;
+    } catch (e) {
+      started.then((engine) => engine.close(), () => {});
+      link.#store.close?.();
+      throw nymError(e);
+    }
+  }
+
+  async run(name, number, args) {
+    return name === 'status' || name === 'address' ? this.#engine[name]() : this.#engine[name](number, ...args);
+  }
+
+  cancel(number) { this.#engine.cancel(number); }
+
+  async close() {
+    await this.#engine.close();
+    this.#store.close?.();
+  }
+}
+
+// openLink starts the program of that name, 'nym' or 'nym-streams'.
+export async function openLink(name, { signal, worker, wasm, webSocket, log, ...options }, on) {
+  if (signal?.aborted) throw aborted(signal);
+  on.log = log;
+  if (inNode) {
+    if (webSocket) globalThis.WebSocket ??= webSocket;
+    if (typeof WebSocket === 'undefined') {
+      throw new NymError('bad-argument', 'this Node.js has no WebSocket (22 and later have): pass webSocket, for example that of the package ws');
+    }
+    const { readFile } = await import('node:fs/promises');
+    return LocalLink.open(readFile(wasm ?? new URL(`../dist/${name}.wasm`, import.meta.url)), options, on, signal);
+  }
+  // Bundlers know these two forms, and take the files along.
+  const program = wasm ?? (name === 'nym' ? new URL('../dist/nym.wasm', import.meta.url) : new URL('../dist/nym-streams.wasm', import.meta.url));
+  const thread = worker ?? new Worker(new URL('./worker.mjs', import.meta.url), { type: 'module' });
+  return WorkerLink.open(thread, new URL(program, globalThis.location?.href), { ...options, log: !!log }, on, signal);
+}
