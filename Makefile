@@ -11,7 +11,7 @@ TARGETS  ?=
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test purego race bench fuzz lint cover wasm interop interop-rust faults netns mutants examples module size clean
+.PHONY: sdk help build demo test purego race bench fuzz lint cover wasm interop interop-rust faults netns mutants examples module size clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ cover: ## Measure test coverage into cover.out
 
 wasm: ## Build what runs in a browser
 	GOOS=js GOARCH=wasm $(GO) build ./mixnet/client ./endpoint
+	GOOS=js GOARCH=wasm $(GO) vet ./cmd/nym-wasm
+	GOOS=js GOARCH=wasm $(GO) vet -tags streams ./cmd/nym-wasm
+
+sdk: ## Build and test the npm package for pages and Node; needs Node 20 with npm, and Chromium for its pages
+	@command -v npm >/dev/null || { echo "make sdk: needs Node.js 20 or later with npm." >&2; exit 1; }
+	cd sdk && npm ci --no-fund --no-audit --loglevel=error && GO='$(GO)' ./build.sh && npm run -s types && GO='$(GO)' npm test
 
 interop: ## Run the clients that Nym publishes against our network; needs Node, npm and Chromium
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }

@@ -38,6 +38,7 @@ const (
 	codeRefused   code = "refused" // by the target
 	codeReach     code = "unreachable"
 	codeTimeout   code = "timeout"
+	codeAuthority code = "bad-certificate" // the target's, for https
 	codeLimit     code = "limit"
 	codeNetwork   code = "no-network" // no gateway can be reached
 	codeFailed    code = "failed"     // the rest
@@ -106,6 +107,9 @@ func codeOf(err error) code {
 		if errors.Is(err, c.err) {
 			return c.code
 		}
+	}
+	if hasAuthorityError(err) {
+		return codeAuthority
 	}
 	if errors.As(err, &ask) {
 		return codeDirectory

@@ -5,6 +5,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -39,7 +41,19 @@ type web struct {
 	jar       http.CookieJar
 }
 
-func (w *web) init(p *page) {
+// init takes PEM of authorities that are trusted beside those of browsers.
+func (w *web) init(p *page, authorities string) error {
+	var trusted *tls.Config
+	if authorities != "" {
+		roots, err := x509.SystemCertPool() // those of the fallback
+		if err != nil {
+			return err
+		}
+		if !roots.AppendCertsFromPEM([]byte(authorities)) {
+			return badArgument("authorities: no certificate in PEM is among them")
+		}
+		trusted = &tls.Config{RootCAs: roots}
+	}
 	w.transport = &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			c, err := p.e.Dial(ctx, addr, proxy.DialOptions{})
@@ -48,10 +62,11 @@ func (w *web) init(p *page) {
 			}
 			return c, nil
 		},
-		ForceAttemptHTTP2: true,
-		MaxConnsPerHost:   hostConns, MaxIdleConns: idleConns, MaxIdleConnsPerHost: hostConns, IdleConnTimeout: idleFor,
+		TLSClientConfig: trusted, ForceAttemptHTTP2: true,
+		MaxConnsPerHost: hostConns, MaxIdleConns: idleConns, MaxIdleConnsPerHost: hostConns, IdleConnTimeout: idleFor,
 	}
 	w.jar, _ = cookiejar.New(nil) // fails never
+	return nil
 }
 
 // fetch makes a request, given as an object:
@@ -143,6 +158,12 @@ func (w *web) do(ctx context.Context, v js.Value) (*http.Response, error) {
 		return nil
 	}
 	return c.Do(req)
+}
+
+// hasAuthorityError reports that a certificate was not believed.
+func hasAuthorityError(err error) bool {
+	var unverified *tls.CertificateVerificationError
+	return errors.As(err, &unverified)
 }
 
 // fetchError takes the words of package net/http away from around the cause.

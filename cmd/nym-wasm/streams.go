@@ -79,8 +79,7 @@ func (p *page) configure(cfg *endpoint.Config, options js.Value) error {
 	}
 	cfg.ListedRequesters = len(cfg.Requesters) == 0 && text(options, "requester") == "auto"
 	cfg.Peers = options.Get("peers").Truthy()
-	p.web.init(p)
-	return nil
+	return p.web.init(p, text(options, "authorities"))
 }
 
 // receive is for the other program: here messages carry streams.

@@ -64,6 +64,7 @@ internal/bench:    anything but cmd
 internal/bench/run: internal/bench
 cmd/*:             anything
 examples/*:        anything but cmd
+sdk/test/world:    anything but cmd
 `
 
 // Below the connections there is no network, no file, no log, no clock and no

@@ -28,7 +28,8 @@ class Link {
   }
 }
 
-function aborted(signal) {
+// aborted is the error of a call that its signal ended.
+export function aborted(signal) {
   const timeout = signal.reason?.name === 'TimeoutError';
   return new NymError(timeout ? 'timeout' : 'aborted', timeout ? 'it took longer than the signal allows' : 'aborted by the caller', { cause: signal.reason });
 }
@@ -39,9 +40,10 @@ class WorkerLink extends Link {
   #waiting = new Map();
   #bodies = new Map();
   #lastBody = 0;
+  #over; // why nothing can be called any more
   #on;
 
-  static async open(worker, program, options, on, signal) {
+  static async open(name, worker, program, options, on, signal) {
     const link = new WorkerLink();
     link.#worker = worker;
     link.#on = on;
@@ -59,7 +61,7 @@ class WorkerLink extends Link {
       };
       signal?.addEventListener('abort', () => reject(aborted(signal)), { once: true });
     });
-    worker.postMessage({ start: { program: String(program), options } });
+    worker.postMessage({ start: { name, program: String(program), options } });
     try {
       await started;
       return link;
@@ -95,11 +97,13 @@ class WorkerLink extends Link {
   }
 
   #fail(error) {
+    this.#over = error;
     for (const w of this.#waiting.values()) w.reject(error);
     this.#waiting.clear();
   }
 
   run(name, number, args) {
+    if (this.#over) throw this.#over;
     if (name === 'fetch' && typeof args[0].body === 'function') {
       const { body, ...rest } = args[0];
       this.#bodies.set(++this.#lastBody, body);
@@ -114,6 +118,7 @@ class WorkerLink extends Link {
   cancel(number) { this.#worker.postMessage({ cancel: number }); }
 
   async close() {
+    if (this.#over) return;
     const number = -1;
     try {
       await new Promise((resolve, reject) => {
@@ -132,10 +137,10 @@ class LocalLink extends Link {
   #engine;
   #store;
 
-  static async open(program, options, on, signal) {
+  static async open(name, program, options, on, signal) {
     const [{ startEngine }, { openStore }] = await Promise.all([import('./engine.mjs'), import('./storage.mjs')]);
     const link = new LocalLink();
-    link.#store = await openStore(options);
+    link.#store = await openStore(options, name);
     const started = startEngine(program, { ...options, store: link.#store, log: on.log, message: on.message, event: (kind, e, ...facts) => on.event?.(kind, e && nymError(e), ...facts) });
     const late = new Promise((_, reject) => signal?.addEventListener('abort', () => reject(aborted(signal)), { once: true }));
     try {
@@ -170,10 +175,10 @@ export async function openLink(name, { signal, worker, wasm, webSocket, log, ...
       throw new NymError('bad-argument', 'this Node.js has no WebSocket (22 and later have): pass webSocket, for example that of the package ws');
     }
     const { readFile } = await import('node:fs/promises');
-    return LocalLink.open(readFile(wasm ?? new URL(`../dist/${name}.wasm`, import.meta.url)), options, on, signal);
+    return LocalLink.open(name, readFile(wasm ?? new URL(`../dist/${name}.wasm`, import.meta.url)), options, on, signal);
   }
   // Bundlers know these two forms, and take the files along.
   const program = wasm ?? (name === 'nym' ? new URL('../dist/nym.wasm', import.meta.url) : new URL('../dist/nym-streams.wasm', import.meta.url));
   const thread = worker ?? new Worker(new URL('./worker.mjs', import.meta.url), { type: 'module' });
-  return WorkerLink.open(thread, new URL(program, globalThis.location?.href), { ...options, log: !!log }, on, signal);
+  return WorkerLink.open(name, thread, new URL(program, globalThis.location?.href), { ...options, log: !!log }, on, signal);
 }

@@ -110,11 +110,12 @@ export async function encryptedStore(inner, passphrase) {
   };
 }
 
-// openStore makes the store that the options of connect ask for.
-export async function openStore({ storage = 'default', passphrase } = {}) {
+// openStore makes the store that the options of connect ask for. Without a name of
+// the page's choice it is that of the program: two programs cannot be one client.
+export async function openStore({ storage, passphrase } = {}, program) {
   const inner = typeof storage === 'object' ? storage
-    : storage === 'memory' || (storage === 'default' && typeof indexedDB === 'undefined') ? memoryStore()
-    : await indexedDBStore(storage);
+    : storage === 'memory' || (storage === undefined && typeof indexedDB === 'undefined') ? memoryStore()
+    : await indexedDBStore(storage ?? program);
   if (passphrase !== undefined) return encryptedStore(inner, passphrase);
   if (await inner.load(saltRecord)) {
     throw new NymError('wrong-passphrase', 'storage: what is kept there has a passphrase, and none was given');

@@ -1,5 +1,5 @@
 import { NymError } from './errors.mjs';
-import { openLink } from './link.mjs';
+import { aborted, openLink } from './link.mjs';
 
 // A Duplex is a byte stream: readable and writable as WHATWG streams. Closing the
 // writable ends this direction only; close() ends both.
@@ -21,19 +21,39 @@ class Duplex {
   async close() { await this.#link.call('shut', [this.#number]); }
 }
 
-// readableOf reads what a number stands for, on demand, and shuts it at its end.
-function readableOf(link, number, shutAtEnd = false) {
+// readableOf reads what a number stands for, on demand. The body of a response
+// is shut at its end, and when signal says so.
+function readableOf(link, number, { shutAtEnd = false, signal } = {}) {
+  let stop;
   return new ReadableStream({
     type: 'bytes',
+    start(c) {
+      stop = () => {
+        c.error(aborted(signal));
+        link.call('shut', [number]).catch(() => {});
+      };
+      signal?.addEventListener('abort', stop, { once: true });
+    },
     async pull(c) {
-      const piece = await link.call('read', [number]);
+      let piece;
+      try {
+        piece = await link.call('read', [number]);
+      } catch (e) {
+        signal?.removeEventListener('abort', stop);
+        throw e;
+      }
+      if (signal?.aborted) return;
       if (piece === null) {
+        signal?.removeEventListener('abort', stop);
         c.close();
         c.byobRequest?.respond(0);
         if (shutAtEnd) await link.call('shut', [number]);
       } else c.enqueue(piece);
     },
-    cancel: () => link.call('shut', [number]),
+    cancel() {
+      signal?.removeEventListener('abort', stop);
+      return link.call('shut', [number]);
+    },
   }, { highWaterMark: 0 });
 }
 
@@ -112,8 +132,7 @@ export class Streams extends EventTarget {
     }], signal);
     const empty = bodiless.has(got.status) || request.method === 'HEAD';
     if (empty) await this.#link.call('shut', [got.body]);
-    const stream = empty ? null : readableOf(this.#link, got.body, true);
-    signal?.addEventListener('abort', () => this.#link.call('shut', [got.body]).catch(() => {}), { once: true });
+    const stream = empty ? null : readableOf(this.#link, got.body, { shutAtEnd: true, signal });
     const response = new Response(stream, { status: got.status, statusText: got.statusText, headers: got.headers.filter(([name]) => !/^set-cookie2?$/i.test(name)) });
     Object.defineProperties(response, { url: { value: got.url }, redirected: { value: got.redirected } });
     return response;

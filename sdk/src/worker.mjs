@@ -1,6 +1,6 @@
 // The engine in a Web Worker, so that no work of it blocks the page.
 //
-//   page → worker   {start: {program, options}}      worker → page   {started} | {failed}
+//   page → worker   {start: {name, program, options}} worker → page   {started} | {failed}
 //                   {call: name, number, args}                       {number, value} | {number, error}
 //                   {cancel: number}                                 {message: [data, from, to]}
 //                   {close: number}                                  {event: [kind, error, facts]}
@@ -30,9 +30,9 @@ function pulled(body) {
 }
 
 const handlers = {
-  async start({ program, options }) {
+  async start({ name, program, options }) {
     try {
-      store = await openStore(options);
+      store = await openStore(options, name);
       engine = await startEngine(fetch(program, { credentials: 'same-origin' }), {
         ...options,
         store,

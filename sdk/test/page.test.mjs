@@ -1,0 +1,89 @@
+// The same in a page of Chromium, with the engine in a Web Worker.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { findChromium, launch } from './browser.mjs';
+import { startWorld } from './world.mjs';
+
+const path = findChromium();
+if (!path) console.error('SKIPPED: the tests of the page need Chromium (on Debian: apt-get install chromium)');
+const within = { timeout: 180_000, skip: path ? false : 'no Chromium' };
+
+let world, browser;
+before(async () => {
+  if (!path) return;
+  world = await startWorld();
+  browser = await launch(path);
+});
+after(async () => {
+  await browser?.close();
+  await world?.end();
+});
+
+// open opens the test's page, in a profile of its own if none is given.
+async function open(t, context, at = world.files) {
+  const own = context ?? await browser.newContext({ ignoreHTTPSErrors: true });
+  const page = await own.newPage();
+  page.problems = [];
+  page.on('console', (m) => { if (m.type() === 'error') page.problems.push(m.text()); });
+  page.on('pageerror', (e) => page.problems.push(String(e)));
+  await page.goto(`${at}/test/page.html`);
+  await page.waitForFunction(() => window.loaded);
+  if (!context) t.after(() => own.close());
+  return page;
+}
+
+test('messages', within, async (t) => {
+  const page = await open(t);
+  const got = await page.evaluate(async (directory) => {
+    const options = { directory, profile: 'fast', storage: 'memory' };
+    const [a, b] = await Promise.all([nym.connect(options), nym.connect(options)]);
+    const { delivered } = await a.sendAnonymous(b.address, { mimeType: 'text/html', data: '<p>' }, { replySurbs: 5 });
+    const m = (await b.next()).value;
+    await b.reply(m, 'thanks');
+    const answer = (await a.next()).value.text();
+    await delivered;
+    const { connected } = await a.status();
+    await Promise.all([a.close(), b.close()]);
+    return { type: m.payload.mimeType, text: m.text(), answer, connected, state: a.state };
+  }, world.directory);
+  assert.deepEqual(got, { type: 'text/html', text: '<p>', answer: 'thanks', connected: true, state: 'closed' });
+  assert.deepEqual(page.problems, []);
+});
+
+test('fetch, streams and errors', within, async (t) => {
+  const page = await open(t);
+  const got = await page.evaluate(async ({ directory, requester, authority, plain, secure }) => {
+    const s = await nym.connectStreams({ directory, requester, authorities: authority, profile: 'fast', storage: 'memory', peers: true });
+    const out = {};
+    out.hello = await (await s.fetch(`http://www.example.com:${plain}/hello`)).text();
+    const r = await s.fetch(`https://example.com:${secure}/echo`, { method: 'POST', body: 'words' });
+    out.echo = await r.text();
+    out.http2 = (await s.fetch(`https://example.com:${secure}/hello`)).headers.get('x-proto');
+    const { readable, writable } = new TransformStream();
+    const w = writable.getWriter();
+    w.write(new TextEncoder().encode('piece'));
+    const streamed = (await s.fetch(`https://example.com:${secure}/echo`, { method: 'POST', body: readable, duplex: 'half' })).body.getReader();
+    out.piece = new TextDecoder().decode((await streamed.read()).value);
+    w.close();
+    out.end = (await streamed.read()).done;
+    out.sizes = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(async (n) => (await (await s.fetch(`http://www.example.com:${plain}/noise/${n * 1000}`)).arrayBuffer()).byteLength));
+    out.denied = await s.fetch('http://refused.test/').catch((e) => [e.name, e.code, e instanceof nym.NymError]);
+    out.timeout = await s.fetch(`http://www.example.com:${plain}/never`, { signal: AbortSignal.timeout(800) }).catch((e) => e.code);
+    const ln = await s.listen();
+    const accepted = ln.accept();
+    const there = await s.dialAddress(s.address, ln.port);
+    const sent = there.writable.getWriter();
+    sent.write('over there');
+    sent.close();
+    out.there = await new Response((await accepted).readable).text();
+    await s.close();
+    out.closed = await s.fetch('http://www.example.com/').catch((e) => e.code);
+    return out;
+  }, world.facts);
+  assert.deepEqual(got, {
+    hello: 'hello GET', echo: 'words', http2: 'HTTP/2.0', piece: 'piece', end: true,
+    sizes: [1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10000],
+    denied: ['NymError', 'denied', true], timeout: 'timeout', there: 'over there', closed: 'closed',
+  });
+  assert.deepEqual(page.problems, []);
+});
