@@ -1,6 +1,7 @@
 package vec8
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"testing"
@@ -49,5 +50,25 @@ func FuzzAESStream(f *testing.F) {
 			copy(key[i][i:], k)
 		}
 		checkAES(t, &u, 1+int(lanes%Lanes), &key)
+	})
+}
+
+func FuzzAESCTR(f *testing.F) {
+	for _, n := range []int{0, 1, 15, 16, 63, 64, 65, 1611, 4096, 4097, 32331} {
+		f.Add([]byte("key"), make([]byte, n))
+	}
+	var u Unit
+	f.Fuzz(func(t *testing.T, k, data []byte) {
+		var key [16]byte
+		copy(key[:], k)
+		b, err := aes.NewCipher(key[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := bytes.Clone(data), bytes.Clone(data)
+		cipher.NewCTR(b, make([]byte, aes.BlockSize)).XORKeyStream(want, want)
+		if u.AESCTR(&key, got); !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes differ", len(data))
+		}
 	})
 }

@@ -63,3 +63,8 @@ func chachaRuns(data *byte, key *[32]byte, block uint64, runs int)
 //
 //go:noescape
 func aesStream(out *[StreamSize]byte, key *[16]byte)
+
+// aesXOR XORs runs of 64 bytes with key stream, from a block on.
+//
+//go:noescape
+func aesXOR(data *byte, key *[16]byte, block uint64, runs int)

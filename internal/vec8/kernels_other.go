@@ -24,5 +24,6 @@ func blakeAVX2(h *[8]uint64, msg *byte, blocks int, counter, mask uint64) { pani
 func shaLanes(h *shaState, rows *shaRows, blocks int)                     { panic(noKernel) }
 func chachaRuns(data *byte, key *[32]byte, block uint64, runs int)        { panic(noKernel) }
 func aesStream(out *[StreamSize]byte, key *[16]byte)                      { panic(noKernel) }
+func aesXOR(data *byte, key *[16]byte, block uint64, runs int)            { panic(noKernel) }
 
 const noKernel = "vec8: no kernels on this machine"

@@ -26,7 +26,7 @@ type group struct {
 // sender's credit for it is taken. Its memory serves again.
 type draft struct {
 	to        *sender
-	built     *builtPacket
+	built     builtPacket
 	out, back []sphinx.Hop
 	frag      []byte
 	reply     surb.Reply
@@ -117,7 +117,7 @@ func (l *loop) draftPiece(p piece, now time.Time) bool {
 		sealing.Out, sealing.To = d.out, p.out.to
 	}
 	sent(trip{drawn: total})
-	l.add(d, l.main, sealing, &builtPacket{packet: packet, again: p.again})
+	l.add(d, l.main, sealing, builtPacket{packet: packet, again: p.again})
 	return true
 }
 
@@ -136,12 +136,12 @@ func (l *loop) draftCover(to *sender) bool {
 	now, total := time.Now(), topology.TotalDelay(d.out)+topology.TotalDelay(d.back)
 	l.monitor.sent(d.out, d.back, total, now)
 	l.inflight.made(piece{}, sealing.ID, endKey{}, trip{drawn: total}, 0, now)
-	l.add(d, to, sealing, &builtPacket{cover: true, packet: wire.MixPacket{Next: d.out[0].Addr, Rotation: nw.Rotation()}})
+	l.add(d, to, sealing, builtPacket{cover: true, packet: wire.MixPacket{Next: d.out[0].Addr, Rotation: nw.Rotation()}})
 	return true
 }
 
 // add adds the next draft to the group.
-func (l *loop) add(d *draft, to *sender, s message.Sealing, f *builtPacket) {
+func (l *loop) add(d *draft, to *sender, s message.Sealing, f builtPacket) {
 	s.Packet = l.c.buffers.get()
 	f.packet.Packet, f.id = s.Packet, s.ID
 	d.to, d.built = to, f
@@ -157,7 +157,7 @@ func (l *loop) seal() {
 	l.sealer.SealAll(g.sealings[:g.n])
 	for i := range g.n {
 		d, f, err := &g.drafts[i], g.drafts[i].built, g.sealings[i].Err
-		d.built, d.reply = nil, surb.Reply{}
+		d.built, d.reply = builtPacket{}, surb.Reply{}
 		switch {
 		case err == nil && f.cover:
 			l.c.count.sentCover.Add(1)

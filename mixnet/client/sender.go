@@ -34,8 +34,8 @@ type departure struct {
 //	  └──────────────── credit ◀───────────────────┘
 type sender struct {
 	pacer   pacer
-	ready   chan *builtPacket // bounded by the credits: never blocks the loop
-	credits chan departure    // likewise never blocks the sender
+	ready   chan builtPacket // bounded by the credits: never blocks the loop
+	credits chan departure   // likewise never blocks the sender
 
 	// least is the number of credits from which the loop makes packets. A sender
 	// without pacing still has most of its packets then, so nobody waits; but
@@ -54,7 +54,7 @@ func newSender(p pacer) *sender {
 	}
 	return &sender{
 		pacer: p, credit: n, least: least,
-		ready:   make(chan *builtPacket, n+1), // and a replacement
+		ready:   make(chan builtPacket, n+1), // and a replacement
 		credits: make(chan departure, n+1),
 	}
 }
@@ -62,7 +62,7 @@ func newSender(p pacer) *sender {
 func (s *sender) paced() bool { return s.pacer.mean > 0 }
 
 // give hands over a packet, for which the loop took a credit. Only the loop calls it.
-func (s *sender) give(f *builtPacket) {
+func (s *sender) give(f builtPacket) {
 	s.cover = f.cover
 	s.ready <- f
 }
@@ -87,7 +87,7 @@ func (s *sender) run(ctx context.Context, c *Client) {
 }
 
 // send seals a packet, waits for the tick, and writes; false: ctx ended.
-func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f *builtPacket) bool {
+func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f builtPacket) bool {
 	live, ok := c.session.wait(ctx)
 	if !ok {
 		return false

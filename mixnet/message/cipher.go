@@ -1,8 +1,6 @@
 package message
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/subtle"
 
 	"lukechampine.com/blake3"
@@ -10,19 +8,9 @@ import (
 	"nym-socks5/mixnet/keys"
 )
 
-// messageKey is an AES-128 key that serves for one fragment.
+// messageKey is a key of AES-128-CTR that serves for one fragment, so the IV is
+// zero.
 type messageKey = [keys.SymmetricSize]byte
-
-var zeroIV [aes.BlockSize]byte
-
-// crypt encrypts or decrypts b in place. Each key serves once, so the IV is zero.
-func crypt(k *messageKey, b []byte) {
-	block, err := aes.NewCipher(k[:])
-	if err != nil {
-		panic("message: " + err.Error()) // only for a wrong length
-	}
-	cipher.NewCTR(block, zeroIV[:]).XORKeyStream(b, b)
-}
 
 // blockSize is that of BLAKE3, as HMAC wants it.
 const blockSize = 64

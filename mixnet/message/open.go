@@ -66,7 +66,7 @@ func (o *Opener) group(all []Opening, lookup func(surb.Digest) (keys.Reply, mixn
 		if reply, tag, ok := lookup(prefix); ok {
 			p.UnderReply, p.To = true, tag
 			key := messageKey(reply)
-			p.decrypt(&key)
+			o.decrypt(p, &key)
 			continue
 		}
 		o.at[n], o.scalar[n], o.point[n] = i, o.enc.Bytes(), prefix
@@ -83,15 +83,15 @@ func (o *Opener) group(all []Opening, lookup func(surb.Digest) (keys.Reply, mixn
 			continue
 		}
 		key := o.kdf.derive(&o.shared[lane])
-		p.decrypt(&key)
+		o.decrypt(p, &key)
 	}
 	clear(o.scalar[:])
 	clear(o.shared[:])
 }
 
-func (p *Opening) decrypt(key *messageKey) {
+func (o *Opener) decrypt(p *Opening, key *messageKey) {
 	p.Fragment = p.Pushed[mixnet.KeyPrefixSize:]
-	crypt(key, p.Fragment)
+	o.unit.AESCTR(key, p.Fragment)
 	if isCover(p.Fragment) {
 		p.Fragment = nil
 	}

@@ -215,7 +215,7 @@ func (s *Sealer) agree(all []Sealing) {
 			continue
 		}
 		key := s.kdf.derive(&l.shared[lane])
-		crypt(&key, s.plain[i][fragmentAt:])
+		s.unit.AESCTR(&key, s.plain[i][fragmentAt:])
 		copy(s.plain[i][keyAt:], l.public[lane][:])
 	}
 	clear(l.ephemeral[:])
@@ -253,7 +253,7 @@ func (s *Sealer) packet(job *sphinx.Job, p *Sealing, i int) {
 // reply encrypts a plaintext with the key of a SURB, and prepares spending that.
 func (s *Sealer) reply(p *Sealing, plain []byte) sphinx.Sealing {
 	key, digest := messageKey(p.Reply.Key), surb.DigestOf(p.Reply.Key)
-	crypt(&key, plain[fragmentAt:])
+	s.unit.AESCTR(&key, plain[fragmentAt:])
 	copy(plain[keyAt:], digest[:])
 	return sphinx.Sealing{SURB: &p.Reply.SURB, Message: plain, Packet: p.Packet}
 }
