@@ -250,7 +250,9 @@ func (e *Endpoint) Messenger() mixnet.Messenger { return e.client }
 
 // DialContext opens a stream to target ("host:port") through a requester. The
 // network is tcp, tcp4 or tcp6, whatever the requester makes of the name: it
-// goes there as it is. It fits [net/http.Transport].
+// goes there as it is. It fits [net/http.Transport]. A requester can tell that such
+// streams come from one endpoint; [Endpoint.Dial] with isolation keys keeps them
+// apart.
 func (e *Endpoint) DialContext(ctx context.Context, network, target string) (net.Conn, error) {
 	switch network {
 	case "tcp", "tcp4", "tcp6":

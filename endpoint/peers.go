@@ -80,20 +80,19 @@ func (e *Endpoint) accept(ctx context.Context) error {
 }
 
 func (e *Endpoint) route(in *proxy.Incoming) {
-	queue := e.incoming
 	host, port, err := net.SplitHostPort(in.Target())
 	switch {
 	case err == nil && host == PeerHost:
-		l := e.ports.find(port)
-		if l == nil {
-			in.Reject(proxy.ReasonRefused)
-			return
-		}
-		queue = l.waiting
+		e.ports.offer(port, in)
 	case !e.cfg.Egress:
 		in.Reject(proxy.ReasonDenied)
-		return
+	default:
+		offer(e.incoming, in)
 	}
+}
+
+// offer puts a stream where somebody accepts it, and refuses it if too many wait.
+func offer(queue chan *proxy.Incoming, in *proxy.Incoming) {
 	select {
 	case queue <- in:
 	default:
@@ -127,21 +126,33 @@ func (p *ports) open(e *Endpoint, port uint16) (net.Listener, error) {
 	return l, nil
 }
 
-// find finds who listens at a port; nil: nobody.
+// offer gives a stream to who listens at its port, under the lock: a listener that
+// is closed refuses what waits for it, and gets nothing after that.
+func (p *ports) offer(port string, in *proxy.Incoming) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.find(port); l != nil {
+		offer(l.waiting, in)
+		return
+	}
+	in.Reject(proxy.ReasonRefused)
+}
+
+// find finds who listens at a port; nil: nobody. The lock is held.
 func (p *ports) find(port string) *listener {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || strconv.FormatUint(n, 10) != port { // one text for each
 		return nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	return p.byNumber[uint16(n)]
 }
 
 func (p *ports) remove(l *listener) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.byNumber, l.port)
+	if p.byNumber[l.port] == l {
+		delete(p.byNumber, l.port)
+	}
 }
 
 // close ends all listeners.

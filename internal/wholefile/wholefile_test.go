@@ -221,6 +221,12 @@ func TestFilesBelongToTheOwnerOfTheFolder(t *testing.T) {
 	if err := os.Chown(dir, other, other); err != nil {
 		t.Fatal(err)
 	}
+	if err := MakeFolder(filepath.Join(dir, "below")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "below")); err != nil || !slices.Equal(ownership(info), []int{other, other}) || info.Mode().Perm() != 0o700 {
+		t.Errorf("a folder below it: %v, %v", info, err)
+	}
 	path := filepath.Join(dir, "key.pem")
 	for range 2 {
 		if err := Write(path, []byte("secret"), 0o600); err != nil {
