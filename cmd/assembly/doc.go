@@ -5,8 +5,6 @@
 //	         [mix], keys ───────────┤
 //	         [client], keys, state ─┴──▶ Endpoint                    nym-client, nym-socks5, network-requester
 //
-//	files ──▶ Certificate ──▶ ServerTLS                              gateway, directory
-//
 // What only one command has stays in that command's run.go; flags, files and
 // signals stay in internal/cli. What decides anything is elsewhere: in package
 // endpoint for those who use a mixnet, in internal/node for the keys of nodes.

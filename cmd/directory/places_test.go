@@ -7,7 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"nym-socks5/cmd/assembly"
+	"nym-socks5/internal/web"
+
 	"nym-socks5/config"
 	"nym-socks5/internal/admit"
 	"nym-socks5/internal/simnet"
@@ -26,7 +27,7 @@ func TestH23OneAddressDoesNotFillTheDirectory(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- assembly.ServeWeb(ctx, admit.Listen(ln, admit.New(places(&cfg))), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			ended <- web.Serve(ctx, admit.Listen(ln, admit.New(places(&cfg))), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				io.WriteString(w, "here")
 			}), nil)
 		}()

@@ -8,9 +8,10 @@ import (
 	"net/netip"
 	"time"
 
+	"nym-socks5/internal/web"
+
 	"golang.org/x/sync/errgroup"
 
-	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
 	"nym-socks5/internal/admit"
 	"nym-socks5/internal/cli"
@@ -55,7 +56,7 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return server.Run(ctx) })
 	g.Go(func() error {
-		return assembly.ServeWeb(ctx, admit.Listen(ln, admit.New(places(cfg))), server, secured(cert))
+		return web.Serve(ctx, admit.Listen(ln, admit.New(places(cfg))), server, secured(cert))
 	})
 	g.Go(func() error {
 		files := []cli.Rereader{list}

@@ -6,24 +6,25 @@ import (
 	"net/netip"
 	"strings"
 
-	"nym-socks5/cmd/assembly"
+	"nym-socks5/internal/web"
+
 	"nym-socks5/config"
 )
 
 // openCertificate reads the files of the settings; nil if they name none.
-func openCertificate(l config.List) (*assembly.Certificate, error) {
+func openCertificate(l config.List) (*web.Certificate, error) {
 	if l.Certificate == "" {
 		return nil, nil
 	}
-	return assembly.OpenCertificate("directory.tls_certificate", l.Certificate, l.Key, "")
+	return web.OpenCertificate("directory.tls_certificate", l.Certificate, l.Key, "")
 }
 
 // secured is how the port speaks TLS; nil without a certificate.
-func secured(cert *assembly.Certificate) *tls.Config {
+func secured(cert *web.Certificate) *tls.Config {
 	if cert == nil {
 		return nil
 	}
-	return assembly.ServerTLS(cert.Get)
+	return web.ServerTLS(cert.Get)
 }
 
 // forwarded is the address that a reverse proxy says a request came from; the

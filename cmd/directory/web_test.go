@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"nym-socks5/cmd/assembly"
+	"nym-socks5/internal/web"
+
 	"nym-socks5/config"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
@@ -58,7 +59,7 @@ func TestServeTLS(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- assembly.ServeWeb(ctx, ln, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }), secured(cert))
+		ended <- web.Serve(ctx, ln, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }), secured(cert))
 	}()
 	roots := x509.NewCertPool()
 	roots.AddCert(root)

@@ -12,12 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nym-socks5/internal/web"
+
 	"github.com/rs/zerolog"
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
 	"golang.org/x/sync/errgroup"
 
-	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
 	"nym-socks5/internal/admit"
 	"nym-socks5/internal/cli"
@@ -100,7 +101,7 @@ func (a *authority) close() error {
 
 // tls makes the settings of the port.
 func (a *authority) tls() *tls.Config {
-	c := assembly.ServerTLS(a.get)
+	c := web.ServerTLS(a.get)
 	c.NextProtos = append(c.NextProtos, acme.ALPNProto)
 	return c
 }
@@ -138,7 +139,7 @@ func (a *authority) run(ctx context.Context, log zerolog.Logger) error {
 	if a.http != nil {
 		handler := a.manager.HTTPHandler(http.NotFoundHandler())
 		g.Go(func() error {
-			return assembly.ServeWeb(ctx, admit.Listen(a.http, admit.New(admit.Limits{Places: acmeConns, PlacesPerPrefix: acmeConns / 4})), handler, nil)
+			return web.Serve(ctx, admit.Listen(a.http, admit.New(admit.Limits{Places: acmeConns, PlacesPerPrefix: acmeConns / 4})), handler, nil)
 		})
 	}
 	g.Go(func() error {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 
+	"nym-socks5/internal/web"
+
 	"github.com/rs/zerolog"
 
 	"nym-socks5/cmd/assembly"
@@ -18,10 +20,10 @@ import (
 
 // The ports are those where clients connect: a plain one, one over TLS, or both.
 type ports struct {
-	all  []net.Listener        // as the engine takes them
-	said directory.Clients     // what the network is told of them
-	cert *assembly.Certificate // nil: plain only, or
-	ca   *authority            // this instead
+	all  []net.Listener    // as the engine takes them
+	said directory.Clients // what the network is told of them
+	cert *web.Certificate  // nil: plain only, or
+	ca   *authority        // this instead
 }
 
 // openPorts opens them.
@@ -54,7 +56,7 @@ func openPorts(env *cli.Env[*config.Gateway]) (p *ports, err error) {
 		if p.cert, err = openCertificate(c); err != nil {
 			return p, err
 		}
-		secure = assembly.ServerTLS(p.cert.Get)
+		secure = web.ServerTLS(p.cert.Get)
 	}
 	ln, err := env.Listen(tlsListen)
 	if err != nil {
@@ -66,8 +68,8 @@ func openPorts(env *cli.Env[*config.Gateway]) (p *ports, err error) {
 }
 
 // openCertificate reads the files of the settings.
-func openCertificate(c config.Clients) (*assembly.Certificate, error) {
-	return assembly.OpenCertificate("clients.tls_certificate", c.Certificate, c.Key, c.Hostname)
+func openCertificate(c config.Clients) (*web.Certificate, error) {
+	return web.OpenCertificate("clients.tls_certificate", c.Certificate, c.Key, c.Hostname)
 }
 
 func portOf(ln net.Listener) uint16 { return ln.Addr().(*net.TCPAddr).AddrPort().Port() }

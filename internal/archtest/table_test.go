@@ -48,6 +48,7 @@ internal/vectest:
 internal/routetest: mixnet mixnet/keys mixnet/sphinx
 internal/gcmsiv:
 internal/wholefile:
+internal/web:      config
 internal/node:     endpoint mixnet/boltstore mixnet/directory/announce mixnet/keys mixnet/mixnode
 internal/simnet:
 internal/ops:

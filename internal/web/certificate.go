@@ -1,11 +1,11 @@
-package assembly
+package web
 
 import (
 	"crypto/tls"
+	"fmt"
 	"sync/atomic"
 
 	"nym-socks5/config"
-	"nym-socks5/internal/cli"
 )
 
 // A Certificate is what a TLS port shows, from files that may change. Its
@@ -24,7 +24,7 @@ func OpenCertificate(setting string, cert, key config.Path, hostname string) (*C
 	return c, c.Reread()
 }
 
-// Reread implements [cli.Rereader]: handshakes that begin now see the new
+// Reread reads the files again: handshakes that begin now see the new
 // certificate. If the files cannot be used, the one before stays.
 func (c *Certificate) Reread() error {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
@@ -32,7 +32,7 @@ func (c *Certificate) Reread() error {
 		err = pair.Leaf.VerifyHostname(c.hostname)
 	}
 	if err != nil {
-		return cli.Invalid("%s: %v", c.setting, err)
+		return fmt.Errorf("%w: %s: %v", config.ErrInvalid, c.setting, err)
 	}
 	c.pair.Store(&pair)
 	return nil

@@ -1,4 +1,4 @@
-package assembly
+package web
 
 import (
 	"context"
@@ -18,9 +18,9 @@ const webIdle = 10 * time.Second
 // stopWithin is how long requests under way may take when the program ends.
 const stopWithin = 5 * time.Second
 
-// ServeWeb answers on ln until ctx ends, then returns nil. It closes ln. If
+// Serve answers on ln until ctx ends, then returns nil. It closes ln. If
 // secure is nil, it speaks plain HTTP.
-func ServeWeb(ctx context.Context, ln net.Listener, handler http.Handler, secure *tls.Config) error {
+func Serve(ctx context.Context, ln net.Listener, handler http.Handler, secure *tls.Config) error {
 	srv := &http.Server{
 		Handler:           handler,
 		TLSConfig:         secure,
