@@ -24,7 +24,7 @@
 // nor stored gets no SURB-ACK, so that its sender tries again. Mail is deleted when
 // the client has proven that it got it (H20).
 //
-// What clients share is shared fairly: sessions pass packets on in turn ([intake],
+// What clients share is shared fairly: sessions pass packets on in turn (the intake,
 // H15), boxes have a guaranteed minimum and a fair share of what is left
 // ([Limits.Room], H43), places and unused registrations are counted by address (H23).
 //
