@@ -3,8 +3,10 @@ package interop
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"nym-socks5/localnet"
 	"nym-socks5/mixnet"
@@ -72,4 +74,45 @@ func comesBack(t *testing.T, w *world, start func() *foreign) {
 		t.Fatal(err)
 	}
 	third.wantBodies(t, "welcome")
+}
+
+// Two of Nym's clients with one key (nodes.md §1.9): the one that came last has the
+// session, and keeps it, whatever the other one does to come back. Once that is
+// gone too, the first can start again.
+func TestWasmTwoWithOneKey(t *testing.T) {
+	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
+	options := fmt.Sprintf(`{"clientId":"interop","preferredGateway":%q}`, w.network.Gateways()[1].Identity)
+	folder := t.TempDir()
+	start := func(file string) *foreign { return startForeign(t, w.api, options, filepath.Join(folder, file)) }
+	echo := func(f *foreign, body string) {
+		t.Helper()
+		f.send(t, f.address, []byte(body))
+		f.wantBodies(t, body)
+	}
+	made := start("one")
+	echo(made, "made")
+	made.quit(t)
+	keys, err := os.ReadFile(filepath.Join(folder, "one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "two"), keys, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	one := start("one")
+	echo(one, "one is here")
+	nextSecond()
+	two := start("two") // which fails if the gateway waits for the other to go
+	if two.address != one.address {
+		t.Fatalf("two addresses: %v and %v", one.address, two.address)
+	}
+	for i := range 12 { // as long as Nym's clients try to come back
+		echo(two, fmt.Sprint("two is here ", i))
+		time.Sleep(5 * time.Second)
+	}
+	two.quit(t)
+	nextSecond()
+	again := start("two")
+	echo(again, "and back")
 }
