@@ -669,3 +669,34 @@ func TestDownloadOverRotation(t *testing.T) {
 		}
 	})
 }
+
+// SURBs of a message that failed, or was never accepted, count as under way no more:
+// the next one carries its own.
+func TestSURBsOfFailedMessages(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		n.lose = func(mixnet.NodeAddr, []byte) bool { return true }
+		alice, bob := n.client(0, Config{Traffic: Fast(), LaneRoom: 8}), n.client(1, Config{Traffic: Fast()})
+		tag := mixnet.NewSenderTag()
+		sending := func() (n int) {
+			alice.order(func(l *loop) { n = l.granted.byTag[tag].sending })
+			return n
+		}
+		alice.send(bob.Address(), []byte("x"), mixnet.SendOptions{As: tag, Lane: 1})
+		if got := sending(); got != startSURBs {
+			t.Errorf("%d SURBs are under way, want %d", got, startSURBs)
+		}
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := alice.Send(short, bob.Address(), randomBody(20_000), mixnet.SendOptions{As: tag, SURBs: 40, Lane: 1}); err == nil {
+			t.Fatal("a full lane took a message")
+		}
+		if got := sending(); got != startSURBs {
+			t.Errorf("with one withdrawn: %d SURBs are under way, want %d", got, startSURBs)
+		}
+		alice.CloseLane(1)
+		if got := sending(); got != 0 {
+			t.Errorf("when the message has failed, %d SURBs are under way", got)
+		}
+	})
+}

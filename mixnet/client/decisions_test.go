@@ -194,6 +194,16 @@ func TestWithdrawnOfferIsSkipped(t *testing.T) {
 	if isAccepted(second) || !isAccepted(third) {
 		t.Error("the withdrawn message is in the way")
 	}
+	// What waits behind one that is withdrawn waits no more.
+	l = newLanes(2)
+	first, second, third = offered(t, 1, 1), offered(t, 1, 2), offered(t, 1, 1)
+	for _, o := range []*outgoing{first, second, third} {
+		l.offer(o)
+	}
+	second.state.Store(stateWithdrawn)
+	if l.withdrawn(second); !isAccepted(third) {
+		t.Error("there is room, and it waits")
+	}
 }
 
 func TestCloseLane(t *testing.T) {

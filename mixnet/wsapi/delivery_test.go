@@ -290,3 +290,48 @@ func TestBacklogIsGivenInParts(t *testing.T) {
 		}
 	})
 }
+
+// Many small messages and some large ones arrive, each once, over a network that loses
+// packets, and every one is acknowledged.
+func TestNoneLostNoneTwice(t *testing.T) {
+	o := mixnettest.Options{Latency: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.02, Seed: 5}
+	for name, c := range map[string]struct{ n, size int }{"small": {1000, 10}, "large": {100, 1 << 20}} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, Config{}, o, func(t *testing.T, w *world) {
+				p := w.connect()
+				go func() {
+					for i := range c.n {
+						w.post(p, fmt.Sprint(i), fmt.Sprintf("%0*d", c.size, i), `,"events":true`)
+					}
+				}()
+				heard := make(map[string]int)
+				go func() {
+					for range c.n {
+						m, err := w.far.Receive(t.Context())
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						heard[strings.TrimLeft(string(m.Body), "0")]++
+					}
+				}()
+				for acknowledged := 0; acknowledged < c.n; {
+					_, b, err := p.read()
+					if err != nil {
+						t.Fatal(err)
+					}
+					switch {
+					case strings.Contains(string(b), `"acknowledged"`):
+						acknowledged++
+					case strings.Contains(string(b), `"failed"`), strings.Contains(string(b), `"error"`):
+						t.Fatalf("told %s", b)
+					}
+				}
+				synctest.Wait()
+				if len(heard) != c.n || w.far.Waiting() != 0 {
+					t.Errorf("%d messages arrived once or more and %d wait, want %d", len(heard), w.far.Waiting(), c.n)
+				}
+			})
+		})
+	}
+}
