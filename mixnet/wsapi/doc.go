@@ -17,7 +17,7 @@
 // Answers come in the order of the requests, save that a send which waits for
 // room in its lane does not hold up what follows it. What a program has handed
 // over is sent also if it disconnects at once. Of what a program hands over faster
-// than it can leave, 64 MiB wait; beyond that its requests are answered with an
+// than it can leave, 128 MiB wait; beyond that its requests are answered with an
 // error, and reading goes on, so that pings are answered.
 //
 // # Beyond Nym's client

@@ -28,8 +28,8 @@ const (
 	maxFrame = 6*mixnet.MaxMessage + 64<<10
 	maxID    = 256 // bytes of JSON of the id of a request
 	// maxQueued is how many bytes of requests of one program wait for room in
-	// their lanes at most: four of the largest.
-	maxQueued   = 64 << 20
+	// their lanes at most: a hundred of a megabyte fit.
+	maxQueued   = 128 << 20
 	requestCost = 4 << 10 // what a request counts there beside its message
 	// budgetPatience is how long reading stops for a program that has used up
 	// maxQueued. Libraries want their pings answered within twenty seconds.
