@@ -243,7 +243,7 @@ func TestCheckSelf(t *testing.T) {
 		{"a mix taken for a gateway", n, at(3), all[3].keys, false, "as gateway"},
 		{"a gateway taken for a mix", n, at(1), all[1].keys, true, "as layer 2"},
 	} {
-		err := CheckSelf(c.network, c.mix, c.keys, keys.Sphinx{}, c.gateway)
+		err := CheckSelf(c.network, c.mix, c.keys, Previous{}, c.gateway)
 		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
@@ -259,12 +259,13 @@ func TestCheckSelfKnowsTheKeyBefore(t *testing.T) {
 	}
 	ks := all[0].keys
 	old := ks.Sphinx.Public()
-	ks.Sphinx = keys.NewSphinxKey()
+	oldNoise := ks.Noise
+	ks.Sphinx, ks.Noise = keys.NewSphinxKey(), keys.NewNoiseKey()
 	mix := config.Mix{Announce: all[0].node.Addr().AddrPort(), Noise: true}
-	if err := CheckSelf(n, mix, ks, old, false); err != nil {
+	if err := CheckSelf(n, mix, ks, Previous{old, oldNoise}, false); err != nil {
 		t.Error(err)
 	}
-	if err := CheckSelf(n, mix, ks, keys.NewSphinxKey().Public(), false); err == nil {
+	if err := CheckSelf(n, mix, ks, Previous{old, keys.NewNoiseKey()}, false); err == nil {
 		t.Error("a key that is not used any more is in the topology, and that is fine")
 	}
 }
@@ -338,13 +339,13 @@ func TestNodeConfig(t *testing.T) {
 	mix.Announce = netip.MustParseAddrPort("127.0.0.1:1789")
 	held := mixnode.Keys{Primary: mixnode.Key{Rotation: mixnode.NoRotation, Key: p.keys.Sphinx}}
 	mix.StrictLayers, mix.DelayMemory, mix.MaxDelay = true, 64<<20, config.Duration(time.Second)
-	cfg := Node(mix, p.keys, held, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop())
+	cfg := Node(mix, p.keys, held, nil, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop())
 	if cfg.Addr != mixnet.NodeAddrFrom(mix.Announce) || !cfg.StrictLayers || cfg.AllowLegacy || cfg.DelayBytes != 64<<20 ||
 		cfg.MaxDelay != time.Second || cfg.Noise != p.keys.Noise || cfg.Keys.Primary.Key != p.keys.Sphinx || !cfg.Server.ExemptLoopback {
 		t.Errorf("got %+v", cfg)
 	}
 	mix.Noise, mix.Announce = false, netip.MustParseAddrPort("192.0.2.1:1789")
-	if cfg := Node(mix, p.keys, held, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop()); cfg.Noise != nil || cfg.Server.ExemptLoopback {
+	if cfg := Node(mix, p.keys, held, nil, &Source{Network: endpoint.Snapshots(func() *topology.Network { return nil })}, zerolog.Nop()); cfg.Noise != nil || cfg.Server.ExemptLoopback {
 		t.Errorf("without Noise, on another machine: %+v", cfg)
 	}
 }

@@ -47,11 +47,15 @@ func CheckNode(n config.Network, m config.Mix, r config.Registration, s *cli.Sta
 		if err != nil {
 			return err
 		}
-		previous, err := node.Previous(Records(s))
+		sphinx, err := node.Previous(Records(s))
 		if err != nil {
 			return Explain(err)
 		}
-		errs = append(errs, CheckSelf(src.Current(), m, ks, previous, gateway))
+		noise, err := node.PreviousNoise(Records(s))
+		if err != nil {
+			return Explain(err)
+		}
+		errs = append(errs, CheckSelf(src.Current(), m, ks, Previous{sphinx, noise}, gateway))
 	}
 	return errors.Join(append(errs, Explain(node.Check(Records(s))), CheckRecords(s))...)
 }
@@ -64,16 +68,16 @@ func Renewing(r config.Registration, k cli.Key, program string) (expect string, 
 	case k == cli.Sphinx:
 		return fmt.Sprintf("The topology needs to have it (%s details): give it to everybody now. For %d hours the node takes packets for the key before too; then those of clients that have not read the new topology are lost.", program, int(node.PreviousFor.Hours())), nil
 	case r.Register:
-		return "The next start announces it. Until the other nodes have read the next topology, a minute or two, they refuse this node's links.", nil
+		return "The next start announces it. Other nodes know this one by the key before until they have read the next topology.", nil
 	}
-	return fmt.Sprintf("The topology needs to have it (%s details) before the node starts with it: nodes that have read the one before refuse this node's links.", program), nil
+	return fmt.Sprintf("The topology needs to have it (%s details): give it to everybody now. For %d hours other nodes may know this one by the key before.", program, int(node.PreviousFor.Hours())), nil
 }
 
-// Retiring has a node that was put into the topology by hand use its Sphinx key a
-// while longer when it gets a new one.
+// Retiring has a node use a key a while longer when it gets a new one.
 func Retiring(s *cli.State, k cli.Key, old cli.Keys) error {
-	if k != cli.Sphinx {
-		return nil
+	until := time.Now().Add(node.PreviousFor)
+	if k == cli.Noise {
+		return node.KeepPreviousNoise(Records(s), old.Noise, until)
 	}
-	return node.KeepPrevious(Records(s), old.Sphinx, time.Now().Add(node.PreviousFor))
+	return node.KeepPrevious(Records(s), old.Sphinx, until)
 }

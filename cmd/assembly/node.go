@@ -7,6 +7,7 @@ import (
 
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/node"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/link"
@@ -18,8 +19,8 @@ import (
 var NodeKeys = []cli.Key{cli.Identity, cli.Sphinx, cli.Noise}
 
 // Node makes the Config of a mix node, and of the mix side of a gateway, with the
-// Sphinx keys that it holds.
-func Node(m config.Mix, ks cli.Keys, held mixnode.Keys, src *Source, log zerolog.Logger) mixnode.Config {
+// Sphinx keys that it holds; previous is the Noise key that was renewed, or nil.
+func Node(m config.Mix, ks cli.Keys, held mixnode.Keys, previous *keys.NoiseKey, src *Source, log zerolog.Logger) mixnode.Config {
 	cfg := mixnode.Config{
 		Keys:         held,
 		Addr:         mixnet.NodeAddrFrom(m.Addr()),
@@ -34,15 +35,21 @@ func Node(m config.Mix, ks cli.Keys, held mixnode.Keys, src *Source, log zerolog
 		Log:    log,
 	}
 	if m.Noise {
-		cfg.Noise = ks.Noise
+		cfg.Noise, cfg.PreviousNoise = ks.Noise, previous
 	}
 	return cfg
+}
+
+// Previous are keys of a node that were renewed, and are used a while longer.
+type Previous struct {
+	Sphinx keys.Sphinx
+	Noise  *keys.NoiseKey
 }
 
 // CheckSelf reports a topology that has another node at our address: then no
 // packet for us could be opened, or nobody could speak with us. A topology that
 // does not have us at all, or that is not known yet, is fine: it may have us soon.
-func CheckSelf(n *topology.Network, m config.Mix, ks cli.Keys, previous keys.Sphinx, gateway bool) error {
+func CheckSelf(n *topology.Network, m config.Mix, ks cli.Keys, before Previous, gateway bool) error {
 	for _, node := range n.Nodes() {
 		if node.Addr != mixnet.NodeAddrFrom(m.Addr()) {
 			continue
@@ -50,11 +57,11 @@ func CheckSelf(n *topology.Network, m config.Mix, ks cli.Keys, previous keys.Sph
 		switch {
 		case node.Identity != ks.Identity.Public():
 			return cli.Invalid("the topology has another identity at our address %v", m.Addr())
-		case node.Sphinx != ks.Sphinx.Public() && node.Sphinx != previous:
+		case node.Sphinx != ks.Sphinx.Public() && node.Sphinx != before.Sphinx:
 			return cli.Invalid("the topology has another Sphinx key for us")
 		case !node.Noise.IsZero() && !m.Noise:
 			return cli.Invalid("the topology has a Noise key for us, and mix.noise is off")
-		case !node.Noise.IsZero() && node.Noise != ks.Noise.Public():
+		case !node.Noise.IsZero() && node.Noise != ks.Noise.Public() && (before.Noise == nil || node.Noise != before.Noise.Public()):
 			return cli.Invalid("the topology has another Noise key for us")
 		case gateway != (node.Role == topology.RoleGateway):
 			return cli.Invalid("the topology has us as %v", node.Role)
@@ -82,4 +89,11 @@ func NodeDetails(m config.Mix, ks cli.Keys) []cli.Detail {
 // Port writes a port as a detail.
 func Port(name string, port uint16) cli.Detail {
 	return cli.Detail{Name: name, Value: strconv.Itoa(int(port))}
+}
+
+// PreviousNoise is the Noise key that was renewed, and is used a while longer; nil:
+// there is none.
+func PreviousNoise(s *cli.State) (*keys.NoiseKey, error) {
+	k, err := node.PreviousNoise(Records(s))
+	return k, Explain(err)
 }

@@ -61,7 +61,11 @@ func run(ctx context.Context, env *cli.Env[*config.Gateway]) (err error) {
 // and for one that somebody put into the topology by hand.
 func build(env *cli.Env[*config.Gateway], src *assembly.Source, store *boltstore.Gateway, mix net.Listener, clients *ports) assembly.Build {
 	return func(k mixnode.Keys) (func(mixnode.Keys) error, func(context.Context) error, error) {
-		server, err := gateway.New(engine(env, assembly.Node(env.Config.Mix, env.Keys, k, src, env.Log), store))
+		before, err := assembly.PreviousNoise(env.State)
+		if err != nil {
+			return nil, nil, err
+		}
+		server, err := gateway.New(engine(env, assembly.Node(env.Config.Mix, env.Keys, k, before, src, env.Log), store))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -40,7 +40,11 @@ func run(ctx context.Context, env *cli.Env[*config.Mixnode]) error {
 // for one that somebody put into the topology by hand.
 func build(env *cli.Env[*config.Mixnode], src *assembly.Source, ln net.Listener) assembly.Build {
 	return func(k mixnode.Keys) (func(mixnode.Keys) error, func(context.Context) error, error) {
-		node, err := mixnode.New(assembly.Node(env.Config.Mix, env.Keys, k, src, env.Log))
+		before, err := assembly.PreviousNoise(env.State)
+		if err != nil {
+			return nil, nil, err
+		}
+		node, err := mixnode.New(assembly.Node(env.Config.Mix, env.Keys, k, before, src, env.Log))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -128,6 +128,14 @@ func TestNetworkOfPrograms(t *testing.T) {
 	if got, err := clitest.Fetch(proxy, host); got != page || err != nil {
 		t.Errorf("after the gateways were started again: %d bytes, %v", len(got), err)
 	}
+	// The only mix of its layer has new keys, which the topology does not have yet.
+	byName["mix1"].End(t)
+	b.Do(t, "mixnode", "mix1", "renew-key", "sphinx")
+	b.Do(t, "mixnode", "mix1", "renew-key", "noise")
+	start(nodes[0])
+	if got, err := clitest.Fetch(proxy, host); got != page || err != nil {
+		t.Errorf("after a mix node got new keys: %d bytes, %v", len(got), err)
+	}
 	requester.End(t)
 	again := b.Run(t, "network-requester", "requester") // all else stands in its file by now
 	if got := again.Line(t); got != address {

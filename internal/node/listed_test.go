@@ -167,8 +167,27 @@ func TestH18KeyBeforeWithoutItsLogIsForgotten(t *testing.T) {
 	}
 }
 
+func TestRenewedNoiseKeyIsUsedAWhileLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, old := newPlace(t), keys.NewNoiseKey()
+		if err := KeepPreviousNoise(s.records, old, time.Now().Add(PreviousFor)); err != nil {
+			t.Fatal(err)
+		}
+		if k, err := PreviousNoise(s.records); err != nil || k == nil || k.Public() != old.Public() {
+			t.Errorf("got %v, %v", k, err)
+		}
+		time.Sleep(PreviousFor + time.Second)
+		if k, err := PreviousNoise(s.records); err != nil || k != nil {
+			t.Errorf("after its time: %v, %v", k, err)
+		}
+		if r, err := s.records.Load(t.Context(), noiseRecord); err != nil || len(r.Body) != 0 {
+			t.Errorf("the record still holds %q, %v", r.Body, err)
+		}
+	})
+}
+
 func TestBrokenRecords(t *testing.T) {
-	for _, name := range []string{sequenceRecord, ringRecord, previousRecord} {
+	for _, name := range []string{sequenceRecord, ringRecord, previousRecord, noiseRecord} {
 		s := newPlace(t)
 		if err := Check(s.records); err != nil {
 			t.Errorf("no records: %v", err)

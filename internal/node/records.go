@@ -15,6 +15,7 @@ const (
 	ringRecord     = "sphinx-ring"     // Sphinx keys of a node that registers, one PEM block each
 	inUseRecord    = "sphinx-in-use"   // the Sphinx key whose replay log was begun
 	previousRecord = "sphinx-previous" // the one before, while it is still used
+	noiseRecord    = "noise-previous"  // likewise of the links
 	recordVersion  = 1                 // of each
 )
 
@@ -41,7 +42,8 @@ func Check(records endpoint.Store) error {
 	_, sequence := Sequence(records)
 	_, ring := loadRing(records)
 	_, previous := loadPrevious(records)
-	return errors.Join(sequence, ring, previous)
+	_, noise := PreviousNoise(records)
+	return errors.Join(sequence, ring, previous, noise)
 }
 
 func save(records endpoint.Store, name string, body []byte) error {

@@ -120,7 +120,7 @@ func same(a, b wire.Frame) bool { return a.Rotation == b.Rotation && bytes.Equal
 
 // nodes.md §3.2: "Go nodes must accept both and should emit v8 unless told otherwise".
 func TestFramesCross(t *testing.T) {
-	key := keys.NewNoiseKey()
+	key, before := keys.NewNoiseKey(), keys.NewNoiseKey()
 	for _, c := range []struct {
 		name    string
 		server  ServerConfig
@@ -135,6 +135,24 @@ func TestFramesCross(t *testing.T) {
 			server: ServerConfig{Key: key},
 			pool: PoolConfig{
 				Key:      keys.NewNoiseKey(),
+				NoiseKey: func(mixnet.NodeAddr) keys.Noise { return key.Public() },
+			},
+			first: 1, rotated: true,
+		},
+		{
+			name:   "noise to a node that has a new key", // which this one does not know yet
+			server: ServerConfig{Key: keys.NewNoiseKey(), Previous: key},
+			pool: PoolConfig{
+				Key:      keys.NewNoiseKey(),
+				NoiseKey: func(mixnet.NodeAddr) keys.Noise { return key.Public() },
+			},
+			first: 1, rotated: true,
+		},
+		{
+			name:   "noise from a node that has a new key", // which the other does not know yet
+			server: ServerConfig{Key: key, Admit: func(k keys.Noise) bool { return k == before.Public() }},
+			pool: PoolConfig{
+				Key: keys.NewNoiseKey(), Own: func() *keys.NoiseKey { return before },
 				NoiseKey: func(mixnet.NodeAddr) keys.Noise { return key.Public() },
 			},
 			first: 1, rotated: true,

@@ -95,20 +95,26 @@ type responder struct {
 	m  *messageReader
 }
 
-// newResponder reads the first message and answers it.
-func newResponder(m *messageReader, w io.Writer, rng io.Reader, own *keys.NoiseKey) (*responder, error) {
+// newResponder reads the first message and answers it, as the first of our keys
+// to which it opens.
+func newResponder(m *messageReader, w io.Writer, rng io.Reader, own ...*keys.NoiseKey) (*responder, error) {
 	body, err := m.next(typeHandshake, handshake1)
 	if err != nil {
 		return nil, err
 	}
-	hs, err := handshakeState(rng, own, false, own.Public())
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrHandshake, err)
+	for _, key := range own {
+		if key == nil {
+			continue
+		}
+		var hs *noise.HandshakeState
+		if hs, err = handshakeState(rng, key, false, key.Public()); err != nil {
+			break
+		}
+		if _, _, _, err = hs.ReadMessage(nil, body); err == nil {
+			return &responder{hs, m}, writeHandshake(w, hs, nil)
+		}
 	}
-	if _, _, _, err := hs.ReadMessage(nil, body); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrHandshake, err)
-	}
-	return &responder{hs, m}, writeHandshake(w, hs, nil)
+	return nil, fmt.Errorf("%w: %v", ErrHandshake, err)
 }
 
 // finish reads the third message. It returns the initiator's static key, what

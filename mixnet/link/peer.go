@@ -238,7 +238,11 @@ func (p *peer) connect(ctx context.Context) (net.Conn, io.Writer, error) {
 	err = conn.SetDeadline(deadline)
 	if err == nil {
 		var w noiseWriter
-		w.cipher, _, err = initiate(conn, newMessageReader(conn), rand.Reader, cfg.Key, peerKey)
+		own := cfg.Key
+		if cfg.Own != nil {
+			own = cfg.Own()
+		}
+		w.cipher, _, err = initiate(conn, newMessageReader(conn), rand.Reader, own, peerKey)
 		if err == nil && ctx.Err() == nil {
 			err = conn.SetDeadline(time.Time{})
 			w.w = conn

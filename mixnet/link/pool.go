@@ -30,6 +30,9 @@ type PoolConfig struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Key is our static Noise key. If nil, Noise is off and all links are plain.
 	Key *keys.NoiseKey
+	// Own gives the key to use in place of Key, where others still know us by the one
+	// before. If nil, it is Key.
+	Own func() *keys.NoiseKey
 	// NoiseKey gives the key that the node at an address announces, zero for
 	// none: then the link is plain. If nil, nobody announces any.
 	NoiseKey func(mixnet.NodeAddr) keys.Noise

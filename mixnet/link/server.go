@@ -38,6 +38,9 @@ type Standing struct {
 type ServerConfig struct {
 	// Key is our static Noise key. If nil, Noise is off and all links are plain.
 	Key *keys.NoiseKey
+	// Previous is the key before that, under which others may still know us. If nil,
+	// there is none.
+	Previous *keys.NoiseKey
 	// Standing is asked once for each connection. If nil, everybody has the
 	// zero Standing.
 	Standing func(netip.Addr) Standing
@@ -244,7 +247,7 @@ func (s *Server) respond(ctx context.Context, deadline time.Time, conn net.Conn,
 	}
 	var r *responder
 	err := s.slots.Do(ctx, func() (err error) {
-		r, err = newResponder(m, conn, rand.Reader, s.cfg.Key)
+		r, err = newResponder(m, conn, rand.Reader, s.cfg.Key, s.cfg.Previous)
 		return err
 	})
 	if err != nil {

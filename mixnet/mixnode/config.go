@@ -18,6 +18,9 @@ type Config struct {
 	Keys Keys
 	// Noise is the static key of our links. If nil, Noise is off.
 	Noise *keys.NoiseKey
+	// PreviousNoise is the key before that, while others may still know us by it. If
+	// nil, there is none.
+	PreviousNoise *keys.NoiseKey
 	// Addr is our mix port as the topology has it: it tells our layer. A node
 	// that is not in the topology does not enforce layers.
 	Addr mixnet.NodeAddr

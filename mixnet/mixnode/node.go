@@ -58,13 +58,21 @@ func New(cfg Config) (*Node, error) {
 		wheel: wheel{max: cfg.DelayBytes, quota: cfg.DelayQuota, rng: rand.New(rand.NewChaCha8(seed))},
 	}
 	in := cfg.Server
-	in.Key, in.Log = cfg.Noise, cfg.Log
+	in.Key, in.Previous, in.Log = cfg.Noise, cfg.PreviousNoise, cfg.Log
 	in.Standing = func(ip netip.Addr) link.Standing { return n.snapshots.get().standing(ip) }
 	in.Admit = func(k keys.Noise) bool { return n.snapshots.get().admits(k) }
 	in.Serve = n.serve
 	n.server = link.NewServer(in)
 	out := cfg.Pool
 	out.Key, out.Log = cfg.Noise, cfg.Log
+	if before := cfg.PreviousNoise; before != nil {
+		out.Own = func() *keys.NoiseKey {
+			if n.snapshots.get().noiseKey(cfg.Addr) == before.Public() {
+				return before // the others have not read the topology that has the new one
+			}
+			return cfg.Noise
+		}
+	}
 	out.NoiseKey = func(a mixnet.NodeAddr) keys.Noise { return n.snapshots.get().noiseKey(a) }
 	n.pool = link.NewPool(out)
 	return n, nil
