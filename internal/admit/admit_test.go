@@ -95,6 +95,43 @@ func TestH23PlacesAreCountedByPrefix(t *testing.T) {
 	}
 }
 
+// hardening.md H23: "places that become few are shared": whoever has a whole /48,
+// which is 256 prefixes, does not keep everybody else out.
+func TestH23PlacesAreShared(t *testing.T) {
+	l := admit.New(admit.Limits{Places: 8192, PlacesPerPrefix: 64})
+	one := ip("192.0.2.1")
+	for i := range 64 {
+		if _, ok := l.Enter(one); !ok {
+			t.Fatalf("place %d of one address, with nearly all free", i)
+		}
+	}
+	taken := 0
+	for range 64 { // from each prefix in turn, as often as there is a place
+		for i := range 256 {
+			if _, ok := l.Enter(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 1, byte(i)})); ok {
+				taken++
+			}
+		}
+	}
+	if taken < 7000 || taken > 8192-64-256 {
+		t.Errorf("a /48 has %d of 8192 places", taken)
+	}
+	for i := range 20 {
+		if _, ok := l.Enter(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})); !ok {
+			t.Errorf("no place for address %d after it", i)
+		}
+	}
+	many := 0
+	for range 64 {
+		if _, ok := l.Enter(ip("203.0.113.1")); ok {
+			many++
+		}
+	}
+	if many < 10 {
+		t.Errorf("%d places for one more address", many)
+	}
+}
+
 func TestLoopbackIsLimitedOnlyIfCounted(t *testing.T) {
 	for _, counted := range []bool{false, true} {
 		l := admit.New(admit.Limits{PlacesPerPrefix: 1, RatePerPrefix: 1, CountLoopback: counted})

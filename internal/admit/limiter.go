@@ -12,7 +12,8 @@ import (
 // Limits say what a Limiter admits. A zero field sets no limit.
 type Limits struct {
 	// Places is how many may be in at once; PlacesPerPrefix how many of one
-	// prefix.
+	// prefix. Where there are many more places than one prefix may have, places
+	// that become few are shared: see placeShare.
 	Places, PlacesPerPrefix int
 	// Rate is how many may come in a second, at most a second's worth at once.
 	Rate int
@@ -23,6 +24,11 @@ type Limits struct {
 	// CountLoopback limits this machine's own connections by address too.
 	CountLoopback bool
 }
+
+// placeShare is the part of the free places that a prefix may have, where Places
+// is at least as many times PlacesPerPrefix. While most places are free it says
+// nothing; who fills them from hundreds of prefixes leaves some to others.
+const placeShare = 16
 
 // maxPrefixes bounds the prefixes whose pace a Limiter remembers: 2^16 of them
 // take a dozen megabytes. While all of them are in use, new ones are refused.
@@ -74,7 +80,7 @@ func (l *Limiter) Enter(ip netip.Addr) (*Place, bool) {
 	defer l.mu.Unlock()
 	u := l.prefixes[p]
 	full := l.limits.Places > 0 && l.in >= l.limits.Places
-	many := l.limits.PlacesPerPrefix > 0 && u != nil && u.in >= l.limits.PlacesPerPrefix
+	many := u != nil && l.limits.PlacesPerPrefix > 0 && u.in >= l.perPrefix()
 	if full || many && l.counts(ip) {
 		l.refused++
 		return nil, false
@@ -86,6 +92,14 @@ func (l *Limiter) Enter(ip netip.Addr) (*Place, bool) {
 	u.in++
 	l.in++
 	return &Place{of: l, prefix: p}, true
+}
+
+// perPrefix is how many places a prefix may have now. mu is held.
+func (l *Limiter) perPrefix() int {
+	if l.limits.Places < placeShare*l.limits.PlacesPerPrefix {
+		return l.limits.PlacesPerPrefix
+	}
+	return min(l.limits.PlacesPerPrefix, (l.limits.Places-l.in)/placeShare)
 }
 
 // Leave gives the place back. It may be called again.
