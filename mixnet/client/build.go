@@ -57,7 +57,20 @@ func (l *loop) draft(now time.Time) bool {
 	if (l.monitor.verdict != verdictBlocked || l.c.cfg.NeverStop) && l.draftData(now) {
 		return true
 	}
-	return l.main.paced() && l.draftCover(l.main)
+	if !l.main.paced() {
+		return l.probe(now) && l.draftCover(l.main)
+	}
+	return l.draftCover(l.main)
+}
+
+// probe reports whether it is time for cover by a client that sends none in place
+// of data: while it would tell whether a mix is dead, no more than others send.
+func (l *loop) probe(now time.Time) bool {
+	if now.Before(l.probed.Add(probeEvery)) || !l.dead.wantsCover(now) {
+		return false
+	}
+	l.probed = now
+	return true
 }
 
 // draftData drafts the packet of the next fragment that can be sent.
@@ -86,7 +99,7 @@ func (l *loop) farEndOf(o *outgoing) (endKey, time.Duration) {
 // draftPiece drafts the packet of a fragment. If it cannot be made now, it counts
 // as sent and lost.
 func (l *loop) draftPiece(p piece, now time.Time) bool {
-	nw, delay := l.network, l.c.traffic.HopDelay
+	nw, delay := l.routes, l.c.traffic.HopDelay
 	d := &l.group.drafts[l.group.n]
 	key, foreign := l.farEndOf(p.out)
 	sent := func(t trip) { l.inflight.made(p, p.id(), key, t, foreign, now) }
@@ -100,12 +113,15 @@ func (l *loop) draftPiece(p piece, now time.Time) bool {
 	d.frag = p.out.frags.Append(d.frag[:0], p.index)
 	sealing := message.Sealing{ID: p.id(), Fragment: d.frag, Back: d.back}
 	packet := wire.MixPacket{}
+	var way route
 	if p.out.reply {
 		if d.reply, _ = l.held.take(p.out.tag); d.reply.SURB.Hops() == 0 {
 			return false // next saw one: cannot be
 		}
 		packet.Next, packet.Rotation = d.reply.SURB.First(), d.reply.Rotation
 		sealing.Reply = &d.reply
+		first := [1]sphinx.Hop{{Addr: packet.Next}}
+		way = l.dead.note(first[:], d.back, false)
 	} else {
 		if d.out, err = nw.AppendRoute(d.out[:0], l.rng, p.out.to.Gateway, delay); err != nil {
 			sent(trip{drawn: total})
@@ -115,15 +131,16 @@ func (l *loop) draftPiece(p piece, now time.Time) bool {
 		total += topology.TotalDelay(d.out)
 		packet.Next, packet.Rotation = d.out[0].Addr, nw.Rotation()
 		sealing.Out, sealing.To = d.out, p.out.to
+		way = l.dead.note(d.out, d.back, p.out.to.Gateway != l.entry.self.Gateway)
 	}
-	sent(trip{drawn: total})
+	sent(trip{drawn: total, route: way})
 	l.add(d, l.main, sealing, builtPacket{packet: packet, again: p.again})
 	return true
 }
 
 // draftCover drafts a loop to ourselves; false: our gateway is not in the topology.
 func (l *loop) draftCover(to *sender) bool {
-	nw, delay := l.network, l.c.traffic.HopDelay
+	nw, delay := l.coverRoutes, l.c.traffic.HopDelay
 	d := &l.group.drafts[l.group.n]
 	var err error
 	if d.back, err = nw.AppendRoute(d.back[:0], l.rng, l.entry.self.Gateway, delay); err != nil {
@@ -135,7 +152,7 @@ func (l *loop) draftCover(to *sender) bool {
 	sealing := message.Sealing{ID: l.monitor.next(), Back: d.back, Out: d.out}
 	now, total := time.Now(), topology.TotalDelay(d.out)+topology.TotalDelay(d.back)
 	l.monitor.sent(d.out, d.back, total, now)
-	l.inflight.made(piece{}, sealing.ID, endKey{}, trip{drawn: total}, 0, now)
+	l.inflight.made(piece{}, sealing.ID, endKey{}, trip{drawn: total, route: l.dead.note(d.out, d.back, false)}, 0, now)
 	l.add(d, to, sealing, builtPacket{cover: true, packet: wire.MixPacket{Next: d.out[0].Addr, Rotation: nw.Rotation()}})
 	return true
 }

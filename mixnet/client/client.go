@@ -28,6 +28,7 @@ type Client struct {
 	entry   atomic.Pointer[entry] // whose address is ours now
 
 	network    atomic.Pointer[topology.Network] // the current snapshot; nil until there is one
+	routes     atomic.Pointer[topology.Network] // the same without mixes that are left out; of the loop's
 	session    sessionSlot
 	inbox      *inbox
 	buffers    *buffers

@@ -59,6 +59,7 @@ func (c *Client) refresh(ctx context.Context, networks chan<- *topology.Network)
 		} else {
 			pause.reset()
 			if c.network.Swap(nw) == nil {
+				c.routes.Store(nw)
 				close(c.haveTopology)
 			}
 			signal(c.surbCache.wake)

@@ -497,7 +497,7 @@ func TestHeldSURBsRetireOldRotations(t *testing.T) {
 		}
 		left = append(left, s.Rotation)
 	}
-	if want := []mixnet.Rotation{mixnet.RotationUnknown, mixnet.RotationEven}; !slices.Equal(left, want) {
+	if want := []mixnet.Rotation{mixnet.RotationEven, mixnet.RotationUnknown}; !slices.Equal(left, want) {
 		t.Errorf("left are %v, want %v", left, want)
 	}
 }

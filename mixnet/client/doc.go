@@ -30,11 +30,12 @@
 //	held.go                 whose reply SURBs are kept, which is spent, when to ask for more
 //	pacer.go                when a packet leaves
 //	entry.go                by which gateway
+//	deadmixes.go            around which mixes routes lead
 //	monitor.go              whether the network drops our packets
 //	limits.go               has all time-outs and bounds, each with its reason
 //
-// A fragment whose SURB-ACK does not come is sent again on another route, for as
-// long as somebody may want it.
+// A fragment whose SURB-ACK is overdue is sent again on another route, for as
+// long as somebody may want it. Routes lead around mixes that pass nothing on (H27).
 //
 // The package touches no disk: keys are handed in, and whoever wants a stable
 // address hands in the same; what a gateway knows the client by is kept in the

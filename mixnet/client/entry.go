@@ -253,6 +253,7 @@ var errNoGateway = errors.New("client: the gateway is not in the topology")
 func (l *loop) entryChanged() {
 	l.useEntry()
 	l.monitor.entryChanged()
+	l.dead.entryChanged()
 	if l.network == nil {
 		return
 	}

@@ -147,15 +147,17 @@ func (h *heldSURBs) can(tag mixnet.SenderTag, request bool) bool {
 	return len(t.surbs) > reserve
 }
 
-// take spends a SURB, the oldest first: the youngest outlive a key rotation.
+// take spends a SURB, the youngest first: its owner knew best which nodes are up.
+// Old ones are what runs out, or becomes too old, beneath.
 func (h *heldSURBs) take(tag mixnet.SenderTag) (surb.Reply, bool) {
 	t := h.byTag[tag]
 	if t == nil || len(t.surbs) == 0 {
 		return surb.Reply{}, false
 	}
-	s := t.surbs[0]
-	t.surbs[0] = heldSURB{}
-	t.surbs = t.surbs[1:]
+	last := len(t.surbs) - 1
+	s := t.surbs[last]
+	t.surbs[last] = heldSURB{}
+	t.surbs = t.surbs[:last]
 	h.count--
 	return s.Reply, true
 }

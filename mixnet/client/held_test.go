@@ -17,8 +17,11 @@ func TestH14HeldSURBsOfATag(t *testing.T) {
 	if len(h.byTag[tag].surbs) != maxPerTag || h.count != maxPerTag {
 		t.Errorf("%d SURBs are held, %d counted, want %d", len(h.byTag[tag].surbs), h.count, maxPerTag)
 	}
-	if s, _ := h.take(tag); s.Key != young[0].Key {
+	if s := h.byTag[tag].surbs[0]; s.Key != young[0].Key {
 		t.Error("over the bound the oldest must go")
+	}
+	if s, _ := h.take(tag); s.Key != young[maxPerTag-1].Key {
+		t.Error("the youngest must be spent first: it leads around mixes that died since")
 	}
 }
 

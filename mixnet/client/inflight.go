@@ -45,6 +45,7 @@ type flight struct {
 type trip struct {
 	left  time.Time     // when the packet left; zero: not yet
 	drawn time.Duration // the delays that we drew
+	route route
 }
 
 // due is when the SURB-ACK is to come, but for delays that others drew.

@@ -72,6 +72,21 @@ const (
 	choresEvery = time.Second // how often old things are looked for
 )
 
+// Dead mixes (H27). Evidence is counted in packets that should have come through
+// and did not; that this is chance is e to the minus so many.
+const (
+	besideGateway = 5  // on each leg, where a gateway could drop them
+	inner         = 1  // on each leg of layer 2,
+	innerBoth     = 10 // and on both together
+	compared      = 8  // packets through other mixes tell how those do
+
+	leftOutLeast = 30 * time.Second // with the trial less than a minute
+	leftOutMost  = 45 * time.Second
+	trialTime    = 10 * time.Second
+
+	probeEvery = DefaultSendEvery // of clients without cover, while a loop would tell
+)
+
 // Receiving.
 const (
 	// maxInbox is how many bytes of messages wait for Receive at most. Beyond it

@@ -21,14 +21,20 @@ type loop struct {
 	held     *heldSURBs
 	granted  *granted
 	monitor  *loopMonitor
+	dead     *deadMixes
 	assembly fragment.Assembler
 
-	network  *topology.Network // nil until there is one
-	networks chan *topology.Network
-	rotated  uint32 // the epoch in which the Sphinx keys last changed
-	retired  bool   // what was of the old ones is dropped; meaningful after a change
-	main     *sender
-	cover    *sender // nil: there is none
+	network     *topology.Network // nil until there is one
+	routes      *topology.Network // the same without mixes that are left out
+	coverRoutes *topology.Network // and with those on trial
+	networks    chan *topology.Network
+
+	probed time.Time // when cover was last sent to find out whether a mix is dead
+
+	rotated uint32 // the epoch in which the Sphinx keys last changed
+	retired bool   // what was of the old ones is dropped; meaningful after a change
+	main    *sender
+	cover   *sender // nil: there is none
 
 	rng     *rand.Rand
 	entry   *entry
@@ -49,6 +55,7 @@ func newLoop(c *Client) *loop {
 		held:     newHeldSURBs(),
 		granted:  newGranted(),
 		monitor:  newLoopMonitor(),
+		dead:     newDeadMixes(newRand()),
 		networks: make(chan *topology.Network),
 		retired:  true,
 		rng:      newRand(),
@@ -150,8 +157,19 @@ func (l *loop) departed(s *sender, d departure) {
 // wake says when the loop must turn at the latest.
 func (l *loop) wake() time.Time {
 	at := l.chores
-	if t, ok := l.inflight.next(); ok && t.Before(at) {
-		at = t
+	earlier := func(t time.Time) {
+		if t.Before(at) {
+			at = t
+		}
+	}
+	if t, ok := l.inflight.next(); ok {
+		earlier(t)
+	}
+	if !l.dead.next.IsZero() {
+		earlier(l.dead.next)
+	}
+	if !l.main.paced() && l.dead.wantsCover(time.Now()) {
+		earlier(l.probed.Add(probeEvery))
 	}
 	return at
 }
@@ -281,7 +299,28 @@ func (l *loop) adopt(nw *topology.Network) {
 	}
 	l.rotate(nw)
 	l.network = nw
+	l.dead.adopt(nw)
+	l.reroute()
+}
+
+// reroute has all packets, cover that waits for its tick among them, and reply
+// SURBs lead around what is left out now.
+func (l *loop) reroute() {
+	l.routes, l.coverRoutes = l.dead.around(l.network, false), l.dead.around(l.network, true)
+	l.c.routes.Store(l.routes)
+	signal(l.c.surbCache.wake)
 	l.replaceCover()
+}
+
+// outcome notes what became of a packet. When a mix turns out to be dead, the reply
+// SURBs that lead through it are replaced.
+func (l *loop) outcome(t *trip, home bool, now time.Time) {
+	if l.dead.outcome(&t.route, home, now) {
+		l.reroute()
+		if !home {
+			l.replaceSURBs(false)
+		}
+	}
 }
 
 // useEntry takes over the client's address.
@@ -319,6 +358,7 @@ func (l *loop) rotate(nw *topology.Network) {
 // due queues again what was not acknowledged in time, and does the chores.
 func (l *loop) due(now time.Time) {
 	for f, ok := l.inflight.due(now); ok; f, ok = l.inflight.due(now) {
+		l.outcome(&f.trip, false, now)
 		switch {
 		case f.out == nil:
 			l.inflight.cancel(f.id) // cover; the monitor waits for it longer
@@ -327,6 +367,9 @@ func (l *loop) due(now time.Time) {
 		default:
 			l.lanes.sendAgain(f.piece)
 		}
+	}
+	if l.dead.turn(now) {
+		l.reroute()
 	}
 	if now.Before(l.chores) {
 		return

@@ -37,6 +37,9 @@ type fakeNet struct {
 	work     sphinx.Workspace
 	// lose says whether a packet is lost on its way into a hop.
 	lose func(hop mixnet.NodeAddr, packet []byte) bool
+	// drops says whether a gateway drops a packet that it has from a mix, or is to
+	// pass on to one.
+	drops func(gateway keys.Identity, mix mixnet.NodeAddr) bool
 	// copies is how often each message is pushed; zero means once.
 	copies int
 	// seen is told of every packet that a client hands over, and when.
@@ -149,7 +152,7 @@ func (n *fakeNet) dial(ctx context.Context, url string) (session.MessageConn, er
 		if down {
 			return nil, errors.New("refused")
 		}
-		srv, err := sessionserver.New(sessionserver.Config{Identity: f.id, Accounts: n, Handler: n})
+		srv, err := sessionserver.New(sessionserver.Config{Identity: f.id, Accounts: n, Handler: fakeGateway{n, f}})
 		if err != nil {
 			return nil, err
 		}
@@ -163,9 +166,14 @@ func (n *fakeNet) dial(ctx context.Context, url string) (session.MessageConn, er
 // forward takes a packet through its hops.
 func (n *fakeNet) forward(at mixnet.NodeAddr, packet []byte) {
 	n.wg.Go(func() {
+		var before mixnet.NodeAddr
 		for {
 			n.mu.Lock()
 			node, lost := n.nodes[at], n.lose != nil && n.lose(at, packet)
+			if node != nil && node.Role == topology.RoleGateway && !before.IsZero() {
+				lost = lost || n.drops != nil && n.drops(node.Identity, before)
+			}
+			before = at
 			if node == nil || lost {
 				n.mu.Unlock()
 				return
@@ -213,7 +221,7 @@ func (n *fakeNet) deliver(at *fakeNode, p *sphinx.Packet) {
 			return
 		}
 		msg = msg[mixnet.AckPrefixSize:]
-		ack = func() { n.forward(first, append([]byte(nil), packet...)) }
+		ack = func() { n.passOn(at, first, packet) }
 	}
 	if keeps {
 		n.mu.Lock()
@@ -288,15 +296,32 @@ func (n *fakeNet) Gone(s *sessionserver.Session) {
 	}
 }
 
-func (n *fakeNet) Packet(s *sessionserver.Session, p wire.MixPacket) bool {
+// A fakeGateway is the gateway's end of one session.
+type fakeGateway struct {
+	*fakeNet
+	at *fakeNode
+}
+
+func (g fakeGateway) Packet(s *sessionserver.Session, p wire.MixPacket) bool {
+	n := g.fakeNet
 	n.mu.Lock()
 	seen := n.seen
 	n.mu.Unlock()
 	if seen != nil {
 		seen(s.Client(), p, time.Now())
 	}
-	n.forward(p.Next, append([]byte(nil), p.Packet...))
+	n.passOn(g.at, p.Next, p.Packet)
 	return true
+}
+
+// passOn has a gateway pass a packet on to a mix.
+func (n *fakeNet) passOn(gateway *fakeNode, to mixnet.NodeAddr, packet []byte) {
+	n.mu.Lock()
+	drops := n.drops != nil && n.drops(gateway.Identity, to)
+	n.mu.Unlock()
+	if !drops {
+		n.forward(to, append([]byte(nil), packet...))
+	}
 }
 
 // shut takes a gateway down, with the session of one of its clients, or up again.

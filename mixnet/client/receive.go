@@ -71,7 +71,10 @@ func (l *loop) acked(b []byte, now time.Time) {
 	if id.IsCover() {
 		l.monitor.returned(id)
 	}
-	f, _, ok := l.inflight.acked(id, now)
+	f, t, ok := l.inflight.acked(id, now)
+	if t != nil {
+		l.outcome(t, true, now)
+	}
 	if !ok || f.out == nil {
 		return
 	}

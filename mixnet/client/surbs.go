@@ -50,7 +50,7 @@ func (c *Client) grant(ctx context.Context) error {
 			if out.entry == j.entry {
 				out.counted = n
 			}
-			surbs, err := c.makeSURBs(c.network.Load(), out.entry, n) // there is a snapshot: the tag was used
+			surbs, err := c.makeSURBs(c.routes.Load(), out.entry, n) // there is a snapshot: the tag was used
 			m := message.Message{Kind: message.MoreSURBs, From: j.tag, SURBs: surbs, Legacy: c.legacyLists()}
 			if err == nil {
 				out.surbs = surbs
@@ -116,7 +116,7 @@ func (l *surbCache) put(nw *topology.Network, h *entry, s []surb.Reply) bool {
 // makeAhead makes a group of SURBs ahead, if there is room, and reports whether there is
 // room for more: what is asked for meanwhile comes first.
 func (c *Client) makeAhead() (more bool) {
-	nw, h := c.network.Load(), c.entry.Load()
+	nw, h := c.routes.Load(), c.entry.Load()
 	if nw == nil || !c.surbCache.put(nw, h, nil) {
 		return false
 	}
@@ -127,7 +127,7 @@ func (c *Client) makeAhead() (more bool) {
 // takeSURBs gives n reply SURBs that lead to us, made ahead or now, and the entry
 // that they lead to.
 func (c *Client) takeSURBs(n int) ([]surb.Reply, *entry, error) {
-	nw, h := c.network.Load(), c.entry.Load()
+	nw, h := c.routes.Load(), c.entry.Load()
 	if nw == nil {
 		return nil, h, topology.ErrInsufficient
 	}

@@ -155,6 +155,25 @@ func (n *Network) Dropped() int { return n.dropped }
 // Layer lists the nodes of a layer, 1 to 3. The caller must not change it.
 func (n *Network) Layer(layer int) []Node { return n.layers[layer-1] }
 
+// Without gives the same network, but that routes lead around the mixes for which is
+// says yes, and [Network.Layer] does not list them. Where it says so of a whole layer,
+// that keeps them all.
+func (n *Network) Without(is func(mixnet.NodeAddr) bool) *Network {
+	w := *n
+	for i, layer := range n.layers {
+		var kept []Node
+		for _, node := range layer {
+			if !is(node.Addr) {
+				kept = append(kept, node)
+			}
+		}
+		if len(kept) > 0 {
+			w.layers[i] = kept
+		}
+	}
+	return &w
+}
+
 // Gateways lists the gateways. The caller must not change the list.
 func (n *Network) Gateways() []Node { return n.gateways }
 
