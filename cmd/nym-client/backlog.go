@@ -32,17 +32,23 @@ func backlog(env *cli.Env[*config.NymClient]) (wsapi.Backlog, error) {
 
 // keyOfSpool reads the key, and makes it the first time.
 func keyOfSpool(s *cli.State) (key [spool.KeySize]byte, err error) {
-	text, err := s.ReadText(spoolKey)
-	if err != nil {
+	key, there, err := readSpoolKey(s)
+	if err != nil || there {
 		return key, err
 	}
-	if text == "" {
-		rand.Read(key[:])
-		return key, s.WriteText(spoolKey, hex.EncodeToString(key[:]))
+	rand.Read(key[:])
+	return key, s.WriteText(spoolKey, hex.EncodeToString(key[:]))
+}
+
+// readSpoolKey reads the key, if there is one.
+func readSpoolKey(s *cli.State) (key [spool.KeySize]byte, there bool, err error) {
+	text, err := s.ReadText(spoolKey)
+	if err != nil || text == "" {
+		return key, false, err
 	}
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) != len(key) {
-		return key, cli.Invalid("%s is no key; remove it to begin anew, without what is kept", s.Path(spoolKey))
+		return key, true, cli.Invalid("%s is no key; remove it to begin anew, without what is kept", s.Path(spoolKey))
 	}
-	return [spool.KeySize]byte(b), nil
+	return [spool.KeySize]byte(b), true, nil
 }

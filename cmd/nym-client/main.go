@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 
 	"nym-socks5/cmd/assembly"
@@ -25,7 +26,7 @@ does not run waits at its gateway.`,
 		Keys:       assembly.ClientKeys,
 		Upgrade:    assembly.Upgrade,
 		Ports:      []string{listen},
-		CheckState: func(_ *config.NymClient, s *cli.State, _ cli.Keys) error { return assembly.CheckRecords(s) },
+		CheckState: checkState,
 		Check:      check,
 		Details:    details,
 		Commands:   commands,
@@ -39,6 +40,16 @@ func check(c *config.NymClient) error {
 		return err
 	}
 	return assembly.CheckClient(c.Client, c.Network)
+}
+
+// checkState reports what is wrong with what is kept.
+func checkState(c *config.NymClient, s *cli.State, _ cli.Keys) error {
+	_, bad := loadAliases(s)
+	if c.WebSocket.KeepOnDisk {
+		_, _, err := readSpoolKey(s)
+		bad = errors.Join(bad, err)
+	}
+	return errors.Join(assembly.CheckRecords(s), bad)
 }
 
 // details prints the address, once the gateway is known.
