@@ -188,6 +188,8 @@ func TestH42EarlyDataOfOthersPushNothingOut(t *testing.T) {
 			t.Errorf("the requester read %q", s)
 		}
 		// Nor do they keep it out.
+		flood.id++
+		flood.send(5, "x", false) // in the place that was left
 		honest.id = 7
 		honest.send(0, "again", false)
 		time.Sleep(time.Second)

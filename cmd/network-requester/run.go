@@ -46,7 +46,7 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 	if err != nil {
 		return err
 	}
-	service := requester.New(egress(env, end, rules, src))
+	service := requester.New(egress(env, end, rules, src, requester.OwnAddresses()))
 	env.Status("connecting")
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return src.Files(ctx, env.Reload, env.Log, rules) })
@@ -85,10 +85,11 @@ func register(ctx context.Context, env *cli.Env[*config.Requester], src *assembl
 	return announcer.Run(ctx)
 }
 
-// egress makes the Config of the requester.
-func egress(env *cli.Env[*config.Requester], end *endpoint.Endpoint, rules *cli.File[*allowlist.List], src *assembly.Source) requester.Config {
+// egress makes the Config of the requester. own says which addresses are this
+// host's.
+func egress(env *cli.Env[*config.Requester], end *endpoint.Endpoint, rules *cli.File[*allowlist.List], src *assembly.Source,
+	own func(netip.Addr) bool) requester.Config {
 	e := env.Config.Egress
-	own := requester.OwnAddresses()
 	guarded := func(a netip.Addr) bool { return own(a) || src.HasAddr(a) } // H30
 	services := make(map[string]func(context.Context, net.Conn))
 	if heads := src.Heads(); heads != nil {
