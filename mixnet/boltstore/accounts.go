@@ -223,9 +223,12 @@ func (g *Gateway) Prove(_ context.Context, client keys.Identity) error {
 
 // ExpireAccounts implements [gateway.Accounts]. Like Expire it reads without
 // stopping anybody, and removes little by little.
-func (g *Gateway) ExpireAccounts(ctx context.Context, unproved, absent time.Time) (n int, err error) {
+func (g *Gateway) ExpireAccounts(ctx context.Context, unused, absent time.Time) (n int, err error) {
 	old := func(r registration) bool {
-		return r.proved && r.used.Before(absent) || !r.proved && r.used.Before(unproved)
+		if !r.proved && r.seen == 0 {
+			return r.used.Before(unused)
+		}
+		return r.used.Before(absent)
 	}
 	for _, bucket := range [][]byte{accountsBucket, legacyBucket} {
 		for from := []byte{}; from != nil; {

@@ -125,9 +125,9 @@ func (c *clients) prove(ctx context.Context, client keys.Identity) error {
 // expire removes clients that have not been here for long.
 func (c *clients) expire(ctx context.Context, now time.Time) error {
 	c.mu.Lock()
-	c.unproved.expire(now.Add(-unprovedAge))
+	c.unproved.expire(now.Add(-unusedAge))
 	c.mu.Unlock()
-	_, err := c.ExpireAccounts(ctx, now.Add(-unprovedAge), now.Add(-absentAge))
+	_, err := c.ExpireAccounts(ctx, now.Add(-unusedAge), now.Add(-absentAge))
 	return err
 }
 

@@ -43,9 +43,9 @@ const (
 	// connsPerCPU).
 	maxUnproved        = 1 << 14
 	maxUnprovedPerAddr = 64
-	// unprovedAge is how long a registration is kept that is not used: a client
-	// that goes down as it registers has a day to come back.
-	unprovedAge = 24 * time.Hour
+	// unusedAge is how long a registration is kept that is never used: a client that
+	// goes down as it registers has a day to come back.
+	unusedAge = 24 * time.Hour
 	// absentAge is how long a client is kept that does not come: half a year. It
 	// may register again under the same identity.
 	absentAge = 180 * 24 * time.Hour

@@ -125,12 +125,16 @@ func (a *MemoryAccounts) Prove(_ context.Context, client keys.Identity) error {
 }
 
 // ExpireAccounts implements [Accounts].
-func (a *MemoryAccounts) ExpireAccounts(_ context.Context, unproved, absent time.Time) (n int, err error) {
+func (a *MemoryAccounts) ExpireAccounts(_ context.Context, unused, absent time.Time) (n int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, in := range a.buckets() {
 		for client, acc := range in {
-			if acc.Proved && acc.used.Before(absent) || !acc.Proved && acc.used.Before(unproved) {
+			before := absent
+			if !acc.Proved && acc.Seen == 0 {
+				before = unused
+			}
+			if acc.used.Before(before) {
 				delete(in, client)
 				delete(a.spent, client)
 				n++

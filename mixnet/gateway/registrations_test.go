@@ -66,7 +66,7 @@ func TestH23UnusedRegistrations(t *testing.T) {
 			v.speak()
 			v.leave()
 		}
-		time.Sleep(unprovedAge + expireEvery + time.Minute)
+		time.Sleep(unusedAge + expireEvery + time.Minute)
 		if s.known(ids[0].Public()) || s.known(ids[3].Public()) {
 			t.Error("registrations that were not used are there after a day")
 		}

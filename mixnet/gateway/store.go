@@ -19,9 +19,9 @@ type Accounts interface {
 	// once in a while. It fails with [sessionserver.ErrUnknownClient].
 	Prove(ctx context.Context, client keys.Identity) error
 	// ExpireAccounts removes clients that were last registered, authenticated or
-	// proved before a time, and counts them: unproved is for those that never
-	// proved anything, absent for the others.
-	ExpireAccounts(ctx context.Context, unproved, absent time.Time) (int, error)
+	// proved before a time, and counts them: unused is for those that neither
+	// authenticated nor proved anything ever, absent for the others.
+	ExpireAccounts(ctx context.Context, unused, absent time.Time) (int, error)
 }
 
 // Mail is one message in an inbox.

@@ -239,7 +239,7 @@ func accountsProve(t *testing.T, reopen func() gateway.Accounts) {
 func accountsExpire(t *testing.T, reopen func() gateway.Accounts) {
 	ctx := t.Context()
 	a := reopen()
-	never, proved, legacy := someone(), someone(), someone()
+	never, proved, legacy, came := someone(), someone(), someone(), someone()
 	register := func() {
 		t.Helper()
 		if err := errors.Join(
@@ -247,13 +247,17 @@ func accountsExpire(t *testing.T, reopen func() gateway.Accounts) {
 			a.Register(ctx, proved, sessionKey(2)),
 			a.RegisterLegacy(ctx, legacy, keys.LegacySessionFromBytes([keys.LegacySessionSize]byte{3})),
 			a.Prove(ctx, proved),
+			a.Register(ctx, came, sessionKey(4)),
 		); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Seen(ctx, came, 1); err != nil { // it logged in
 			t.Fatal(err)
 		}
 	}
 	there := func(want ...keys.Identity) {
 		t.Helper()
-		for _, id := range []keys.Identity{never, proved, legacy} {
+		for _, id := range []keys.Identity{never, proved, legacy, came} {
 			_, err := a.Lookup(ctx, id)
 			if (err == nil) != slices.Contains(want, id) || err != nil && !errors.Is(err, sessionserver.ErrUnknownClient) {
 				t.Errorf("look up: %v, of %d that are to be there", err, len(want))
@@ -269,13 +273,13 @@ func accountsExpire(t *testing.T, reopen func() gateway.Accounts) {
 	register()
 	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	expire(past, past, 0)
-	there(never, proved, legacy)
+	there(never, proved, legacy, came)
 	expire(future, past, 2)
-	there(proved)
+	there(proved, came)
 	a = reopen()
-	there(proved)
+	there(proved, came)
 	register()
-	expire(past, future, 1)
+	expire(past, future, 2)
 	there(never, legacy)
 	expire(future, future, 2)
 	a = reopen()
