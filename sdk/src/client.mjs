@@ -56,13 +56,19 @@ export class Client extends EventTarget {
   #event(kind, error, [message]) {
     if (kind === 'delivery') {
       const d = this.#deliveries.get(message);
+      if (!d) return; // another tab's
       this.#deliveries.delete(message);
-      if (error) d?.reject(error);
-      else d?.resolve();
-      this.dispatchEvent(Object.assign(new Event('delivery'), { id: message, error }));
+      if (error) d.reject(error);
+      else d.resolve();
+      this.dispatchEvent(Object.assign(new Event('delivery'), { id: d.id, error }));
       return;
     }
     this.#state = kind;
+    if (kind === 'moved') { // to another tab, which will not hear of our messages
+      this.#state = 'reconnecting';
+      this.#forget('the tab that ran the client closed before the message was acknowledged');
+      return;
+    }
     if (kind === 'closed') this.#end(error);
     this.dispatchEvent(Object.assign(new Event(kind), { error }));
   }
@@ -80,19 +86,24 @@ export class Client extends EventTarget {
       if (error) r.reject(error);
       else r.resolve({ value: undefined, done: true });
     }
-    for (const d of this.#deliveries.values()) d.reject(new NymError('closed', 'the client closed before the message was acknowledged'));
+    this.#forget('the client closed before the message was acknowledged');
+  }
+
+  #forget(why) {
+    for (const d of this.#deliveries.values()) d.reject(new NymError('closed', why));
     this.#deliveries.clear();
   }
 
   // #send sends, and gives what becomes of the message.
   async #send(name, args, signal) {
     const id = ++this.#last;
-    const delivered = new Promise((resolve, reject) => this.#deliveries.set(id, { resolve, reject }));
+    const key = `${this.#link.tab ?? ''}${id}`; // other tabs hear of it too
+    const delivered = new Promise((resolve, reject) => this.#deliveries.set(key, { id, resolve, reject }));
     delivered.catch(() => {}); // not everybody looks
     try {
-      await this.#link.call(name, [id, ...args], signal);
+      await this.#link.call(name, [key, ...args], signal);
     } catch (e) {
-      this.#deliveries.delete(id);
+      this.#deliveries.delete(key);
       throw e;
     }
     return { id, delivered };

@@ -1,38 +1,10 @@
-// A link is the way to an engine, in a worker or in this thread. Either has
-//
-//	call(name, args, signal)   → Promise of what the function of that name gives
-//	close()                    → Promise
-//
-// and tells what happens by on: {message(data, from, to), event(kind, error, ...facts)}.
+// The links to an engine in a worker and in this thread, and which one is used.
+import { aborted, Link } from './call.mjs';
 import { NymError, nymError } from './errors.mjs';
+import { openStore } from './storage.mjs';
+import { TabsLink } from './tabs.mjs';
 
 const inNode = typeof process !== 'undefined' && !!process.versions?.node && typeof window === 'undefined' && typeof importScripts === 'undefined';
-
-// A Link numbers calls, so that a signal can cancel them.
-class Link {
-  #last = 0;
-
-  async call(name, args = [], signal) {
-    if (signal?.aborted) throw aborted(signal);
-    const number = ++this.#last;
-    const cancel = () => this.cancel(number);
-    signal?.addEventListener('abort', cancel, { once: true });
-    try {
-      return await this.run(name, number, args);
-    } catch (e) {
-      if (signal?.aborted) throw aborted(signal);
-      throw nymError(e);
-    } finally {
-      signal?.removeEventListener('abort', cancel);
-    }
-  }
-}
-
-// aborted is the error of a call that its signal ended.
-export function aborted(signal) {
-  const timeout = signal.reason?.name === 'TimeoutError';
-  return new NymError(timeout ? 'timeout' : 'aborted', timeout ? 'it took longer than the signal allows' : 'aborted by the caller', { cause: signal.reason });
-}
 
 // WorkerLink runs the engine in a Web Worker.
 class WorkerLink extends Link {
@@ -40,6 +12,7 @@ class WorkerLink extends Link {
   #waiting = new Map();
   #bodies = new Map();
   #lastBody = 0;
+  #closing;
   #over; // why nothing can be called any more
   #on;
 
@@ -117,7 +90,12 @@ class WorkerLink extends Link {
 
   cancel(number) { this.#worker.postMessage({ cancel: number }); }
 
-  async close() {
+  close() {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close() {
     if (this.#over) return;
     const number = -1;
     try {
@@ -138,7 +116,7 @@ class LocalLink extends Link {
   #store;
 
   static async open(name, program, options, on, signal) {
-    const [{ startEngine }, { openStore }] = await Promise.all([import('./engine.mjs'), import('./storage.mjs')]);
+    const { startEngine } = await import('./engine.mjs');
     const link = new LocalLink();
     link.#store = await openStore(options, name);
     const started = startEngine(program, { ...options, store: link.#store, log: on.log, message: on.message, event: (kind, e, ...facts) => on.event?.(kind, e && nymError(e), ...facts) });
@@ -179,6 +157,13 @@ export async function openLink(name, { signal, worker, wasm, webSocket, log, ...
   }
   // Bundlers know these two forms, and take the files along.
   const program = wasm ?? (name === 'nym' ? new URL('../dist/nym.wasm', import.meta.url) : new URL('../dist/nym-streams.wasm', import.meta.url));
-  const thread = worker ?? new Worker(new URL('./worker.mjs', import.meta.url), { type: 'module' });
-  return WorkerLink.open(name, thread, new URL(program, globalThis.location?.href), { ...options, log: !!log }, on, signal);
+  const start = (on, signal) => WorkerLink.open(name, worker ?? new Worker(new URL('./worker.mjs', import.meta.url), { type: 'module' }),
+    new URL(program, globalThis.location?.href), { ...options, log: !!log }, on, signal);
+  if (typeof options.storage === 'object') {
+    throw new NymError('bad-argument', 'storage: in a browser, pass a name, since a worker uses it');
+  }
+  if (options.storage === 'memory' || !globalThis.navigator?.locks) return start(on, signal);
+  return TabsLink.open(`nym-socks5/${options.storage ?? name}`, {
+    start, on, check: async () => (await openStore(options, name)).close(),
+  }, signal);
 }

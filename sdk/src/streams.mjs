@@ -1,5 +1,6 @@
 import { NymError } from './errors.mjs';
-import { aborted, openLink } from './link.mjs';
+import { aborted } from './call.mjs';
+import { openLink } from './link.mjs';
 
 // A Duplex is a byte stream: readable and writable as WHATWG streams. Closing the
 // writable ends this direction only; close() ends both.
@@ -68,7 +69,7 @@ export class Streams extends EventTarget {
   static async connect(options = {}) {
     const s = new Streams();
     s.#link = await openLink('nym-streams', options, {
-      event: (kind, error) => s.dispatchEvent(Object.assign(new Event(kind), { error })),
+      event: (kind, error) => { if (kind !== 'moved') s.dispatchEvent(Object.assign(new Event(kind), { error })); },
     });
     s.#address = await s.#link.call('address');
     return s;
@@ -79,18 +80,20 @@ export class Streams extends EventTarget {
   // dial opens a stream to "host:port" through the requester. Streams of different
   // isolation are not seen to come from one sender.
   async dial(target, { isolation = '', signal } = {}) {
-    return new Duplex(this.#link, await this.#link.call('dial', [String(target), isolation], signal));
+    const number = await this.#link.call('dial', [String(target), isolation], signal);
+    return new Duplex(this.#link.now(), number);
   }
 
   // dialAddress opens a stream to a port of another client that listens.
   async dialAddress(address, port, { signal } = {}) {
-    return new Duplex(this.#link, await this.#link.call('dialAddress', [String(address), port], signal));
+    const number = await this.#link.call('dialAddress', [String(address), port], signal);
+    return new Duplex(this.#link.now(), number);
   }
 
   // listen takes streams of other clients; it needs the option peers.
   async listen(port = 0) {
-    const link = this.#link;
-    const [number, at] = await link.call('listen', [port]);
+    const [number, at] = await this.#link.call('listen', [port]);
+    const link = this.#link.now();
     const accept = async () => {
       try {
         return { value: new Duplex(link, await link.call('accept', [number])), done: false };
@@ -130,9 +133,10 @@ export class Streams extends EventTarget {
       url: request.url, method: request.method, headers, body,
       redirect: request.redirect, cookies: init.credentials === 'include',
     }], signal);
+    const link = this.#link.now();
     const empty = bodiless.has(got.status) || request.method === 'HEAD';
-    if (empty) await this.#link.call('shut', [got.body]);
-    const stream = empty ? null : readableOf(this.#link, got.body, { shutAtEnd: true, signal });
+    if (empty) await link.call('shut', [got.body]);
+    const stream = empty ? null : readableOf(link, got.body, { shutAtEnd: true, signal });
     const response = new Response(stream, { status: got.status, statusText: got.statusText, headers: got.headers.filter(([name]) => !/^set-cookie2?$/i.test(name)) });
     Object.defineProperties(response, { url: { value: got.url }, redirected: { value: got.redirected } });
     return response;

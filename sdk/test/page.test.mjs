@@ -87,3 +87,89 @@ test('fetch, streams and errors', within, async (t) => {
   });
   assert.deepEqual(page.problems, []);
 });
+
+const connectA = (page, directory, more = {}) => page.evaluate(async ([directory, more]) => {
+  window.a = await nym.connect({ directory, profile: 'fast', ...more });
+  window.events = [];
+  for (const kind of ['connected', 'reconnecting', 'closed']) a.addEventListener(kind, () => events.push(kind));
+  return a.address;
+}, [directory, more]);
+
+test('a page that comes back', within, async (t) => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await open(t, context);
+  const address = await connectA(page, world.directory);
+  await page.close();
+  const friend = await open(t);
+  await connectA(friend, world.directory, { storage: 'memory' });
+  await friend.evaluate(async (to) => { await (await a.send(to, 'while you were away')).delivered; }, address);
+  const again = await open(t, context);
+  assert.equal(await connectA(again, world.directory), address);
+  assert.equal(await again.evaluate(async () => (await a.next()).value.text()), 'while you were away');
+});
+
+test('a passphrase', within, async (t) => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await open(t, context);
+  const fails = (more) => page.evaluate(([directory, more]) => nym.connect({ directory, profile: 'fast', ...more }).catch((e) => e.code), [world.directory, more]);
+  const address = await connectA(page, world.directory, { passphrase: 'right' });
+  await page.evaluate(() => a.close());
+  assert.equal(await fails({ passphrase: 'wrong' }), 'wrong-passphrase');
+  assert.equal(await fails({}), 'wrong-passphrase');
+  assert.equal(await connectA(page, world.directory, { passphrase: 'right' }), address);
+});
+
+test('tabs are one client', within, async (t) => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const one = await open(t, context);
+  const two = await open(t, context);
+  const three = await open(t, context);
+  const address = await connectA(one, world.directory);
+  assert.equal(await connectA(two, world.directory), address);
+  assert.equal(await connectA(three, world.directory), address);
+  const speak = (page, text) => page.evaluate(async (text) => { await (await a.send(a.address, text)).delivered; }, text);
+  const changes = async (page, want) => page.waitForFunction((want) => JSON.stringify(events) === want, JSON.stringify(want));
+  const hear = (page) => page.evaluate(async () => (await a.next()).value.text());
+  await speak(two, 'of two');
+  for (const page of [one, two, three]) assert.equal(await hear(page), 'of two');
+
+  await one.close(); // the leader, without a word
+  for (const page of [two, three]) await changes(page, ['reconnecting', 'connected']);
+  await speak(two, 'after one');
+  for (const page of [two, three]) assert.equal(await hear(page), 'after one');
+
+  await two.evaluate(() => a.close()); // whichever leads
+  await speak(three, 'after two');
+  assert.equal(await hear(three), 'after two');
+  assert.equal(await three.evaluate(() => a.state), 'connected');
+  assert.equal(await two.evaluate(() => a.send(a.address, 'x').catch((e) => e.code)), 'closed');
+});
+
+test('streams of a tab that does not lead', within, async (t) => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const one = await open(t, context);
+  const two = await open(t, context);
+  const join = (page) => page.evaluate(async ({ directory, requester }) => {
+    window.s = await nym.connectStreams({ directory, requester, profile: 'fast' });
+  }, world.facts);
+  await join(one);
+  await join(two);
+  const echoed = await two.evaluate(async (url) => {
+    const { readable, writable } = new TransformStream();
+    const w = writable.getWriter();
+    w.write(new TextEncoder().encode('one '));
+    w.write(new TextEncoder().encode('two'));
+    w.close();
+    return (await s.fetch(url, { method: 'POST', body: readable, duplex: 'half' })).text();
+  }, world.http('/echo'));
+  assert.equal(echoed, 'one two');
+  assert.equal(await two.evaluate((url) => s.fetch(url, { signal: AbortSignal.timeout(500) }).catch((e) => e.code), world.http('/never')), 'timeout');
+  await two.evaluate(async (url) => { window.slow = (await s.fetch(url)).body.getReader(); await slow.read(); }, world.http('/slow'));
+  await one.close();
+  assert.equal(await two.evaluate(() => slow.read().catch((e) => e.code)), 'closed');
+  assert.equal(await two.evaluate(async (url) => (await s.fetch(url)).text(), world.http('/hello')), 'hello GET');
+});
