@@ -9,12 +9,6 @@ import (
 	"strings"
 )
 
-// Limits of a list's text. A list may come over the network.
-const (
-	maxText  = 4 << 20 // bytes
-	maxLines = 1 << 16 // rules
-)
-
 // Parse reads a list, one rule a line (see the package's grammar), and passes over
 // a byte order mark at its beginning. Errors name the line, counted from 1.
 func Parse(r io.Reader) (*List, error) {

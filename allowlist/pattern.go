@@ -83,9 +83,6 @@ func (p *pattern) String() string {
 	return addr + "/" + mask
 }
 
-// maxName is the longest name in text form, without a trailing dot (RFC 1035).
-const maxName = 253
-
 // canonical brings a host into the one form that is compared: a name in lower
 // case without a trailing dot, or an address, unmapped. Zoned addresses, and
 // names that must not be looked up, give the reason (H30, H31).

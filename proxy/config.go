@@ -55,15 +55,15 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	or(&c.DialTimeout, 18*time.Second)
-	or(&c.IdleLimit, 300*time.Second)
-	or(&c.KeepAlive, 60*time.Second)
-	or(&c.HalfCloseQuiet, 20*time.Second)
-	or(&c.Coalesce, 3*time.Millisecond)
-	or(&c.TagLifetime, 10*time.Minute)
-	or(&c.Streams, 4096)
-	or(&c.StreamsPerTag, 256)
-	or(&c.Memory, 256<<20)
+	or(&c.DialTimeout, defaultDialTimeout)
+	or(&c.IdleLimit, defaultIdleLimit)
+	or(&c.KeepAlive, defaultKeepAlive)
+	or(&c.HalfCloseQuiet, defaultHalfCloseQuiet)
+	or(&c.Coalesce, defaultCoalesce)
+	or(&c.TagLifetime, defaultTagLifetime)
+	or(&c.Streams, defaultStreams)
+	or(&c.StreamsPerTag, defaultStreamsPerTag)
+	or(&c.Memory, defaultMemory)
 	if c.Answer == nil {
 		c.Answer = func(protocol.Query) protocol.Answer {
 			return protocol.Answer{Kind: protocol.AnswerError, Error: "not answered here"}

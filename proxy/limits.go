@@ -6,6 +6,19 @@ import (
 	"nym-socks5/proxy/protocol"
 )
 
+// Defaults of [Config].
+const (
+	defaultDialTimeout    = 18 * time.Second     // socks.md §21.2: some applications wait for 20 s
+	defaultIdleLimit      = 300 * time.Second    // socks.md §21.4, as the reference
+	defaultKeepAlive      = 60 * time.Second     // the same: at most that far apart
+	defaultHalfCloseQuiet = 20 * time.Second     // the same
+	defaultCoalesce       = 3 * time.Millisecond // "a few milliseconds", less than any way through a mixnet
+	defaultTagLifetime    = 10 * time.Minute     // socks.md §21.6, like a circuit
+	defaultStreams        = 4096                 // at some 50 kB each, 200 MB
+	defaultStreamsPerTag  = 256                  // as many as several browsers; our clients use further tags
+	defaultMemory         = 256 << 20            // 64 windows
+)
+
 // Bounds of one stream.
 const (
 	// hardLimit is how many received bytes are held for an application; beyond it

@@ -42,7 +42,7 @@ func spliceLooking(ctx context.Context, stream Stream, socket net.Conn, from io.
 	if from == nil {
 		from = socket
 	}
-	s := &splice{ctx: ctx, stream: stream, socket: socket}
+	s := &splice{ctx: ctx, stream: stream, socket: socket, halfClosed: make(chan struct{})}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.fromSocket(from) })
 	wg.Go(func() {
@@ -52,15 +52,20 @@ func spliceLooking(ctx context.Context, stream Stream, socket net.Conn, from io.
 	})
 	copied := make(chan struct{})
 	go func() { wg.Wait(); close(copied) }()
-	look := time.NewTicker(every)
-	defer look.Stop()
+	half := s.halfClosed
+	var look <-chan time.Time
 	for over := false; !over; {
 		select {
 		case <-copied:
 			return
 		case <-stream.Done():
 			over = true
-		case now := <-look.C:
+		case <-half:
+			half = nil
+			ticker := time.NewTicker(every)
+			defer ticker.Stop()
+			look = ticker.C
+		case now := <-look:
 			if s.vanished(now) {
 				stream.Reset()
 				breakOff(socket)
@@ -90,6 +95,8 @@ type splice struct {
 	stream Stream
 	socket net.Conn
 
+	halfClosed chan struct{} // closed when nothing more is read from the socket
+
 	mu     sync.Mutex // guards the following
 	broken bool       // the socket takes no more
 	ended  bool       // nor is anything read from it
@@ -100,6 +107,7 @@ type splice struct {
 // fromSocket copies to the stream. A socket that breaks off is often first
 // noticed by the other direction; what it received before is read all the same.
 func (s *splice) fromSocket(from io.Reader) {
+	defer close(s.halfClosed)
 	src := &noting{r: from}
 	err := copyTo(s.stream, src)
 	s.mu.Lock()
