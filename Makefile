@@ -29,8 +29,10 @@ demo: ## Fetch and send 1 MB through a whole mixnet in one process (DEMO=--profi
 test: ## Run all tests; needs only Go
 	$(GO) test ./...
 
-purego: ## Run the tests of what has assembly, without it
+purego: ## Run the tests of what has assembly without it, and with what older CPUs have
 	$(GO) test -tags purego ./internal/vec8/... ./mixnet/sphinx ./mixnet/surb ./mixnet/message ./mixnet/mixnode
+	GODEBUG=cpu.avx512f=off $(GO) test -count=1 ./mixnet/sphinx ./mixnet/surb ./mixnet/message
+	GODEBUG=cpu.avx2=off $(GO) test -count=1 ./mixnet/sphinx ./mixnet/surb ./mixnet/message
 	GOOS=linux GOARCH=arm64 $(GO) vet ./internal/vec8/... ./mixnet/sphinx
 
 race: ## Run all tests under the race detector; needs a C compiler too
