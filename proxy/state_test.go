@@ -161,7 +161,9 @@ func TestResetIsToldBehindTheData(t *testing.T) {
 		s := newStream(tt.dialing, tt.kind)
 		s.state, s.outcome.phase = stateOpen, phaseOpen
 		s.write(at(1), make([]byte, 150))
-		s.reset(at(1))
+		if fx := s.reset(at(1)); !fx.has(sayStop) {
+			t.Errorf("%s: with something to send, the peer is not told that nobody reads", tt.name)
+		}
 		for i, size := range []int{110, 60} {
 			m, _ := s.next(at(1))
 			if m.move != moveSend || len(m.body) != size || m.closed {

@@ -242,15 +242,19 @@ func (s *stream) close(now time.Time) effects {
 }
 
 // reset is the application's socket having broken off: what was read from it
-// is still sent, and then that it broke off.
-func (s *stream) reset(now time.Time) effects {
+// is still sent, and then that it broke off. If that has to wait, the peer learns at
+// once that nobody reads.
+func (s *stream) reset(now time.Time) (fx effects) {
 	if s.live() && !s.end.reset {
 		s.end.reset = true
+		if !s.out.empty() && !s.end.remoteClosed && !s.in.resets {
+			fx = sayStop
+		}
 		if s.kind.get() == kindUnknown && !s.understood() {
 			s.end.notBefore = later(s.end.notBefore, now.Add(kindPatience))
 		}
 	}
-	return s.leave(now)
+	return fx | s.leave(now)
 }
 
 // shutdown is the Proxy ending.
