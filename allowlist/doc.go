@@ -44,6 +44,8 @@
 //     Addresses named by [List.Guard] (the host's own, the mix nodes') are treated
 //     the same; outside the special ranges only a line with that very address
 //     opens them.
+//   - The metadata services of clouds are closed by their names too
+//     (metadata.google.internal): only a line with that very name opens it.
 //   - Ports 25, 119, 135-139, 445, 563, 1214, 4661-4666, 6346-6429, 6699 and
 //     6881-6999 need an allow line that names the port: the number itself, or a
 //     range that lies inside one of these blocks. Port 0 is never allowed.

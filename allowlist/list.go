@@ -48,11 +48,11 @@ func (l *List) Name(host string, port uint16) error {
 	case port == 0:
 		return &DeniedError{ReasonPort}
 	}
-	closedPort := false
+	closedPort, closedRange := false, metadata(name)
 	for i := range l.lines {
 		ln := &l.lines[i]
 		byName, matches := ln.pat.matchName(name)
-		if byName && !matches {
+		if byName && !matches || closedRange && ln.allow && ln.pat.kind != patName {
 			continue
 		}
 		switch ln.covers(port) {
@@ -70,7 +70,7 @@ func (l *List) Name(host string, port uint16) error {
 		}
 		// A deny line for addresses: it may spare the one this name has.
 	}
-	return &DeniedError{noMatch(false, closedPort)}
+	return &DeniedError{noMatch(closedRange, closedPort)}
 }
 
 // Addr decides whether addr may be dialed for host. The host may be the empty
@@ -97,7 +97,8 @@ func (l *List) Addr(host string, addr netip.Addr, port uint16) error {
 	if !special && l.guard != nil && l.guard(addr) {
 		block, special = netip.PrefixFrom(addr, addr.BitLen()), true
 	}
-	closedRange, closedPort := false, false
+	named := metadata(name) // and only its name opens it
+	closedRange, closedPort := named, false
 	for i := range l.lines {
 		ln := &l.lines[i]
 		if !ln.pat.match(name, addr) {
@@ -113,7 +114,7 @@ func (l *List) Addr(host string, addr netip.Addr, port uint16) error {
 		if !ln.allow {
 			return &DeniedError{ReasonLine}
 		}
-		if special && !ln.pat.inside(block) {
+		if named && ln.pat.kind != patName || special && !ln.pat.inside(block) {
 			closedRange = true
 			continue
 		}

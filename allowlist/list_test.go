@@ -129,6 +129,23 @@ func TestH30Metadata(t *testing.T) {
 			}
 		}
 	}
+	public := netip.MustParseAddr("93.184.216.34")
+	all := mustParse(t, "allow *\nallow *.internal\nallow *.platformequinix.com\nallow 93.184.216.0/24")
+	for _, name := range []string{"metadata.google.internal", "Metadata.Google.Internal.", "metadata.goog", "instance-data.ec2.internal", "metadata.platformequinix.com"} {
+		if got := reason(t, all.Name(name, 80)); got != ReasonSpecial {
+			t.Errorf("%s: got %q, want %q", name, got, ReasonSpecial)
+		}
+		if got := reason(t, all.Addr(name, public, 80)); got != ReasonSpecial {
+			t.Errorf("%s with a public address: got %q, want %q", name, got, ReasonSpecial)
+		}
+	}
+	own := mustParse(t, "allow metadata.goog:80")
+	if err := own.Name("metadata.goog", 80); err != nil {
+		t.Errorf("named: %v", err)
+	}
+	if err := own.Addr("metadata.goog", public, 80); err != nil {
+		t.Errorf("named, after a look-up: %v", err)
+	}
 	if err := wide.Addr("", netip.MustParseAddr("168.63.129.17"), 80); err != nil {
 		t.Errorf("the neighbour of a metadata service: %v", err)
 	}

@@ -52,3 +52,20 @@ func specialBlock(addr netip.Addr) (block netip.Prefix, ok bool) {
 	}
 	return netip.Prefix{}, false
 }
+
+// metadata reports whether a canonical name is that of a cloud's metadata
+// service. Whatever it leads to, only a line with that very name opens it.
+func metadata(name string) bool {
+	switch name {
+	case "metadata.google.internal", "metadata.goog", // Google
+		"instance-data.ec2.internal",                          // AWS
+		"metadata.azure.internal",                             // Azure
+		"metadata.tencentyun.com",                             // Tencent
+		"metadata.packet.net", "metadata.platformequinix.com", // Equinix Metal
+		"metadata.cloud.ibm.com", // IBM
+		"api.metadata.cloud.ibm.com",
+		"metadata.hetzner.cloud": // Hetzner
+		return true
+	}
+	return false
+}
