@@ -88,7 +88,7 @@ func (g Goal) Met(v Value) (met, ok bool) {
 // figures are all there are, by topic.
 func figures() (all []Figure) {
 	for _, topic := range [][]Figure{
-		packetFigures, relayFigures, transferFigures, apartFigures, pacingFigures, latencyFigures, footprintFigures, stalledFigures,
+		packetFigures, relayFigures, transferFigures, apartFigures, pacingFigures, latencyFigures, messageFigures, footprintFigures, stalledFigures,
 		mailFigures, listsFigures, sessionsFigures, startFigures, floodFigures,
 	} {
 		all = append(all, topic...)
