@@ -237,9 +237,10 @@ func (s *specimen) unwrap(n int) func() error {
 	}
 }
 
-// build builds n at a time with package sphinx.
+// build builds n at a time with package sphinx, and with tables of the nodes' keys,
+// as clients have them.
 func (s *specimen) build(n int) func() error {
-	b := new(sphinx.Builder)
+	b := &sphinx.Builder{Tables: sphinx.NewTables()}
 	var jobs []sphinx.Job
 	for _, buf := range s.buffers(n) {
 		jobs = append(jobs, s.job(buf))
