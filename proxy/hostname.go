@@ -7,11 +7,15 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// names turns what people write into what DNS knows: letters beyond ASCII become
+// toASCII turns what people write into what DNS knows: letters beyond ASCII become
 // xn-- labels, and other full stops become dots, by the rules for look-ups
 // (UTS 46). What DNS carries and those rules dislike (r3---sn, _dmarc) is left alone.
-var names = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(),
-	idna.CheckHyphens(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false))
+// No variable holds the rules, so that a program that asks for no names, such as one
+// for browsers, is not given their tables.
+func toASCII(name string) (string, error) {
+	return idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(),
+		idna.CheckHyphens(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false)).ToASCII(name)
+}
 
 // HostName brings a name into the one form in which it is sent, compared and
 // looked up. It reports false if DNS cannot know the name: labels have 1 to 63
@@ -22,7 +26,7 @@ func HostName(name string) (string, bool) {
 		return "", false
 	}
 	if !isASCII(name) {
-		ascii, err := names.ToASCII(name)
+		ascii, err := toASCII(name)
 		if err != nil || !utf8.ValidString(name) {
 			return "", false
 		}
