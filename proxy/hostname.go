@@ -3,19 +3,7 @@ package proxy
 import (
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/net/idna"
 )
-
-// toASCII turns what people write into what DNS knows: letters beyond ASCII become
-// xn-- labels, and other full stops become dots, by the rules for look-ups
-// (UTS 46). What DNS carries and those rules dislike (r3---sn, _dmarc) is left alone.
-// No variable holds the rules, so that a program that asks for no names, such as one
-// for browsers, is not given their tables.
-func toASCII(name string) (string, error) {
-	return idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(),
-		idna.CheckHyphens(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false)).ToASCII(name)
-}
 
 // HostName brings a name into the one form in which it is sent, compared and
 // looked up. It reports false if DNS cannot know the name: labels have 1 to 63

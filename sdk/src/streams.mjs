@@ -61,6 +61,14 @@ function readableOf(link, number, { shutAtEnd = false, signal } = {}) {
 // Statuses of responses that have no body (WHATWG Fetch §2.2.3).
 const bodiless = new Set([101, 103, 204, 205, 304]);
 
+// toASCII gives "host:port" with the host as DNS knows it, by the page's URL parser.
+function toASCII(target) {
+  const [, host, port] = /^(.*):(\d+)$/s.exec(target) ?? [];
+  if (host === undefined || !/[^\x00-\x7f]/.test(host)) return target;
+  if (!URL.canParse(`http://${host}/`)) throw new NymError('bad-argument', 'target: the host is no name that DNS can know');
+  return `${new URL(`http://${host}/`).hostname}:${port}`;
+}
+
 // Streams opens byte streams, and fetches, through requesters and to other clients.
 export class Streams extends EventTarget {
   #link;
@@ -80,7 +88,7 @@ export class Streams extends EventTarget {
   // dial opens a stream to "host:port" through the requester. Streams of different
   // isolation are not seen to come from one sender.
   async dial(target, { isolation = '', signal } = {}) {
-    const number = await this.#link.call('dial', [String(target), isolation], signal);
+    const number = await this.#link.call('dial', [toASCII(String(target)), isolation], signal);
     return new Duplex(this.#link.now(), number);
   }
 

@@ -128,6 +128,8 @@ test('dial', within, async () => {
   await w.write('GET /hello HTTP/1.0\r\n\r\n');
   assert.match(await new Response(s.readable).text(), /hello GET$/);
   await s.close();
+  await (await a.dial(`bücher。example.com:${world.plain}`)).close();
+  await assert.rejects(a.dial('a b.ü:80'), code('bad-argument'));
 });
 
 test('streams between addresses', within, async (t) => {

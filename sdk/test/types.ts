@@ -70,3 +70,16 @@ function failures(e: unknown): string {
 }
 
 void [messages, streams, stores, failures];
+
+import { createMixFetch, createNymMixnetClient, MimeTypes } from '../src/compat.js';
+
+async function compat(): Promise<void> {
+  const nym = await createNymMixnetClient({ autoConvertStringMimeTypes: [MimeTypes.TextPlain] });
+  nym.events.subscribeToTextMessageReceivedEvent((e) => { const text: string = e.args.payload; void text; });
+  await nym.client.start({ clientId: 'x', nymApiUrl: 'https://directory.example/api/' });
+  await nym.client.send({ payload: { message: 'x', mimeType: MimeTypes.TextPlain }, recipient: (await nym.client.selfAddress()) ?? '' });
+  const { mixFetch } = await createMixFetch({ nymApiUrl: 'x', forceTls: true, mixFetchOverride: { requestTimeoutMs: 1 } });
+  const r: Response = await mixFetch('https://example.com', { mode: 'unsafe-ignore-cors' });
+  void r;
+}
+void compat;
