@@ -11,14 +11,15 @@ const MaxMessage = 16 << 20
 // Why a message is not sent: errors of Send and Reply, and reasons that
 // [SendOptions.Done] is told.
 var (
-	ErrClosed     = errors.New("mixnet: messenger closed")
-	ErrLaneClosed = errors.New("mixnet: lane closed")
-	ErrCanceled   = errors.New("mixnet: message canceled by its sender")
-	ErrUnknownTag = errors.New("mixnet: no reply SURBs were ever received under this tag, or they are forgotten")
-	ErrNoSURBs    = errors.New("mixnet: no reply SURBs came for a reply that waited for them")
-	ErrGivenUp    = errors.New("mixnet: no acknowledgement came, and the message is not sent again")
-	ErrTooLong    = errors.New("mixnet: message longer than 16 MiB (16777216 bytes)")
-	ErrEmpty      = errors.New("mixnet: a reply may not be empty")
+	ErrClosed      = errors.New("mixnet: messenger closed")
+	ErrLaneClosed  = errors.New("mixnet: lane closed")
+	ErrCanceled    = errors.New("mixnet: message canceled by its sender")
+	ErrUnreachable = errors.New("mixnet: the recipient's gateway is not in the network")
+	ErrUnknownTag  = errors.New("mixnet: no reply SURBs were ever received under this tag, or they are forgotten")
+	ErrNoSURBs     = errors.New("mixnet: no reply SURBs came for a reply that waited for them")
+	ErrGivenUp     = errors.New("mixnet: no acknowledgement came, and the message is not sent again")
+	ErrTooLong     = errors.New("mixnet: message longer than 16 MiB (16777216 bytes)")
+	ErrEmpty       = errors.New("mixnet: a reply may not be empty")
 )
 
 // A Messenger sends and receives messages through the mixnet. It may be used
@@ -46,7 +47,8 @@ type Messenger interface {
 	// Send sends body to a recipient. It returns nil when the message is
 	// accepted, and waits for that while the lane is full; ctx ends this wait and
 	// nothing else. It keeps nothing of body. A body of more than MaxMessage bytes
-	// is refused with ErrTooLong; an empty one is sent.
+	// is refused with ErrTooLong; an empty one is sent. A recipient whose gateway the
+	// network does not have is refused with ErrUnreachable.
 	Send(ctx context.Context, to Recipient, body []byte, o SendOptions) error
 
 	// Reply answers a stranger, as Send does, spending a reply SURB of that tag

@@ -28,7 +28,7 @@ mixnet/spool:      mixnet internal/wholefile
 mixnet/wsapi/wsclient:
 mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 mixnet/mixnettest: mixnet mixnet/keys
-mixnet/messengertest: mixnet
+mixnet/messengertest: mixnet mixnet/keys
 mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
 proxy/protocol:    mixnet
 proxy:             mixnet proxy/protocol

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -208,7 +209,7 @@ func (l *loop) objection(o *outgoing) error {
 		return mixnet.ErrUnknownTag
 	case !o.reply && l.network != nil:
 		if _, ok := l.network.Gateway(o.to.Gateway); !ok {
-			return topology.ErrUnknownGateway
+			return fmt.Errorf("%w: %v", mixnet.ErrUnreachable, o.to.Gateway)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/keys"
 )
 
 // suite has a test for each sentence, in the order of the contract.
@@ -20,6 +21,7 @@ var suite = []struct {
 	{"done is told once that a message was acknowledged", acknowledged},
 	{"nothing is kept of a body", bodyIsCopied},
 	{"a body that is too long is refused, an empty one is sent", lengths},
+	{"a recipient without a gateway is refused", unreachable},
 	{"send waits while the lane is full", waitsForRoom},
 	{"what was not accepted is never sent", refusedIsNotSent},
 	{"an ended context sends nothing", endedContext},
@@ -109,6 +111,17 @@ func lengths(b *bench) {
 	if m := b.receive(b.B); len(m.Body) != 0 || m.Packets != 1 {
 		b.Errorf("an empty message has %d bytes and %d packets", len(m.Body), m.Packets)
 	}
+}
+
+func unreachable(b *bench) {
+	to := b.B.Address()
+	to.Gateway = keys.Identity{}
+	for _, o := range []mixnet.SendOptions{{}, {As: mixnet.NewSenderTag()}} {
+		if err := b.A.Send(b.Context(), to, []byte("x"), o); !errors.Is(err, mixnet.ErrUnreachable) {
+			b.Errorf("send: %v", err)
+		}
+	}
+	b.nothing(b.B)
 }
 
 func waitsForRoom(b *bench) {

@@ -86,9 +86,12 @@ func (e *End) Move() {
 }
 
 // Send implements [mixnet.Messenger]. What is sent to a stranger to the Pair
-// is never acknowledged.
+// is never acknowledged; one without a gateway cannot be reached.
 func (e *End) Send(ctx context.Context, to mixnet.Recipient, body []byte, o mixnet.SendOptions) error {
 	p := e.pair
+	if to.Gateway.IsZero() && len(body) <= mixnet.MaxMessage {
+		return mixnet.ErrUnreachable
+	}
 	body = slices.Clone(body)
 	p.mu.Lock()
 	surbs := e.attach(o)

@@ -28,7 +28,7 @@ func (g *guard) objection(r *http.Request) (what, why string) {
 	case !g.origin(r):
 		return "origin", fmt.Sprintf("pages of the origin %.100q may not connect; nym-client run --origin ORIGIN lets those of one", r.Header.Get("Origin"))
 	case !g.authorized(r):
-		return "token", "the token is missing or wrong"
+		return "token", "the token is missing or wrong; show it in the header Authorization: Bearer TOKEN, or as ?token=TOKEN behind the URL"
 	}
 	return "", ""
 }
