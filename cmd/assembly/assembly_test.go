@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,6 +188,33 @@ func TestSourceOfDirectory(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
+}
+
+// hardening.md H30: "every address of a node that the topology or a directory lists, the
+// directories'"
+func TestH30DirectoriesAreGuarded(t *testing.T) {
+	asked := make(chan struct{})
+	once := sync.OnceFunc(func() { close(asked) })
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // at 127.0.0.1
+		once()
+		http.NotFound(w, r)
+	}))
+	defer web.Close()
+	src, err := OpenSource(config.Network{Directories: []string{web.URL}}, nil, false, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- src.Run(ctx, nil, zerolog.Nop()) }()
+	<-asked
+	for text, want := range map[string]bool{"127.0.0.1": true, "::ffff:127.0.0.1": true, "127.0.0.2": false} {
+		if got := src.HasAddr(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s is closed: %v, want %v", text, got, want)
+		}
+	}
+	stop()
+	<-done
 }
 
 func TestCheckNetwork(t *testing.T) {

@@ -2,8 +2,12 @@ package mutants
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -79,12 +83,93 @@ func TestTableIsOfThisProgram(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	tests := testsByFolder(t)
+	for _, m := range all {
+		named := regexp.MustCompile(m.Test)
+		if !slices.ContainsFunc(tests[strings.TrimPrefix(m.Pkg, "./")], named.MatchString) {
+			t.Errorf("%s %s: no test of %s matches %s", m.Rule, m.Name, m.Pkg, m.Test)
+		}
+	}
 	doc, err := os.ReadFile("../../docs/security.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(doc), Markdown(all)) {
 		t.Error("docs/security.md has another table of mutants: go run ./internal/mutants/run -table prints the right one")
+	}
+}
+
+// testsByFolder lists the tests of the repository by folder, with slashes.
+func testsByFolder(t *testing.T) map[string][]string {
+	t.Helper()
+	form := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	tests := make(map[string][]string)
+	root := os.DirFS("../..")
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case !strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		text, err := fs.ReadFile(root, name)
+		for _, m := range form.FindAllSubmatch(text, -1) {
+			tests[path.Dir(name)] = append(tests[path.Dir(name)], string(m[1]))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tests
+}
+
+// held finds what docs/security.md says of who holds a rule: the end of a folder's
+// name, then tests in it. A name before … stands for all that begin so.
+//
+//	| **H30** | in short | `allowlist`: TestH30PortZero, TestH30Metadata; `vec8`: tests named TestH10… | what is open |
+var held = regexp.MustCompile("`([a-z0-9/_-]+)`:|\\b(Test\\w+)(…?)")
+
+// docs/security.md names tests that exist, where it says they are.
+func TestDocNamesTestsThatExist(t *testing.T) {
+	tests := testsByFolder(t)
+	doc, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := 0
+	for line := range strings.Lines(string(doc)) {
+		cells := strings.Split(line, " | ")
+		if !strings.HasPrefix(line, "| **H") || len(cells) < 4 {
+			continue
+		}
+		rules++
+		folder, named := "", 0
+		for _, m := range held.FindAllStringSubmatch(cells[2], -1) {
+			if m[1] != "" {
+				folder = m[1]
+				continue
+			}
+			named++
+			is := func(name string) bool { return name == m[2] || m[3] != "" && strings.HasPrefix(name, m[2]) }
+			found := false
+			for in, names := range tests {
+				if in == folder || strings.HasSuffix(in, "/"+folder) {
+					found = found || slices.ContainsFunc(names, is)
+				}
+			}
+			if !found {
+				t.Errorf("%s: %s is no test of %q", cells[0], m[2], folder)
+			}
+		}
+		if named == 0 {
+			t.Errorf("%s: no test is named", cells[0])
+		}
+	}
+	if rules < 30 {
+		t.Errorf("docs/security.md says of %d rules who holds them", rules)
 	}
 }
 

@@ -1,10 +1,12 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"math"
+	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,7 +14,9 @@ import (
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/message"
 	"nym-socks5/mixnet/session"
+	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/sphinx"
 	"nym-socks5/mixnet/topology"
 	"nym-socks5/mixnet/wire"
@@ -175,6 +179,34 @@ func TestH12H13Origins(t *testing.T) {
 	})
 }
 
+// hardening.md H12: "A SURB request is answered for the tag whose reply key carried it,
+// never for an address in its body."
+func TestH12RequestForAnotherAddress(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		alice, bob, carol := n.client(0, Config{Traffic: Fast()}), n.client(1, Config{Traffic: Fast()}), n.client(1, Config{Traffic: Fast()})
+		tag := mixnet.NewSenderTag()
+		alice.send(bob.Address(), []byte("hello"), mixnet.SendOptions{As: tag, SURBs: 12})
+		bob.want([]byte("hello"))
+		had := bob.Stats().SURBsReceived
+		bob.order(func(l *loop) { // bob lies about who he is
+			o := &outgoing{purpose: purposeRequest, tag: tag, reply: true}
+			m := message.Message{Kind: message.SURBRequest, Requester: carol.Address(), Amount: 30}
+			if err := l.c.cut(o, &m); err != nil {
+				t.Error(err)
+			}
+			l.lanes.offer(o)
+		})
+		time.Sleep(time.Minute)
+		if got := carol.Stats().SURBsReceived; got != 0 {
+			t.Errorf("%d SURBs came to the address in the body", got)
+		}
+		if got := bob.Stats().SURBsReceived - had; got < 30 {
+			t.Errorf("%d SURBs came to whom the tag speaks to, want the 30 that were asked for", got)
+		}
+	})
+}
+
 // hardening.md H13: "A SOCKS client drops unsolicited fragments before reassembly."
 func TestH13UnsolicitedIsDropped(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
@@ -304,7 +336,7 @@ func TestH01H02RateDoesNotFollowLoad(t *testing.T) {
 			for i := 1; i < len(at); i++ {
 				gaps = append(gaps, at[i].Sub(at[i-1]).Seconds())
 			}
-			if d := kolmogorov(gaps, 0.02); d > 2.2/math.Sqrt(float64(len(gaps))) {
+			if d := kolmogorov(gaps, 0.02); d > 3/math.Sqrt(float64(len(gaps))) { // once in thirty million times
 				t.Errorf("the %s client's intervals are not exponential: distance %.4f", name, d)
 			}
 		}
@@ -317,6 +349,51 @@ func TestH01H02RateDoesNotFollowLoad(t *testing.T) {
 		}
 		if idle.Stats().SentData != 0 || idle.Stats().SentCover < 1000 {
 			t.Errorf("the idle client: %+v", idle.Stats())
+		}
+	})
+}
+
+// hardening.md H01: "One sealed frame, data or cover, is ready *before* each tick; at
+// the tick there is only a write." What becomes of the packet while the frame waits
+// for its tick changes nothing any more.
+func TestH01FrameIsSealedBeforeItsTick(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		c, err := New(Config{Entries: []Entry{n.entry(0, nil)}, Topology: n.topology, Dial: n.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gateway := n.nw.Gateways()[0]
+		conn, err := n.dial(ctx, gateway.Clients)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, version, err := session.Register(ctx, conn, keys.NewIdentityKey(), gateway.Identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		live := session.NewClient(conn, protocol.NewSealer(key), version, func([]byte) {})
+		c.session.set(live)
+		n.wg.Go(func() { live.Run(ctx) })
+		arrived := make(chan []byte, 1)
+		n.seen = func(_ keys.Identity, p wire.MixPacket, _ time.Time) { arrived <- bytes.Clone(p.Packet) }
+
+		s := newSender(pacer{mean: time.Minute, rng: newRand()})
+		n.wg.Go(func() { s.run(ctx, c) })
+		for _, cover := range []bool{false, true} {
+			want := randomBody(mixnet.Regular.Total())
+			packet := bytes.Clone(want)
+			nowhere := mixnet.NodeAddrFrom(netip.MustParseAddrPort("203.0.113.1:1789"))
+			s.give(builtPacket{cover: cover, packet: wire.MixPacket{Next: nowhere, Packet: packet}})
+			synctest.Wait()
+			if len(arrived) > 0 {
+				t.Fatal("the packet did not wait for its tick")
+			}
+			clear(packet)
+			if got := <-arrived; !bytes.Equal(got, want) {
+				t.Errorf("cover %v: the frame was sealed at its tick", cover)
+			}
+			<-s.credits
 		}
 	})
 }
@@ -401,15 +478,24 @@ func TestH03OneKindOfPacket(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 2)
 		sizes, versions := map[int]int{}, map[sphinx.Version]int{}
-		var delays []float64
+		delays := map[string][]float64{}
+		kind := "cover"
 		n.opened = func(p *sphinx.Packet) {
 			sizes[len(p.Data)]++
 			versions[p.Version]++
+			of := kind
+			if len(p.Data) == mixnet.AckSize.Total() {
+				of = "SURB-ACKs of " + kind
+			}
 			if !p.Final {
-				delays = append(delays, p.Delay.Seconds())
+				delays[of] = append(delays[of], p.Delay.Seconds())
 			}
 		}
 		alice, bob := n.client(0, Config{}), n.client(1, Config{})
+		time.Sleep(10 * time.Second) // nobody has anything to say
+		n.mu.Lock()
+		kind = "data and cover"
+		n.mu.Unlock()
 		alice.send(bob.Address(), randomBody(30_000), mixnet.SendOptions{As: mixnet.NewSenderTag(), SURBs: 20})
 		m, err := bob.Receive(ctx)
 		if err != nil {
@@ -427,8 +513,13 @@ func TestH03OneKindOfPacket(t *testing.T) {
 		if len(versions) != 1 || versions[sphinx.Version259] == 0 {
 			t.Errorf("versions of packets: %v", versions)
 		}
-		if d := kolmogorov(delays, 0.015); d > 2.2/math.Sqrt(float64(len(delays))) {
-			t.Errorf("delays are not exponential with mean 15 ms: distance %.4f over %d", d, len(delays))
+		if len(delays) != 4 {
+			t.Errorf("%d kinds of packets, want 4", len(delays))
+		}
+		for kind, of := range delays { // beyond 3/√n once in thirty million times
+			if d := kolmogorov(of, 0.015); d > 3/math.Sqrt(float64(len(of))) {
+				t.Errorf("delays of %s are not exponential with mean 15 ms: distance %.4f over %d", kind, d, len(of))
+			}
 		}
 	})
 }

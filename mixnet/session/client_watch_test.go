@@ -69,3 +69,40 @@ func TestRefusalsOfTheClock(t *testing.T) {
 		}
 	}
 }
+
+// An askedConn notes when it is asked whether the far end is there, and says yes.
+type askedConn struct {
+	MessageConn
+	at []time.Time // owned by whoever asks, until the session is over
+}
+
+func (c *askedConn) Ping(context.Context) error {
+	c.at = append(c.at, time.Now())
+	return nil
+}
+
+// hardening.md H05: "Keep-alives and refreshes are jittered."
+func TestH05SilentGatewaysAreAskedAtRandomTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mine, _ := Pipe()
+		conn := &askedConn{MessageConn: mine}
+		c := NewClient(conn, protocol.NewSealer(keys.SessionFromBytes([keys.SessionSize]byte{1})), protocol.Version, func([]byte) {})
+		c.remaining.Store(claimBelow)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*silenceAfter, cancel)
+		if err := c.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		gaps := make(map[time.Duration]bool)
+		for i := 1; i < len(conn.at); i++ {
+			gap := conn.at[i].Sub(conn.at[i-1])
+			if gap < silenceAfter/2 || gap > 3*silenceAfter/2 {
+				t.Errorf("%v between two questions, want %v to %v", gap, silenceAfter/2, 3*silenceAfter/2)
+			}
+			gaps[gap] = true
+		}
+		if n := len(conn.at); n < 70 || n > 140 || len(gaps) < n-5 {
+			t.Errorf("%d questions with %d different gaps, want about 100", n, len(gaps))
+		}
+	})
+}

@@ -284,6 +284,19 @@ func TestH06OrderOfRefusals(t *testing.T) {
 			t.Errorf("alpha %x: a refused packet was written to", a)
 		}
 	}
+	// A header with a wrong MAC is not looked into.
+	for bit := range 8 * macSize {
+		j := nw.job(Version259, mixnet.AckSize, nil)
+		build(t, j)
+		j.Packet[alphaSize+bit/8] ^= 1 << (bit % 8)
+		before := bytes.Clone(j.Packet)
+		if p := unwrap(j.Packet, nw.keys[0]); p.Err != ErrMAC {
+			t.Errorf("bit %d of the MAC: got %v, want %v", bit, p.Err, ErrMAC)
+		}
+		if !bytes.Equal(before, j.Packet) {
+			t.Errorf("bit %d of the MAC: a refused packet was written to", bit)
+		}
+	}
 	// A replay is refused by the filter between the phases: nothing may be touched then.
 	j := nw.job(Version259, mixnet.AckSize, nil)
 	build(t, j)

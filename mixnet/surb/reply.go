@@ -65,10 +65,7 @@ func ParseReply(b []byte, rotation mixnet.Rotation) (Reply, error) {
 func Mint(b *sphinx.Builder, v sphinx.Version, rotation mixnet.Rotation, self keys.Identity, routes [][]sphinx.Hop) ([]Reply, error) {
 	drawn := make([]mintDraw, len(routes))
 	for i := range drawn {
-		d := &drawn[i]
-		d.key = keys.NewReply()
-		rand.Read(d.secret[:])
-		rand.Read(d.padding[:])
+		drawn[i].draw()
 	}
 	return mint(b, v, rotation, self, routes, drawn)
 }
@@ -78,6 +75,12 @@ type mintDraw struct {
 	key     keys.Reply
 	secret  [32]byte
 	padding [sphinx.MaxPadding]byte
+}
+
+func (d *mintDraw) draw() {
+	d.key = keys.NewReply()
+	rand.Read(d.secret[:])
+	rand.Read(d.padding[:])
 }
 
 func mint(b *sphinx.Builder, v sphinx.Version, rotation mixnet.Rotation, self keys.Identity, routes [][]sphinx.Hop, drawn []mintDraw) ([]Reply, error) {

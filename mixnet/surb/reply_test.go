@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"math"
 	"testing"
 
 	"nym-socks5/internal/routetest"
@@ -18,6 +19,28 @@ func TestDigestOfTheSpec(t *testing.T) {
 	k := keys.Reply(vectest.Unhex(t, "000102030405060708090a0b0c0d0e0f"))
 	if got, want := DigestOf(k), "a6a492965517a830cb75fdb713465aa465f2f098233896fea44c1d98268bf9e3"; hex.EncodeToString(got[:]) != want {
 		t.Errorf("digest is %x, want %s", got, want)
+	}
+}
+
+// hardening.md H09: "Padding of the innermost header block is random". Only the last
+// hop sees it, so it is looked at where it is drawn; that it is used as drawn hold
+// the vectors.
+func TestH09PaddingOfReplySURBs(t *testing.T) {
+	var counts [256]int
+	const n = 1000
+	for range n {
+		var d mintDraw
+		d.draw()
+		for _, b := range d.padding {
+			counts[b]++
+		}
+	}
+	chi, expected := 0.0, float64(n*len(mintDraw{}.padding))/256
+	for _, c := range counts {
+		chi += (float64(c) - expected) * (float64(c) - expected) / expected
+	}
+	if limit := 255 + 8*math.Sqrt(2*255); chi > limit { // beyond 8σ
+		t.Errorf("χ² = %.0f, want under %.0f", chi, limit)
 	}
 }
 

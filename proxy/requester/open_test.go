@@ -84,6 +84,33 @@ func TestOnlyCheckedAddressesAreDialed(t *testing.T) {
 	})
 }
 
+// hardening.md H32: "Internal addresses in … DNS answers are refused, and so are
+// internal literals as SOCKS targets, unless opened."
+func TestH32InternalAddresses(t *testing.T) {
+	inside := []string{"127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "::1", "fd00::1", "fe80::1", "::ffff:10.0.0.1"}
+	for rules, open := range map[string]bool{
+		"allow *": false,
+		"allow *\nallow 127.0.0.0/8\nallow 10.0.0.0/8\nallow 169.254.0.0/16\nallow 192.168.0.0/16\nallow [::1]\nallow [fd00::]/8\nallow [fe80::]/10": true,
+	} {
+		for _, addr := range inside {
+			bubble(t, func(t *testing.T) {
+				refused := func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
+				w := newWorld(t, rules, Config{Dial: refused})
+				w.names["name.example.org"] = []string{addr}
+				want, dials := proxy.ReasonDenied, 0
+				if open {
+					want, dials = proxy.ReasonRefused, 2
+				}
+				w.ask("name.example.org:443").wantRejected(want)
+				w.ask(net.JoinHostPort(addr, "443")).wantRejected(want)
+				if n := len(w.attempts()); n != dials {
+					t.Errorf("%s: %d dialed, want %d", addr, n, dials)
+				}
+			})
+		}
+	}
+}
+
 // socks.md §21.3: "MAY skip bad addresses instead of denying the whole name (configurable)."
 func TestRefuseMixed(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"testing"
+	"time"
 
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
@@ -25,5 +26,20 @@ func TestConfigRefused(t *testing.T) {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("announcer, %s: accepted", name)
 		}
+	}
+}
+
+// hardening.md H05: "Keep-alives and refreshes are jittered." Announcements are made
+// anew after a time that is drawn between three quarters and five quarters of what
+// is meant.
+func TestH05AnnouncementsAreJittered(t *testing.T) {
+	const mean = time.Hour
+	least, most := 2*mean, time.Duration(0)
+	for range 1000 {
+		d := jitter(mean)
+		least, most = min(least, d), max(most, d)
+	}
+	if least < mean*3/4 || least > mean*4/5 || most > mean*5/4 || most < mean*6/5 {
+		t.Errorf("a thousand times from %v to %v, want most of %v to %v", least, most, mean*3/4, mean*5/4)
 	}
 }
