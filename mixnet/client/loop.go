@@ -169,7 +169,7 @@ func (l *loop) wake() time.Time {
 	if !l.dead.next.IsZero() {
 		earlier(l.dead.next)
 	}
-	if !l.main.paced() && l.dead.wantsCover(time.Now()) {
+	if !l.main.paced() && l.main.credit >= l.main.least && l.dead.wantsCover(time.Now()) {
 		earlier(l.probed.Add(probeEvery))
 	}
 	return at
