@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -195,13 +196,14 @@ func TestFaultsStateIsReadOnly(t *testing.T) {
 // snapshot describes the files of a folder.
 func snapshot(t *testing.T, dir string) (s string) {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
-	must(t, err)
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		must(t, err)
-		s += fmt.Sprintf("%s %d %x\n", e.Name(), len(b), b[:min(len(b), 1<<16)])
-	}
+	must(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		s += fmt.Sprintf("%s %d %x\n", path, len(b), b[:min(len(b), 1<<16)])
+		return err
+	}))
 	return s
 }
 
