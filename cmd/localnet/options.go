@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	stdlog "log"
 	"net/netip"
 	"os"
 	"strings"
@@ -104,6 +105,7 @@ func newLog(w io.Writer, terminal bool, level string) (zerolog.Logger, error) {
 	if !ok {
 		return zerolog.Nop(), usagef("unknown log level %q; say debug, info, warn, error or off", level)
 	}
+	stdlog.SetOutput(io.Discard) // libraries write there what hosts said
 	if terminal {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	stdlog "log"
 	"os"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,9 @@ func newLog(w io.Writer, s config.Log) (zerolog.Logger, *level) {
 	if s.Format == "console" || s.Format == "auto" && isTerminal(w) {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
 	}
+	// Libraries write to the standard log what hosts said (net/http: "Unsolicited
+	// response received on idle HTTP channel starting with …").
+	stdlog.SetOutput(io.Discard)
 	l := new(level)
 	l.set(s.Level)
 	return zerolog.New(w).Sample(l).With().Timestamp().Logger(), l

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	stdlog "log"
 	"net"
 	"os"
 	"os/exec"
@@ -242,6 +243,18 @@ func TestExitCodes(t *testing.T) {
 	}
 	if got, want := message("demo", errors.Join(Invalid("a: b"), Invalid("c"))), "a: b; c"; got != want {
 		t.Errorf("message %q, want %q", got, want)
+	}
+}
+
+// hardening.md H38: what libraries log may name hosts.
+func TestH38LibrariesDoNotLog(t *testing.T) {
+	var b bytes.Buffer
+	before := stdlog.Writer()
+	defer stdlog.SetOutput(before)
+	stdlog.SetOutput(&b)
+	newLog(&b, config.Log{Level: "debug", Format: "json"})
+	if stdlog.Print("what a host said"); b.Len() > 0 {
+		t.Errorf("logged %q", b.String())
 	}
 }
 

@@ -132,7 +132,7 @@ func (f *forwarder) forward(req *http.Request) (again bool) {
 
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
-	body := &requestBody{c: c, body: req.Body, expects: expects, gone: cancel, over: make(chan struct{})}
+	body := &requestBody{c: c, body: req.Body, expects: expects && req.ProtoAtLeast(1, 1), gone: cancel, over: make(chan struct{})}
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
 		body.ended()
@@ -141,14 +141,22 @@ func (f *forwarder) forward(req *http.Request) (again bool) {
 	}
 	ctx = httptrace.WithClientTrace(ctx, body.trace())
 	resp, err := f.transport(who).RoundTrip(req.WithContext(ctx))
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols && upgrade == "" {
+		resp.Body.Close()
+		err = errUnasked
+	}
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
 		body.stop()
-		f.switchTo(resp, upgrade)
+		f.switchTo(resp, body.conn)
 		return false
 	}
 	if err != nil {
 		whole := body.stop()
-		if c.ctx.Err() != nil || ctx.Err() != nil {
+		switch {
+		case c.ctx.Err() == nil && body.malformed():
+			c.answerHTTP(codeFailure, http.StatusBadRequest, "The chunks of the request's body could not be read.")
+			return false
+		case c.ctx.Err() != nil || ctx.Err() != nil:
 			return false // nobody waits for an answer
 		}
 		status, text := http.StatusBadGateway, "The destination broke off, or what it answers is no HTTP."
@@ -168,10 +176,11 @@ func (f *forwarder) forward(req *http.Request) (again bool) {
 	if err != nil {
 		return false
 	}
-	if !whole {
+	if !whole || last {
 		c.front.linger()
+		return false
 	}
-	return whole && !last
+	return true
 }
 
 // asSent has the path sent on as it came, however it is escaped.
@@ -200,12 +209,7 @@ func (f *forwarder) answer(req *http.Request, resp *http.Response, last bool, bo
 	bodyless := req.Method == http.MethodHead || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified
 	chunked := !bodyless && resp.ContentLength < 0 && req.ProtoAtLeast(1, 1)
 	toEnd := !bodyless && resp.ContentLength < 0 && !chunked
-	head := []byte("HTTP/1.1 " + statusLine(resp) + "\r\n")
-	for name, values := range resp.Header {
-		for _, v := range values {
-			head = append(head, name+": "+v+"\r\n"...)
-		}
-	}
+	head := appendFields([]byte("HTTP/1.1 "+statusLine(resp)+"\r\n"), resp.Header)
 	if chunked {
 		head = append(head, "Transfer-Encoding: chunked\r\n"...)
 		for name := range resp.Trailer {
@@ -234,8 +238,10 @@ func (f *forwarder) answer(req *http.Request, resp *http.Response, last bool, bo
 	return whole, nil
 }
 
+// statusLine gives the code and the words behind it, unless some programs could see
+// the end of a line in them.
 func statusLine(resp *http.Response) string {
-	if resp.Status != "" {
+	if resp.Status != "" && !strings.ContainsAny(resp.Status, "\r\x00") {
 		return resp.Status
 	}
 	return strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode)
@@ -272,13 +278,7 @@ func (a *answerWriter) Write(p []byte) (int, error) {
 func (a *answerWriter) end(trailer http.Header) error {
 	b := a.pending
 	if a.chunked {
-		b = append(b, "0\r\n"...)
-		for name, values := range trailer {
-			for _, v := range values {
-				b = append(b, name+": "+v+"\r\n"...)
-			}
-		}
-		b = append(b, "\r\n"...)
+		b = append(appendFields(append(b, "0\r\n"...), trailer), "\r\n"...)
 	}
 	if len(b) == 0 {
 		return nil
@@ -287,34 +287,30 @@ func (a *answerWriter) end(trailer http.Header) error {
 	return err
 }
 
-// switchTo grants another protocol and copies both ways until either side ends.
-func (f *forwarder) switchTo(resp *http.Response, asked string) {
-	app := f.c.front.app
-	stream, ok := resp.Body.(io.ReadWriteCloser)
-	if !ok || asked == "" {
-		resp.Body.Close()
+// switchTo grants another protocol and copies both ways until both have ended.
+func (f *forwarder) switchTo(resp *http.Response, conn net.Conn) {
+	defer resp.Body.Close()
+	stream, ok := conn.(proxy.Stream)
+	if !ok {
 		return
 	}
-	defer stream.Close()
 	withoutHop(resp.Header)
-	head := []byte("HTTP/1.1 " + statusLine(resp) + "\r\n")
-	for name, values := range resp.Header {
-		for _, v := range values {
-			head = append(head, name+": "+v+"\r\n"...)
-		}
-	}
-	if _, err := app.Write(append(head, "\r\n"...)); err != nil {
+	head := appendFields([]byte("HTTP/1.1 "+statusLine(resp)+"\r\n"), resp.Header)
+	if _, err := f.c.front.app.Write(append(head, "\r\n"...)); err != nil {
 		return
 	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		io.Copy(stream, f.c.front.in)
-		stream.Close()
-	})
-	io.Copy(app, stream)
-	app.Close() // ends the other direction
-	wg.Wait()
+	proxy.Splice(f.c.ctx, switched{stream, resp.Body}, f.c.front.app, f.c.front.in)
 }
+
+// A switched stream is one on which another protocol was granted: what the host
+// sent with the grant was read ahead.
+type switched struct {
+	proxy.Stream
+	from io.Reader
+}
+
+// Read implements io.Reader.
+func (s switched) Read(p []byte) (int, error) { return s.from.Read(p) }
 
 // A requestBody is the body of a request while it is passed on. Once it was read
 // to its end, the application is watched: if it goes, nobody waits for an answer.
@@ -330,33 +326,57 @@ type requestBody struct {
 	over     chan struct{} // closed by stop
 	whole    bool          // it was read to its end
 	stopped  bool
+	bad      bool          // it is not in chunks, though it says so
+	conn     net.Conn      // to the host
 	watching chan struct{} // closed when the watch has ended; nil: it has not begun
 }
 
 // Read implements io.Reader. The host wants the body when it is read.
 func (b *requestBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	expects, answered := b.expects, b.answered && !b.wanted
-	b.expects = false
-	b.mu.Unlock()
-	switch {
-	case expects && answered:
-		<-b.over // an error now would end the answer too
-		return 0, errAnswered
-	case expects:
-		if _, err := io.WriteString(b.c.front.app, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
-			return 0, err
-		}
+	if err := b.ask(); err != nil {
+		return 0, err
 	}
 	n, err := b.body.Read(p)
 	switch {
 	case err == io.EOF:
 		b.ended()
 	case err != nil:
+		var ofSocket net.Error
+		b.mu.Lock()
+		b.bad = !errors.As(err, &ofSocket) && !errors.Is(err, io.ErrUnexpectedEOF)
+		b.mu.Unlock()
 		b.gone()
 	}
 	return n, err
 }
+
+// ask asks an application that waits for that to send the body.
+func (b *requestBody) ask() error {
+	b.mu.Lock()
+	defer b.mu.Unlock() // an answer that comes now waits: they must not mix
+	if !b.expects {
+		return nil
+	}
+	b.expects = false
+	if b.answered && !b.wanted {
+		b.mu.Unlock()
+		<-b.over // an error now would end the answer too
+		b.mu.Lock()
+		return errAnswered
+	}
+	_, err := io.WriteString(b.c.front.app, "HTTP/1.1 100 Continue\r\n\r\n")
+	return err
+}
+
+// malformed reports whether the application sent what is no body.
+func (b *requestBody) malformed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bad
+}
+
+// errUnasked reports another protocol that nobody asked for.
+var errUnasked = errors.New("socks: switches to a protocol nobody asked for")
 
 // errAnswered ends the sending of a body that nobody asked for.
 var errAnswered = errors.New("socks: answered without the body")
@@ -370,7 +390,12 @@ func (b *requestBody) trace() *httptrace.ClientTrace {
 			*what = true
 		}
 	}
-	return &httptrace.ClientTrace{Got100Continue: note(&b.wanted), GotFirstResponseByte: note(&b.answered)}
+	got := func(info httptrace.GotConnInfo) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.conn = info.Conn
+	}
+	return &httptrace.ClientTrace{GotConn: got, Got100Continue: note(&b.wanted), GotFirstResponseByte: note(&b.answered)}
 }
 
 // Close implements io.Closer. The rest of the body belongs to the connection.

@@ -335,6 +335,90 @@ func TestForwardedExpectations(t *testing.T) {
 	}
 }
 
+// Where an answer ends must be the same for everybody: else a host could answer
+// the requests for others that follow on the connection.
+func TestForwardedAnswerEndsInOnePlace(t *testing.T) {
+	for name, head := range map[string]string{
+		"a space before the colon": "200 OK\r\nTransfer-Encoding : chunked",
+		"a line end in the status": "200 OK\rTransfer-Encoding: chunked",
+		"a line end in a header":   "200 OK\r\nX: a\rTransfer-Encoding: chunked",
+	} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, Config{}, nil)
+			w.site("a.org:80", "192.0.2.9:80", func(c net.Conn, r *bufio.Reader) {
+				http.ReadRequest(r)
+				io.WriteString(c, "HTTP/1.1 "+head+"\r\nContent-Length: 3\r\n\r\nabc")
+			})
+			a := w.app()
+			a.send("GET http://a.org/ HTTP/1.1\r\nHost: a.org\r\nConnection: close\r\n\r\n")
+			if answer := readAll(t, a); strings.Contains(answer, "chunked") || !strings.HasPrefix(answer, "HTTP/1.1 ") {
+				t.Errorf("%s: got %q", name, answer)
+			}
+		})
+	}
+}
+
+// A body that says it is in chunks and is not, and another protocol that nobody asked
+// for, are answered.
+func TestForwardedNonsenseIsAnswered(t *testing.T) {
+	for request, want := range map[string]string{
+		"POST http://a.org/ HTTP/1.1\r\nHost: a.org\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n": "400",
+		"GET http://a.org/switch HTTP/1.1\r\nHost: a.org\r\n\r\n":                                   "502",
+	} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, Config{}, nil)
+			w.site("a.org:80", "192.0.2.9:80", func(c net.Conn, r *bufio.Reader) {
+				if req, err := http.ReadRequest(r); err == nil && req.Method == "GET" {
+					io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nhi")
+				}
+				io.Copy(io.Discard, r)
+			})
+			a := w.app()
+			a.send(request)
+			a.want("HTTP/1.1 " + want + " ")
+		})
+	}
+}
+
+// After another protocol was granted, each direction ends by itself, and what came before
+// an end arrives although more was sent than read.
+func TestForwardedUpgradeEnds(t *testing.T) {
+	const request = "GET http://a.org/ HTTP/1.1\r\nHost: a.org\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n"
+	const granted = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+	for name, serve := range map[string]func(c net.Conn, r *bufio.Reader){
+		"the application's first": func(c net.Conn, r *bufio.Reader) {
+			io.ReadAll(r)
+			time.Sleep(time.Second)
+			io.Copy(c, io.LimitReader(endless{}, 100_000))
+		},
+		"the host's first": func(c net.Conn, r *bufio.Reader) {
+			io.Copy(c, io.LimitReader(endless{}, 100_000))
+		},
+	} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, Config{}, nil)
+			w.site("a.org:80", "192.0.2.9:80", func(c net.Conn, r *bufio.Reader) {
+				http.ReadRequest(r)
+				io.WriteString(c, granted)
+				serve(c, r)
+			})
+			a := w.app()
+			a.send(request)
+			r := bufio.NewReader(a.Conn)
+			if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 101 {
+				t.Fatalf("%s: %v, %v", name, resp, err)
+			}
+			a.send("input")
+			if name == "the application's first" {
+				a.closeWrite()
+			}
+			if b, err := io.ReadAll(r); len(b) != 100_000 || err != nil {
+				t.Errorf("%s: got %d bytes, %v", name, len(b), err)
+			}
+		})
+	}
+}
+
 func TestForwardedUpgrade(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{}, nil)

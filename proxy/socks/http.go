@@ -131,10 +131,14 @@ func peekHead(in *bufio.Reader) ([]byte, error) {
 	for n := 1; ; n = in.Buffered() + 1 {
 		b, err := in.Peek(n)
 		b, _ = in.Peek(max(in.Buffered(), len(b)))
-		for _, end := range []string{"\r\n\r\n", "\n\n"} {
-			if i := bytes.Index(b, []byte(end)); i >= 0 {
-				return b[:i+len(end)], nil
+		end := len(b) + 1
+		for _, empty := range []string{"\n\r\n", "\n\n"} { // lines may end in \n alone, each by itself
+			if i := bytes.Index(b, []byte(empty)); i >= 0 {
+				end = min(end, i+len(empty))
 			}
+		}
+		if end <= len(b) {
+			return b[:end], nil
 		}
 		if err != nil {
 			return nil, err
@@ -144,19 +148,22 @@ func peekHead(in *bufio.Reader) ([]byte, error) {
 
 // ambiguous reports whether two programs could read the length of a request
 // differently: more than one length, a length beside an encoding, an encoding other
-// than chunked, lines that are folded.
+// than chunked or before HTTP/1.1, lines that are folded, names with spaces.
 func ambiguous(head []byte) bool {
-	lengths, encodings := 0, 0
+	lengths, encodings, old := 0, 0, false
 	for i, line := range strings.Split(string(head), "\n") {
 		line = strings.TrimSuffix(line, "\r")
+		if i == 0 {
+			old = !strings.HasSuffix(line, " HTTP/1.1")
+		}
 		if i == 0 || line == "" {
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || line[0] == ' ' || line[0] == '\t' || strings.ContainsAny(line, "\r\x00") {
+		if !ok || !isToken(name) || strings.ContainsAny(line, "\r\x00") {
 			return true
 		}
-		switch strings.ToLower(strings.TrimSpace(name)) {
+		switch strings.ToLower(name) {
 		case "content-length":
 			lengths++
 			if strings.ContainsAny(value, ",+-") {
@@ -169,7 +176,33 @@ func ambiguous(head []byte) bool {
 			}
 		}
 	}
-	return lengths+encodings > 1
+	return lengths+encodings > 1 || old && encodings > 0
+}
+
+// isToken reports whether a text may be the name of a header (RFC 9110 §5.6.2).
+func isToken(name string) bool {
+	for _, c := range []byte(name) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
+		if !letter && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// appendFields appends headers as lines. What is no header for everybody is left
+// out: "Transfer-Encoding : chunked" would end the answer elsewhere for
+// some, and then a host could answer requests for others (RFC 9112 §5.1).
+func appendFields(b []byte, h http.Header) []byte {
+	for name, values := range h {
+		if !isToken(name) {
+			continue
+		}
+		for _, v := range values {
+			b = append(b, name+": "+v+"\r\n"...)
+		}
+	}
+	return b
 }
 
 // fromPage reports whether the request comes from a page in a browser rather
