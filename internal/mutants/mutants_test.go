@@ -173,6 +173,29 @@ func TestDocNamesTestsThatExist(t *testing.T) {
 	}
 }
 
+// Every rule of docs/spec/hardening.md that the program follows has a mutant.
+func TestEveryRuleHasAMutant(t *testing.T) {
+	missing := map[string]bool{"H33": true, "H41": true} // parts that do not exist, docs/security.md section 4
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../docs/spec/hardening.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := regexp.MustCompile(`(?m)^- \*\*(H\d\d)\*\*`).FindAllStringSubmatch(string(text), -1)
+	if len(rules) < 40 {
+		t.Fatalf("docs/spec/hardening.md has %d rules", len(rules))
+	}
+	for _, r := range rules {
+		has := slices.ContainsFunc(all, func(m Mutant) bool { return m.Rule == r[1] })
+		if has == missing[r[1]] {
+			t.Errorf("%s has a mutant: %v, want %v", r[1], has, !missing[r[1]])
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(entry)
 	f.Add(table)
