@@ -19,12 +19,14 @@ import (
 
 	"nym-socks5/endpoint"
 	"nym-socks5/internal/simnet"
+	"nym-socks5/internal/socksclient"
 	"nym-socks5/localnet"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 	"nym-socks5/proxy"
+	"nym-socks5/proxy/socks"
 )
 
 // A world is a network on virtual time, with the endpoints of a test.
@@ -221,6 +223,40 @@ func TestReadyMeansThatARequesterAnswers(t *testing.T) {
 			t.Errorf("%d lines in five minutes, want a few:\n%s", n, log)
 		}
 		<-try(away, away, w.Requester()).Ready() // whichever was drawn first
+	})
+}
+
+// An application that asks at a SOCKS port with the usual limits waits until it is
+// known that the requester is silent, and so is that counted, logged and judged.
+func TestASilentRequesterIsCountedForAnApplication(t *testing.T) {
+	inWorld(t, func(w *world) {
+		away := w.Requester() // nobody has these keys, at a gateway that there is
+		away.Identity, away.Encryption = keys.NewIdentityKey().Public(), keys.NewEncryptionKey().Public()
+		n := w.Topology()
+		e, err := endpoint.New(endpoint.Config{
+			Network:    endpoint.Snapshots(func() *topology.Network { return n }),
+			Requesters: []mixnet.Recipient{away}, Dial: w.inside.DialContext, Traffic: client.Fast(), Log: zerolog.Nop(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.run.Go(func() error { return e.Run(w.ctx) })
+		ln, err := w.inside.Listen("10.0.9.1:1080")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := socks.New(socks.Config{Dial: socks.Dialer(e.Dial)})
+		w.run.Go(func() error { return s.Run(w.ctx, ln) })
+		time.Sleep(time.Minute) // it has long been connected
+		application := &socksclient.Dialer{Version: socksclient.V5, Proxy: "10.0.9.1:1080", Dial: w.inside.DialContext}
+		_, err = application.DialContext(w.ctx, "tcp", "echo.example.com:7")
+		var reply *socksclient.ReplyError
+		if !errors.As(err, &reply) || reply.Code != 6 {
+			t.Errorf("got %v, want reply 6", err)
+		}
+		if f := e.Status().Failures; f.Requester != 1 {
+			t.Errorf("counted %+v, want one stream that the requester did not answer", f)
+		}
 	})
 }
 

@@ -32,7 +32,7 @@ const (
 	lingerTimeout = time.Second
 
 	defaultHandshakeTimeout = 15 * time.Second
-	defaultDialTimeout      = 18 * time.Second // socks.md §21.2: some applications wait for 20 s
+	defaultDialTimeout      = 19 * time.Second // package proxy gives up before, and knows why; some applications wait for 20 s (socks.md §21.2)
 )
 
 // Bounds of a Server.

@@ -46,7 +46,7 @@ type Config struct {
 	// HandshakeTimeout limits how long an application may take to say where it
 	// wants to go. If zero, it is 15 seconds.
 	HandshakeTimeout time.Duration
-	// DialTimeout limits how long Dial may take. If zero, it is 18 seconds
+	// DialTimeout limits how long Dial may take. If zero, it is 19 seconds
 	// (socks.md §21.2).
 	DialTimeout time.Duration
 	// MaxConns limits the connections that wait for a stream or have one. If
