@@ -1,3 +1,5 @@
+//go:build js
+
 // Command nym-wasm is a client of the mixnet for pages and for Node.js: what the
 // npm package in sdk/ loads into a worker.
 //
