@@ -59,7 +59,7 @@ func (c Client) check() error {
 
 // Front is the port where applications connect.
 type Front struct {
-	Listen         netip.AddrPort `toml:"listen" flag:"listen" arg:"ADDR" help:"IP and port where applications connect: SOCKS5, SOCKS4a, SOCKS4 and HTTP CONNECT"`
+	Listen         netip.AddrPort `toml:"listen" flag:"listen" arg:"ADDR" help:"IP and port where applications connect: SOCKS5, SOCKS4a, SOCKS4 and HTTP"`
 	BeyondLoopback bool           `toml:"beyond_loopback" help:"let listen be an address that other machines reach; whoever reaches it may use it"`
 	Requester      Requesters     `toml:"requester" flag:"requester" arg:"ADDRESS" help:"address of the network requester that connects to the targets: identity.encryption@gateway. Of several one is used at a time, another when it does not answer. If there is none, or auto, one is drawn at the first start from those that the directories list, and kept"`
 	Optimistic     bool           `toml:"optimistic" help:"tell applications that the target is connected before it is: faster, and failures look like broken connections"`

@@ -139,7 +139,7 @@ func (v overview) write(w io.Writer, o options, list *allowlist.List) {
 }
 
 // proxyProtocols are those of the SOCKS port.
-const proxyProtocols = "SOCKS5, SOCKS4a, SOCKS4, HTTP CONNECT"
+const proxyProtocols = "SOCKS5, SOCKS4a, SOCKS4, HTTP"
 
 // tryIt prints a command line to begin with.
 func tryIt(w io.Writer, socks fmt.Stringer, list *allowlist.List) {
