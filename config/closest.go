@@ -3,19 +3,25 @@ package config
 import "strings"
 
 // Closest finds the word that was probably meant: one that differs in at most
-// a third of its letters. A word in the wrong section ("sock.listen",
-// "listen") is found by what follows the last dot.
+// a third of its letters; those of a section that both have do not count. A word
+// in the wrong section ("sock.listen", "listen") is found by what follows the
+// last dot.
 func Closest(word string, known []string) (string, bool) {
 	best, least := "", 1<<30
+	dot := strings.LastIndexByte(word, '.') + 1
+	section, last := word[:dot], word[dot:]
 	for _, k := range known {
-		if d := distance(word, k); d < least && d <= max(1, len(k)/3) {
+		letters := len(k)
+		if name, same := strings.CutPrefix(k, section); same && !strings.Contains(name, ".") {
+			letters = len(name)
+		}
+		if d := distance(word, k); d < least && d <= max(1, letters/3) {
 			best, least = k, d
 		}
 	}
 	if best != "" {
 		return best, true
 	}
-	last := word[strings.LastIndexByte(word, '.')+1:]
 	for _, k := range known {
 		if i := strings.LastIndexByte(k, '.'); i >= 0 && k[i+1:] == last {
 			return k, true

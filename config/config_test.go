@@ -122,6 +122,21 @@ func set(t *testing.T, c Config, key string, values ...string) {
 	t.Fatalf("there is no %s", key)
 }
 
+func TestClosestInSections(t *testing.T) {
+	known := []string{"registration", "registration.register", "mix.listen", "mix.announce"}
+	for word, want := range map[string]string{
+		"registration.registr": "registration.register",
+		"registration.lsiten":  "", // a long name of a section makes no key alike
+		"registration.listen":  "mix.listen",
+		"mxi.listen":           "mix.listen",
+		"registrtion":          "registration",
+	} {
+		if got, ok := Closest(word, known); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, want %q", word, got, want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"no version", "[log]\nlevel = 'info'", "there is no version; the first line must be: version = 1"},
@@ -375,7 +390,7 @@ directories = "one"
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{
-		"log.levl (did you mean log.level?)", `mix.max_delay: "5" is no time`, "mix.listen: ", "mix.noise: ", "nothing", "network.directories: ",
+		"log.levl (did you mean log.level?)", `mix.max_delay: "5" is no time`, `mix.listen: "17" is no IP and port; write it like`, "mix.noise: ", "nothing", "network.directories: ",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("it does not say %q:\n%v", want, err)

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -97,6 +98,12 @@ func (s Setting) decode(meta toml.MetaData, p toml.Primitive) error {
 		return nil
 	}
 	s.value.Set(before) // other checks are not to stumble over half a value
+	if _, address := s.value.Interface().(netip.AddrPort); address {
+		var text any
+		if meta.PrimitiveDecode(p, &text) == nil {
+			return invalid("%s: %q is no IP and port; write it like 127.0.0.1:1080", s.Key(), fmt.Sprint(text))
+		}
+	}
 	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "toml: "), "incompatible types: ")
 	if i := strings.Index(text, "): "); strings.HasPrefix(text, "line ") || strings.HasPrefix(text, "(last key") {
 		text = text[max(0, i+3):]
