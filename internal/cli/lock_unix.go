@@ -26,7 +26,7 @@ func lock(path string) (*os.File, error) {
 		return f, nil
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		f.Close()
-		return nil, Temporary(fmt.Errorf("another program uses %s", filepath.Dir(path)))
+		return nil, Temporary(fmt.Errorf("another program uses %s: stop it first, or choose another --id", filepath.Dir(path)))
 	default:
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)

@@ -20,7 +20,7 @@ func lock(path string) (*os.File, error) {
 	}
 	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, errSharing) {
-		return nil, Temporary(fmt.Errorf("another program uses %s", filepath.Dir(path)))
+		return nil, Temporary(fmt.Errorf("another program uses %s: stop it first, or choose another --id", filepath.Dir(path)))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)

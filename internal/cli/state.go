@@ -165,11 +165,14 @@ func (s *State) loadKey(k Key) (secret []byte, err error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, Invalid("%s is missing; without it this instance is somebody else. Restore it, or begin a new instance with --id", path)
 	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, Invalid("%v: it belongs to another user; run this as that user, or hand the state folder over with chown", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if secret, err = k.decode(b); err != nil {
-		return nil, Invalid("%s: %v", path, err)
+		return nil, Invalid("%s is no file of a key: %v. Restore it, or begin a new instance with --id", path, err)
 	}
 	return secret, nil
 }
