@@ -86,7 +86,7 @@ func (f *failures) note(err error, took time.Duration) {
 	if stage == "entry" || stage == "requester" { // it concerns every target
 		line = f.log.Warn()
 	}
-	line.Str("stage", stage).Int64("took_ms", took.Milliseconds()).Int("n", n).Str("hint", hint).Msg("a stream could not be opened")
+	line.Str("stage", stage).Int64("took_ms", took.Milliseconds()).Int("streams", n).Str("hint", hint).Msg("a stream could not be opened")
 }
 
 func (f *failures) counts() Failures {

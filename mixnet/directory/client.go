@@ -429,7 +429,7 @@ func (c *Client) lookSigned(ctx context.Context) error {
 // recovered logs that a row of failures has ended.
 func (c *Client) recovered(what string, n *int) {
 	if *n > 0 {
-		c.cfg.Log.Info().Int("n", *n).Msg(what)
+		c.cfg.Log.Info().Int("attempts", *n).Msg(what)
 	}
 	*n = 0
 }
@@ -437,7 +437,7 @@ func (c *Client) recovered(what string, n *int) {
 // complain logs a failure, the first of a row of n and then ever fewer.
 func (c *Client) complain(what string, err error, n int) {
 	if n&(n-1) == 0 {
-		c.cfg.Log.Warn().Err(err).Int("n", n).Bool("known", c.shown.Load() != nil).Msg(what)
+		c.cfg.Log.Warn().Err(err).Int("attempts", n).Bool("has_topology", c.shown.Load() != nil).Msg(what)
 	}
 }
 
@@ -540,7 +540,7 @@ func (c *Client) show() {
 	if p.net == nil {
 		c.lacking++
 		if c.lacking&(c.lacking-1) == 0 { // as [Client.complain] does; a network that comes together is no fault
-			c.cfg.Log.Info().Int("nodes", len(p.view.Nodes)).Int("n", c.lacking).Bool("known", c.shown.Load() != nil).
+			c.cfg.Log.Info().Int("nodes", len(p.view.Nodes)).Int("attempts", c.lacking).Bool("has_topology", c.shown.Load() != nil).
 				Msg("the network is not complete: a layer or the gateways are missing")
 		}
 		return

@@ -250,7 +250,11 @@ func (a *Announcer) hold(ctx context.Context, l directory.Lease, now time.Time) 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.state.Until.IsZero() {
-		a.cfg.Log.Info().Uint8("layer", l.Layer).Msg("lease held")
+		line := a.cfg.Log.Info()
+		if l.Layer > 0 { // only mix nodes have one
+			line = line.Uint8("layer", l.Layer)
+		}
+		line.Msg("lease held")
 	}
 	a.state.Until, a.state.Layer = now.Add(l.Length), l.Layer
 	if l.Head.Sequence > a.state.Head.Sequence {
@@ -263,5 +267,5 @@ func (a *Announcer) complain(err error, failed int) {
 	if failed&(failed-1) != 0 {
 		return
 	}
-	a.cfg.Log.Warn().Err(err).Int("n", failed).Msg("announcement not taken")
+	a.cfg.Log.Warn().Err(err).Int("attempts", failed).Msg("announcement not taken")
 }

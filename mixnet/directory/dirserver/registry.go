@@ -2,6 +2,7 @@ package dirserver
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -79,7 +80,7 @@ func (r *registry) judge(a *directory.Announcement, signed []byte, now time.Time
 		return rec, false, refuse(directory.CodeNetwork, "this is the directory of network "+r.network)
 	}
 	if !r.allow(a.Identity, a.Role) {
-		return rec, false, refuse(directory.CodeNotListed, "the operator does not list this identity as "+string(a.Role))
+		return rec, false, refuse(directory.CodeNotListed, fmt.Sprintf("the operator does not list this identity as %[2]s; on the directory's machine say: directory allow %[1]v --role %[2]s, then send it HUP", a.Identity, a.Role))
 	}
 	if d := now.Sub(a.Issued); d > maxClockSkew || d < -maxClockSkew {
 		return rec, false, refuse(directory.CodeClock, "issued more than two minutes from the directory's time")
