@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/BurntSushi/toml"
 )
 
 // programs lists all configurations.
@@ -120,6 +122,15 @@ func set(t *testing.T, c Config, key string, values ...string) {
 		}
 	}
 	t.Fatalf("there is no %s", key)
+}
+
+// What is wrong in several tables of an array is said once.
+func TestUnknownKeysAreNamedOnce(t *testing.T) {
+	key := toml.Key{"host", "gatways"}
+	err := unknown([]toml.Key{key, {"host", "x"}, key}, []string{"host.gateways"})
+	if want := "unknown key: host.gatways (did you mean host.gateways?), host.x"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
 }
 
 func TestClosestInSections(t *testing.T) {

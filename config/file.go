@@ -135,6 +135,9 @@ func unknown(found []toml.Key, known []string) error {
 		if len(wrong) > 0 && strings.HasPrefix(name, wrong[len(wrong)-1]+".") {
 			continue // the section is unknown, so its keys need no mention
 		}
+		if slices.Contains(wrong, name) {
+			continue // it stands in several tables of an array
+		}
 		wrong = append(wrong, name)
 	}
 	if len(wrong) == 0 {
