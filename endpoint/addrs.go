@@ -5,6 +5,8 @@ package endpoint
 import (
 	"net"
 	"slices"
+
+	"nym-socks5/mixnet/session"
 )
 
 // ownAddrs lists the addresses of this machine, sorted. Those that nothing beyond
@@ -22,3 +24,5 @@ func ownAddrs() (all []string) {
 	slices.Sort(all)
 	return all
 }
+
+func defaultDial() session.DialFunc { return new(net.Dialer).DialContext }

@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"errors"
-	"net"
 
 	"github.com/rs/zerolog"
 
@@ -29,6 +28,9 @@ type Config struct {
 	// Gateway is the one to enter by. If zero, gateways are drawn the first time and
 	// kept: up to three or, for an endpoint whose address others know, one.
 	Gateway keys.Identity
+	// SecureGateways allows only gateways that are reached by TLS, as browsers do for a
+	// page that came by it. Run fails with [ErrInsecure] if none is.
+	SecureGateways bool
 
 	// Requesters connect to targets for Dial and DialContext. One does at a time;
 	// another takes its place when it does not answer.
@@ -75,7 +77,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Registrations = registrations{c.Store}
 	}
 	if c.Dial == nil {
-		c.Dial = new(net.Dialer).DialContext
+		c.Dial = defaultDial()
 	}
 	c.Streams.Serve = c.Peers || c.Egress
 	c.Streams.Log = c.Log

@@ -2,12 +2,14 @@ package endpoint
 
 import (
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mr-tron/base58"
@@ -38,7 +40,13 @@ type Entries struct {
 	tried []attempt
 	// ownSpent: the endpoint's own identity was that of an entry which is gone.
 	ownSpent bool
+	// secure: only gateways that are reached by TLS are drawn.
+	secure bool
 }
+
+// ErrInsecure reports that no gateway can be reached by TLS, where only such will
+// do.
+var ErrInsecure = errors.New("endpoint: no gateway that may be used has wss")
 
 // An Entry is one of them.
 type Entry struct {
@@ -224,7 +232,7 @@ func (e *Entries) Tried(gateway keys.Identity, at time.Time) {
 // are gone for good, unless there is to be one only, which others may know us by.
 // It reports whether anything changed.
 func (e *Entries) fill(n *topology.Network, most int, now time.Time) (changed bool, err error) {
-	open := openGateways(n)
+	open := openGateways(n, e.secure)
 	for i := len(e.List) - 1; i >= 0 && most > 1; i-- {
 		g := &e.List[i]
 		switch {
@@ -253,15 +261,18 @@ func (e *Entries) fill(n *topology.Network, most int, now time.Time) (changed bo
 		e.tried, changed = append(e.tried, attempt{g, now}), true
 	}
 	if len(e.List) == 0 {
+		if e.secure && len(openGateways(n, false)) > 0 {
+			return changed, ErrInsecure
+		}
 		return changed, errors.New("endpoint: no gateway of the network takes clients")
 	}
 	return changed, nil
 }
 
-// openGateways lists the gateways that take clients.
-func openGateways(n *topology.Network) (open []keys.Identity) {
+// openGateways lists the gateways that take clients, or only those that do by TLS.
+func openGateways(n *topology.Network, secure bool) (open []keys.Identity) {
 	for _, g := range n.Gateways() {
-		if g.Clients != "" {
+		if g.Clients != "" && (!secure || strings.HasPrefix(g.Clients, "wss:")) {
 			open = append(open, g.Identity)
 		}
 	}
@@ -269,24 +280,39 @@ func openGateways(n *topology.Network) (open []keys.Identity) {
 }
 
 // draw draws one of several uniformly; there is at least one.
-func draw[T any](from []T) T {
-	i, err := rand.Int(rand.Reader, big.NewInt(int64(len(from))))
-	if err != nil {
-		panic("endpoint: " + err.Error()) // crypto/rand does not fail
-	}
-	return from[i.Int64()]
+func draw[T any](from []T) T { return from[rand.New(cryptoSource{}).IntN(len(from))] }
+
+// cryptoSource draws from crypto/rand. Its own Int would bring package math/big along, which
+// a page that sends messages has to load.
+type cryptoSource struct{}
+
+// Uint64 implements [rand.Source].
+func (cryptoSource) Uint64() uint64 {
+	var b [8]byte
+	_, _ = crand.Read(b[:]) // fails never: see there
+	return binary.LittleEndian.Uint64(b[:])
 }
 
 // entries gives the gateways to enter by: the one of the Config, or those that
 // were drawn.
 func (e *Endpoint) entries(ctx context.Context, own *keys.IdentityKey) ([]client.Entry, error) {
 	if g := e.cfg.Gateway; !g.IsZero() {
+		if e.cfg.SecureGateways {
+			n, err := e.cfg.Network.Topology(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if slices.Contains(openGateways(n, false), g) && !slices.Contains(openGateways(n, true), g) {
+				return nil, ErrInsecure
+			}
+		}
 		return []client.Entry{{Gateway: g, Identity: own}}, nil
 	}
 	kept, err := LoadEntries(ctx, e.cfg.Store)
 	if err != nil {
 		return nil, err
 	}
+	kept.secure = e.cfg.SecureGateways
 	n, err := e.cfg.Network.Topology(ctx)
 	if err != nil {
 		return nil, err

@@ -17,13 +17,18 @@ import (
 // withGateways makes a topology with a mix in each layer and these gateways.
 func withGateways(t testing.TB, gateways ...keys.Identity) *topology.Network {
 	t.Helper()
+	return withGatewaysBy(t, "ws", gateways...)
+}
+
+func withGatewaysBy(t testing.TB, scheme string, gateways ...keys.Identity) *topology.Network {
+	t.Helper()
 	p := topology.Snapshot{Rotation: 1, Epoch: 1}
 	node := func(role topology.Role, id keys.Identity) {
 		i := len(p.Nodes) + 1
 		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 1789)
 		n := topology.Node{ID: uint32(i), Role: role, Identity: id, Sphinx: keys.NewSphinxKey().Public(), Addr: mixnet.NodeAddrFrom(at)}
 		if role == topology.RoleGateway {
-			n.Clients = fmt.Sprintf("ws://%v:9000", at.Addr())
+			n.Clients = fmt.Sprintf("%s://%v:9000", scheme, at.Addr())
 		}
 		p.Nodes = append(p.Nodes, n)
 	}
@@ -125,6 +130,18 @@ func TestGatewayIsDrawnUniformly(t *testing.T) {
 	// One of two is drawn less often than 10 times in 60 with probability 10^-7.
 	if drawn[all[0]] < 10 || drawn[all[1]] < 10 {
 		t.Errorf("drawn %d and %d times", drawn[all[0]], drawn[all[1]])
+	}
+}
+
+// A page that came by TLS may use no other gateways.
+func TestOnlyGatewaysWithTLSAreDrawn(t *testing.T) {
+	n := withGateways(t, identities(3)...)
+	e := &Entries{secure: true}
+	if _, err := e.fill(n, client.MaxEntries, entriesNow); !errors.Is(err, ErrInsecure) {
+		t.Errorf("with gateways without TLS: got error %v, want %v", err, ErrInsecure)
+	}
+	if _, err := e.fill(withGatewaysBy(t, "wss", identities(3)...), client.MaxEntries, entriesNow); err != nil || len(e.List) != client.MaxEntries {
+		t.Errorf("with gateways that have it: got %d entries and error %v, want %d", len(e.List), err, client.MaxEntries)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"syscall/js"
@@ -20,7 +19,6 @@ import (
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
-	"nym-socks5/mixnet/topology"
 )
 
 // patience is how long a client that starts may take to reach its gateway before
@@ -62,21 +60,12 @@ func start(options js.Value) (any, error) {
 		p.mu.Unlock()
 		close(p.done)
 	}()
-	insecure := make(chan struct{})
-	go func() {
-		if n, err := cfg.Network.Topology(p.ctx); err == nil && onlyInsecure(n) {
-			close(insecure)
-		}
-	}()
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
 	case <-p.e.Ready():
 	case <-p.done:
 		return nil, p.ended()
-	case <-insecure:
-		p.end()
-		return nil, &coded{codeInsecure, errors.New("this page came over https, and all gateways of the network speak ws only, which browsers refuse: a gateway needs wss")}
 	case <-late.C:
 		p.end()
 		return nil, &coded{codeNetwork, errors.New("no gateway could be reached within a minute")}
@@ -105,7 +94,7 @@ func (p *page) config(options js.Value) (cfg endpoint.Config, err error) {
 	if len(dir.URLs) == 0 {
 		return cfg, badArgument("directory: give the URL of the network's directory")
 	}
-	cfg = endpoint.Config{Store: kept, Log: log}
+	cfg = endpoint.Config{Store: kept, SecureGateways: bySecurePage(), Log: log}
 	if cfg.Network, err = endpoint.Directories(dir, kept); err != nil {
 		return cfg, err
 	}
@@ -253,12 +242,8 @@ func (p *page) status() string {
 	return string(b)
 }
 
-// onlyInsecure reports that this page came over https and no gateway has wss: a
-// browser refuses all of them.
-func onlyInsecure(n *topology.Network) bool {
-	location := js.Global().Get("location")
-	if location.Type() != js.TypeObject || text(location, "protocol") != "https:" {
-		return false
-	}
-	return !slices.ContainsFunc(n.Gateways(), func(g topology.Node) bool { return strings.HasPrefix(g.Clients, "wss:") })
+// bySecurePage reports that this page came over https: a browser refuses gateways
+// that have ws only.
+func bySecurePage() bool {
+	return strings.HasPrefix(text(js.Global(), "origin"), "https:")
 }

@@ -77,7 +77,7 @@ var codes = []struct {
 	{mixnet.ErrClosed, codeClosed}, {proxy.ErrClosed, codeClosed},
 	{mixnet.ErrTooLong, codeTooLong}, {mixnet.ErrEmpty, codeEmpty}, {mixnet.ErrUnknownTag, codeTag},
 	{mixnet.ErrNoSURBs, codeSURBs}, {mixnet.ErrGivenUp, codeGivenUp}, {mixnet.ErrCanceled, codeAborted},
-	{directory.ErrFork, codeFork},
+	{directory.ErrFork, codeFork}, {endpoint.ErrInsecure, codeInsecure},
 	{endpoint.ErrNoRequester, codeRequester}, {endpoint.ErrDamaged, codeDamaged}, {endpoint.ErrNewer, codeDamaged},
 }
 

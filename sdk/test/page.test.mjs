@@ -173,3 +173,10 @@ test('streams of a tab that does not lead', within, async (t) => {
   assert.equal(await two.evaluate(() => slow.read().catch((e) => e.code)), 'closed');
   assert.equal(await two.evaluate(async (url) => (await s.fetch(url)).text(), world.http('/hello')), 'hello GET');
 });
+
+test('a page that came over https', within, async (t) => {
+  const page = await open(t, undefined, world.securePages);
+  const fails = (more) => page.evaluate(async (o) => nym.connect(o).catch((e) => e.code), { directory: world.directory, profile: 'fast', ...more });
+  assert.equal(await fails({}), 'insecure');
+  assert.equal(await fails({ storage: 'memory', gateway: world.gateways[0] }), 'insecure');
+});
