@@ -53,7 +53,8 @@ lint: ## Check format, go vet (also for the browser) and staticcheck
 	@bad=$$($$($(GO) env GOROOT)/bin/gofmt -l .); \
 	if [ -n "$$bad" ]; then echo "not in gofmt's form:"; echo "$$bad"; exit 1; fi
 	$(GO) vet -tags faults,netns ./...
-	GOOS=js GOARCH=wasm $(GO) vet ./mixnet/client ./endpoint
+	GOOS=js GOARCH=wasm $(GO) vet ./cmd/nym-wasm
+	GOOS=js GOARCH=wasm $(GO) vet -tags streams ./cmd/nym-wasm
 	$(STATICCHECK) ./...
 
 cover: ## Measure test coverage into cover.out
@@ -63,8 +64,8 @@ cover: ## Measure test coverage into cover.out
 
 wasm: ## Build what runs in a browser
 	GOOS=js GOARCH=wasm $(GO) build ./mixnet/client ./endpoint
-	GOOS=js GOARCH=wasm $(GO) vet ./cmd/nym-wasm
-	GOOS=js GOARCH=wasm $(GO) vet -tags streams ./cmd/nym-wasm
+	GOOS=js GOARCH=wasm $(GO) build -o /dev/null ./cmd/nym-wasm
+	GOOS=js GOARCH=wasm $(GO) build -o /dev/null -tags streams ./cmd/nym-wasm
 
 sdk: ## Build and test the npm package for pages and Node; needs Node 20 with npm, and Chromium for its pages
 	@command -v npm >/dev/null || { echo "make sdk: needs Node.js 20 or later with npm." >&2; exit 1; }
@@ -120,10 +121,11 @@ packages-check: ## Install, upgrade, use and purge them in a Debian of its own; 
 module: ## Give the module another path, for publishing it (PATH=example.org/you/nym-socks5)
 	@./internal/tools/module.sh '$(PATH)'
 
-size: ## Count lines of Go, and bytes of the programs in bin/
+size: ## Count lines of Go, and bytes of the programs in bin/ and of those for pages, which have budgets (after make sdk)
 	@find . -name '*.go' ! -name '*_test.go' -exec cat {} + | wc -l | xargs echo "lines of Go:"
 	@find . -name '*_test.go' -exec cat {} + | wc -l | xargs echo "lines of tests:"
 	@if [ -d bin ]; then ls -l bin | awk 'NR > 1 { printf "%s: %.1f MB\n", $$NF, $$5 / 1e6 }'; fi
+	@if [ -f sdk/dist/nym.wasm ]; then node sdk/size.mjs; fi
 
 clean: ## Remove what make built
 	rm -rf bin dist cover.out
