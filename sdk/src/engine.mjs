@@ -1,5 +1,6 @@
 // The engine is the Go program, loaded into this thread: into a worker by
 // worker.mjs, or into the thread of Node.js itself.
+import '../dist/wasm_exec.js'; // defines globalThis.Go; not import(), which Vite's workers cannot have
 import { NymError } from './errors.mjs';
 
 // instantiate takes the bytes of a program, or a response that brings them.
@@ -18,7 +19,6 @@ async function instantiate(source, imports) {
 // startEngine loads a program and starts a client in it. options are those of
 // cmd/nym-wasm. It gives the client's functions.
 export async function startEngine(source, options) {
-  await import('../dist/wasm_exec.js');
   const go = new globalThis.Go();
   go.exit = () => {}; // the page, or Node.js, is not ours to end
   const instance = await instantiate(source, go.importObject);
