@@ -93,8 +93,11 @@ func kindOf(text []byte) Kind {
 	kind := KindNym
 	for line := range strings.Lines(strings.TrimPrefix(string(text), byteOrderMark)) {
 		rule := uncommented(line)
-		first, rest, _ := strings.Cut(strings.ToLower(rule), " ")
-		switch first {
+		words := strings.Fields(strings.ToLower(rule))
+		if len(words) == 0 {
+			continue
+		}
+		switch words[0] {
 		case "accept", "accept6", "reject", "reject6", "exitrelay", "exitpolicyrejectprivate", "ipv6exit", "reducedexitpolicy":
 			return KindTor
 		case "exitpolicy":
@@ -102,7 +105,7 @@ func kindOf(text []byte) Kind {
 		case "allow", "deny":
 			return KindOwn
 		}
-		if kind != KindNym || rest != "" {
+		if kind != KindNym || len(words) > 1 {
 			continue
 		}
 		if strings.HasPrefix(rule, "[") || strings.Contains(rule, "*") || strings.Count(rule, ":") == 1 {
@@ -175,13 +178,12 @@ func (im *Imported) addTor(n int, line string) error {
 func (im *Imported) addTorRule(n int, action, pattern string) error {
 	host, ports := torPorts(pattern)
 	if strings.EqualFold(host, "private") {
-		if strings.HasPrefix(action, "reject") {
-			im.note(n, "private ranges are closed anyhow")
-			return nil
+		// They are closed anyhow, but a line below may open one.
+		if strings.HasPrefix(action, "accept") {
+			im.note(n, "opens all private ranges")
 		}
-		im.note(n, "opens all private ranges")
 		for _, p := range private {
-			if err := im.List.add("ExitPolicy accept " + p + ":" + ports); err != nil {
+			if err := im.List.add("ExitPolicy " + action + " " + p + ":" + ports); err != nil {
 				return err
 			}
 		}

@@ -24,7 +24,10 @@ func TestImport(t *testing.T) {
 		{"torrc", "ExitRelay 1\nExitPolicyRejectPrivate 1\nExitPolicy accept *:443\n", KindTor, "allow *:443\n", []string{"line 1: ExitRelay", "line 2: ExitPolicyRejectPrivate"}},
 		{"torrc, several on a line", "ExitPolicy accept *:80, accept 1.2.3.4:443 , reject 1.2.3.0/255.255.255.0:*,reject *:*", KindTor,
 			"allow *:80\nallow 1.2.3.4:443\ndeny 1.2.3.0/24\ndeny *\n", nil},
-		{"torrc, private", "ExitPolicy reject private:*, accept *:443", KindTor, "allow *:443\n", []string{"private ranges are closed"}},
+		{"torrc, private", "ExitPolicy reject private:*, accept *:443", KindTor,
+			"deny 0.0.0.0/8\ndeny 10.0.0.0/8\ndeny 127.0.0.0/8\ndeny 169.254.0.0/16\ndeny 172.16.0.0/12\ndeny 192.168.0.0/16\ndeny [fc00::]/7\ndeny [fe80::]/10\ndeny [::1]\nallow *:443\n", nil},
+		{"torrc, tabs", "ExitPolicy\taccept\t*:80", KindTor, "allow *:80\n", nil},
+		{"a directory's policy, tabs", "accept\t*:80", KindTor, "allow *:80\n", nil},
 		{"torrc, no port", "ExitPolicy accept 8.8.8.8, reject *", KindTor, "allow 8.8.8.8\ndeny *\n", nil},
 		{"a directory's policy", "reject 0.0.0.0/8:*\nreject *:25\naccept6 [2001:db8::]/32:443\naccept *:*\n", KindTor,
 			"deny 0.0.0.0/8\ndeny *:25\nallow [2001:db8::]/32:443\nallow *\n", nil},
@@ -77,6 +80,18 @@ func TestImportPrivate(t *testing.T) {
 	}
 	if im.List.Addr("", netip.MustParseAddr("8.8.8.8"), 443) == nil {
 		t.Error("a public address is open too")
+	}
+}
+
+// The first line that is about an address decides in Tor's policies, also where a
+// later one would open a range that is closed by default.
+func TestImportKeepsPrivateClosed(t *testing.T) {
+	im, err := Import(strings.NewReader("ExitPolicy reject private:*, accept 10.1.2.3:80, accept *:80"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if im.List.Addr("", netip.MustParseAddr("10.1.2.3"), 80) == nil {
+		t.Error("10.1.2.3 is open, which the first rule denies")
 	}
 }
 
