@@ -5,11 +5,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/netip"
-	"os"
 	"reflect"
 	"testing"
 	"time"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
@@ -32,13 +32,7 @@ type vectors struct {
 
 func loadVectors(t testing.TB) (v vectors) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/directory.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, "directory.json", &v)
 	return v
 }
 

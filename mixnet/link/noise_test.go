@@ -4,25 +4,15 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"testing"
 
 	"github.com/flynn/noise"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet/keys"
 )
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 type noiseVectors struct {
 	Sessions []struct {
@@ -48,14 +38,8 @@ type noiseVectors struct {
 
 func readNoiseVectors(t *testing.T) noiseVectors {
 	t.Helper()
-	b, err := os.ReadFile("testdata/noise.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v noiseVectors
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, "noise.json", &v)
 	if len(v.Sessions) != 2 {
 		t.Fatalf("got %d sessions, want 2", len(v.Sessions))
 	}
@@ -63,18 +47,18 @@ func readNoiseVectors(t *testing.T) noiseVectors {
 }
 
 func noiseKey(t *testing.T, s string) *keys.NoiseKey {
-	return keys.NoiseKeyFromBytes([32]byte(unhex(t, s)))
+	return keys.NoiseKeyFromBytes([32]byte(vectest.Unhex(t, s)))
 }
 
 // nodes.md §3.3: "psk = SHA-256("NYMTECH_NOISE_dQw4w9WgXcQ" || responder static
 // noise public key)".
 func TestPresharedKey(t *testing.T) {
 	for _, s := range readNoiseVectors(t).Sessions {
-		if got := presharedKey(keys.Noise(unhex(t, s.RespPub))); !bytes.Equal(got, unhex(t, s.PSK)) {
+		if got := presharedKey(keys.Noise(vectest.Unhex(t, s.RespPub))); !bytes.Equal(got, vectest.Unhex(t, s.PSK)) {
 			t.Errorf("%s: got %x, want %s", s.Name, got, s.PSK)
 		}
 	}
-	y := unhex(t, "ff2ee45601ec1b67310c7790404585ae697331eee1c1f8cf2419731c1fff3e6b") // nodes.md appendix A
+	y := vectest.Unhex(t, "ff2ee45601ec1b67310c7790404585ae697331eee1c1f8cf2419731c1fff3e6b") // nodes.md appendix A
 	want := "f85bfeef2c51d896fe4c6a9fc24d30516b6866a451f1908266eca69032c6c18e"
 	if got := hex.EncodeToString(presharedKey(keys.Noise(y))); got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -87,29 +71,29 @@ func TestPresharedKey(t *testing.T) {
 func TestInitiatorVector(t *testing.T) {
 	s := readNoiseVectors(t).Sessions[0]
 	var out, in bytes.Buffer
-	in.Write(unhex(t, s.Messages[1].Frame))
-	in.Write(unhex(t, s.Messages[5].Frame))
+	in.Write(vectest.Unhex(t, s.Messages[1].Frame))
+	in.Write(vectest.Unhex(t, s.Messages[5].Frame))
 	r := newMessageReader(&in)
-	send, recv, err := initiate(&out, r, bytes.NewReader(unhex(t, s.InitEph)),
-		noiseKey(t, s.InitPriv), keys.Noise(unhex(t, s.RespPub)))
+	send, recv, err := initiate(&out, r, bytes.NewReader(vectest.Unhex(t, s.InitEph)),
+		noiseKey(t, s.InitPriv), keys.Noise(vectest.Unhex(t, s.RespPub)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := noiseWriter{w: &out, cipher: send}
 	for _, m := range s.Messages[3:5] {
-		if _, err := w.Write(unhex(t, m.Plaintext)); err != nil {
+		if _, err := w.Write(vectest.Unhex(t, m.Plaintext)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var want []byte
 	for _, i := range []int{0, 2, 3, 4} {
-		want = append(want, unhex(t, s.Messages[i].Frame)...)
+		want = append(want, vectest.Unhex(t, s.Messages[i].Frame)...)
 	}
 	if !bytes.Equal(out.Bytes(), want) {
 		t.Errorf("we wrote\n%x\nwant\n%x", out.Bytes(), want)
 	}
 	got, err := io.ReadAll(&noiseReader{m: r, cipher: recv})
-	if err != nil || !bytes.Equal(got, unhex(t, s.Messages[5].Plaintext)) {
+	if err != nil || !bytes.Equal(got, vectest.Unhex(t, s.Messages[5].Plaintext)) {
 		t.Errorf("we read %q (%v)", got, err)
 	}
 }
@@ -120,11 +104,11 @@ func TestResponderVector(t *testing.T) {
 	s := readNoiseVectors(t).Sessions[1]
 	var out, in bytes.Buffer
 	for _, i := range []int{0, 2, 3} {
-		in.Write(unhex(t, s.Messages[i].Frame))
+		in.Write(vectest.Unhex(t, s.Messages[i].Frame))
 	}
 	m := newMessageReader(&in)
 	own := noiseKey(t, s.RespPriv)
-	r, err := newResponder(m, &out, bytes.NewReader(unhex(t, s.RespEph)), own)
+	r, err := newResponder(m, &out, bytes.NewReader(vectest.Unhex(t, s.RespEph)), own)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,12 +123,12 @@ func TestResponderVector(t *testing.T) {
 		t.Errorf("got handshake hash %s, want %s", got, s.Handshake)
 	}
 	got, err := io.ReadAll(&noiseReader{m: m, cipher: recv})
-	if err != nil || !bytes.Equal(got, unhex(t, s.Messages[3].Plaintext)) {
+	if err != nil || !bytes.Equal(got, vectest.Unhex(t, s.Messages[3].Plaintext)) {
 		t.Errorf("we read %q (%v)", got, err)
 	}
 	w := noiseWriter{w: &out, cipher: send}
-	w.Write(unhex(t, s.Messages[4].Plaintext))
-	want := append(unhex(t, s.Messages[1].Frame), unhex(t, s.Messages[4].Frame)...)
+	w.Write(vectest.Unhex(t, s.Messages[4].Plaintext))
+	want := append(vectest.Unhex(t, s.Messages[1].Frame), vectest.Unhex(t, s.Messages[4].Frame)...)
 	if !bytes.Equal(out.Bytes(), want) {
 		t.Errorf("we wrote\n%x\nwant\n%x", out.Bytes(), want)
 	}
@@ -165,7 +149,7 @@ func TestLongWriteIsSplit(t *testing.T) {
 	}
 	first := out.Bytes()[:8]
 	second := out.Bytes()[8+v[0].Length+16:][:8]
-	if !bytes.Equal(first, unhex(t, v[0].Header)) || !bytes.Equal(second, unhex(t, v[1].Header)) {
+	if !bytes.Equal(first, vectest.Unhex(t, v[0].Header)) || !bytes.Equal(second, vectest.Unhex(t, v[1].Header)) {
 		t.Errorf("got headers %x and %x, want %s and %s", first, second, v[0].Header, v[1].Header)
 	}
 	// The plaintext is a byte stream: it reads the same in pieces of any size.
@@ -214,7 +198,7 @@ func TestNoiseHeader(t *testing.T) {
 		{"no zeros", "0101000030010000", -1},
 		{"no zeros at the end", "0101000030000001", -1},
 	} {
-		n, err := parseNoiseHeader(unhex(t, c.hex), typeHandshake)
+		n, err := parseNoiseHeader(vectest.Unhex(t, c.hex), typeHandshake)
 		if c.want < 0 {
 			if !errors.Is(err, ErrHandshake) {
 				t.Errorf("%s: got %v, want ErrHandshake", c.name, err)

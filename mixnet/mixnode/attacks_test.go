@@ -3,19 +3,17 @@ package mixnode
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	mrand "math/rand/v2"
 	"net"
-	"os"
 	"testing"
 	"time"
 
 	"filippo.io/edwards25519"
 	"filippo.io/edwards25519/field"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/link"
@@ -202,22 +200,12 @@ func TestKeyServes(t *testing.T) {
 // H07: "Packets of versions 1, 256 and 257 are dropped after the MAC check
 // unless allow_legacy_clients is on".
 func TestH07LegacyVersions(t *testing.T) {
-	raw, err := os.ReadFile("testdata/legacy.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v struct {
-		Private string `json:"sphinx_private"`
-		Packet  string `json:"packet"`
+		Private vectest.Hex `json:"sphinx_private"`
+		Packet  vectest.Hex `json:"packet"`
 	}
-	if err := json.Unmarshal(raw, &v); err != nil {
-		t.Fatal(err)
-	}
-	private, err1 := hex.DecodeString(v.Private)
-	packet, err2 := hex.DecodeString(v.Packet)
-	if err := errors.Join(err1, err2); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, "legacy.json", &v)
+	private, packet := v.Private, v.Packet
 	for allowed, want := range map[bool]DropReason{false: DropVersion, true: DropUnknownNext} {
 		bubble(t, func(t *testing.T) {
 			n := newTestNet(t, false)

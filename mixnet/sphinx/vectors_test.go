@@ -3,13 +3,11 @@ package sphinx
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 	"time"
 
 	"nym-socks5/internal/vec8"
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 )
@@ -17,64 +15,57 @@ import (
 // The files in testdata were made with the reference implementation of 2026.9
 // (sphinx-packet 0.6.0; sphinx-260.json with 0.8.0). Each names its origin.
 
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(b []byte) (err error) {
-	*h, err = hex.DecodeString(string(b))
-	return err
-}
-
 type vectorNode struct {
-	ID      int      `json:"id"`
-	Address hexBytes `json:"address_bytes"`
-	Private hexBytes `json:"sphinx_private"`
-	Public  hexBytes `json:"sphinx_public"`
+	ID      int         `json:"id"`
+	Address vectest.Hex `json:"address_bytes"`
+	Private vectest.Hex `json:"sphinx_private"`
+	Public  vectest.Hex `json:"sphinx_public"`
 }
 
 type vectorHop struct {
-	Node   int      `json:"node"`
-	Shared hexBytes `json:"shared_secret"`
+	Node   int         `json:"node"`
+	Shared vectest.Hex `json:"shared_secret"`
 	Keys   struct {
-		Stream     hexBytes `json:"stream_key"`
-		MAC        hexBytes `json:"mac_key"`
-		Full       hexBytes `json:"full_payload_key"`
-		Seed       hexBytes `json:"payload_key_seed"`
-		Blinding   hexBytes `json:"blinding_factor"`
-		Tag        hexBytes `json:"replay_tag"`
-		PayloadKey hexBytes `json:"payload_key"`
+		Stream     vectest.Hex `json:"stream_key"`
+		MAC        vectest.Hex `json:"mac_key"`
+		Full       vectest.Hex `json:"full_payload_key"`
+		Seed       vectest.Hex `json:"payload_key_seed"`
+		Blinding   vectest.Hex `json:"blinding_factor"`
+		Tag        vectest.Hex `json:"replay_tag"`
+		PayloadKey vectest.Hex `json:"payload_key"`
 	} `json:"keys"`
-	Version   Version  `json:"version"`
-	Flag      int      `json:"flag"`
-	Next      hexBytes `json:"next_address"`
-	Delay     uint64   `json:"delay_ns"`
-	OutSHA256 hexBytes `json:"packet_out_sha256"`
+	Version   Version     `json:"version"`
+	Flag      int         `json:"flag"`
+	Next      vectest.Hex `json:"next_address"`
+	Delay     uint64      `json:"delay_ns"`
+	OutSHA256 vectest.Hex `json:"packet_out_sha256"`
 }
 
 type vectorPacket struct {
 	Name       string      `json:"name"`
 	Version    Version     `json:"version"`
 	Route      []int       `json:"route"`
-	Secret     hexBytes    `json:"initial_secret"`
+	Secret     vectest.Hex `json:"initial_secret"`
 	Delays     []uint64    `json:"delays_ns"`
-	Dest       hexBytes    `json:"destination"`
-	ID         hexBytes    `json:"identifier"`
-	Message    hexBytes    `json:"message"`
+	Dest       vectest.Hex `json:"destination"`
+	ID         vectest.Hex `json:"identifier"`
+	Message    vectest.Hex `json:"message"`
 	Size       int         `json:"payload_size"`
-	Padding    hexBytes    `json:"final_padding"`
-	Packet     hexBytes    `json:"packet"`
-	PacketHash hexBytes    `json:"packet_sha256"`
+	Padding    vectest.Hex `json:"final_padding"`
+	Packet     vectest.Hex `json:"packet"`
+	PacketHash vectest.Hex `json:"packet_sha256"`
 	Hops       []vectorHop `json:"hops"`
 	Final      struct {
-		Dest           hexBytes `json:"destination"`
-		ID             hexBytes `json:"identifier"`
-		Payload        hexBytes `json:"payload"`
-		PlaintextHash  hexBytes `json:"plaintext_sha256"`
-		PlaintextError bool     `json:"plaintext_error"`
+		Dest           vectest.Hex `json:"destination"`
+		ID             vectest.Hex `json:"identifier"`
+		Payload        vectest.Hex `json:"payload"`
+		PlaintextHash  vectest.Hex `json:"plaintext_sha256"`
+		PlaintextError bool        `json:"plaintext_error"`
 	} `json:"final"`
 
 	// of a SURB
-	SURB  hexBytes `json:"surb"`
-	First hexBytes `json:"surb_first_hop"`
+	SURB  vectest.Hex `json:"surb"`
+	First vectest.Hex `json:"surb_first_hop"`
 
 	// of packets_256
 	Nodes []vectorNode `json:"nodes"`
@@ -83,46 +74,40 @@ type vectorPacket struct {
 type vectorFile struct {
 	Nodes       []vectorNode `json:"nodes"`
 	SingleLayer []struct {
-		Key       hexBytes `json:"key"`
-		Message   hexBytes `json:"message"`
-		Size      int      `json:"payload_size"`
-		Encrypted hexBytes `json:"encrypted"`
+		Key       vectest.Hex `json:"key"`
+		Message   vectest.Hex `json:"message"`
+		Size      int         `json:"payload_size"`
+		Encrypted vectest.Hex `json:"encrypted"`
 	} `json:"single_layer_payload"`
 	Packets    []vectorPacket `json:"packets"`
 	Packets256 []vectorPacket `json:"packets_256"`
 	SURBs      []vectorPacket `json:"surbs"`
 	Malformed  []struct {
-		Name   string   `json:"name"`
-		Node   int      `json:"node"`
-		Packet hexBytes `json:"packet"`
+		Name   string      `json:"name"`
+		Node   int         `json:"node"`
+		Packet vectest.Hex `json:"packet"`
 		Expect struct {
-			Accept  bool     `json:"accept"`
-			Stage   string   `json:"stage"`
-			Version Version  `json:"version"`
-			Flag    int      `json:"flag"`
-			Next    hexBytes `json:"next_address"`
-			Delay   uint64   `json:"delay_ns"`
-			Hash    hexBytes `json:"packet_out_sha256"`
-			Dest    hexBytes `json:"destination"`
+			Accept  bool        `json:"accept"`
+			Stage   string      `json:"stage"`
+			Version Version     `json:"version"`
+			Flag    int         `json:"flag"`
+			Next    vectest.Hex `json:"next_address"`
+			Delay   uint64      `json:"delay_ns"`
+			Hash    vectest.Hex `json:"packet_out_sha256"`
+			Dest    vectest.Hex `json:"destination"`
 		} `json:"expect"`
 	} `json:"malformed"`
 	Recovering []struct {
-		Name      string   `json:"name"`
-		Payload   hexBytes `json:"payload"`
-		Accept    bool     `json:"accept"`
-		Plaintext hexBytes `json:"plaintext"`
+		Name      string      `json:"name"`
+		Payload   vectest.Hex `json:"payload"`
+		Accept    bool        `json:"accept"`
+		Plaintext vectest.Hex `json:"plaintext"`
 	} `json:"recovering"`
 }
 
 func loadVectors(t testing.TB, name string) (v vectorFile) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, name, &v)
 	return v
 }
 

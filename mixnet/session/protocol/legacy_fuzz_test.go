@@ -6,6 +6,7 @@ import (
 
 	"github.com/mr-tron/base58"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/wire"
@@ -27,7 +28,7 @@ func FuzzParseLegacyOpening(f *testing.F) {
 
 func FuzzOpenLegacyFrame(f *testing.F) {
 	key := appendixKey(f)
-	f.Add(unhex(f, "c7af64facf13990e4fdf206698e23ca76f358f69d70e69dd5ef46b4a0cf9cf924ca670bb33091f87bc"), []byte{}, false)
+	f.Add(vectest.Unhex(f, "c7af64facf13990e4fdf206698e23ca76f358f69d70e69dd5ef46b4a0cf9cf924ca670bb33091f87bc"), []byte{}, false)
 	packet, err := wire.MixPacket{Next: hop4, Packet: make([]byte, mixnet.AckSize.Total())}.Append(nil, false)
 	if err != nil {
 		f.Fatal(err)

@@ -5,15 +5,14 @@ import (
 	"crypto/aes"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/mr-tron/base58"
 	"lukechampine.com/blake3"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/wire"
@@ -24,7 +23,7 @@ func fill(b byte, n int) []byte { return bytes.Repeat([]byte{b}, n) }
 // appendixKey is the legacy key of nodes.md appendix A.
 func appendixKey(tb testing.TB) *keys.LegacySession {
 	tb.Helper()
-	return keys.LegacySessionFromBytes([32]byte(unhex(tb, "0fef404269dcce1f093242d068175d8a7f00114c4215c6bf4031b67c22505f72")))
+	return keys.LegacySessionFromBytes([32]byte(vectest.Unhex(tb, "0fef404269dcce1f093242d068175d8a7f00114c4215c6bf4031b67c22505f72")))
 }
 
 // nodes.md appendix A.
@@ -40,11 +39,11 @@ func TestLegacyAppendixA(t *testing.T) {
 	if err != nil || !key.Equal(appendixKey(t)) {
 		t.Fatalf("answer: %v, or another key", err)
 	}
-	if want := unhex(t, "ff2ee45601ec1b67310c7790404585ae697331eee1c1f8cf2419731c1fff3e6b"+
+	if want := vectest.Unhex(t, "ff2ee45601ec1b67310c7790404585ae697331eee1c1f8cf2419731c1fff3e6b"+
 		"cbc7114547005ab0a4424b870c0479e7b138824830a874708a1093d4177a08ca1db40ced0f78d580c505894a7ae2672b191478215b3d92c386c929da9773f8d1"); !bytes.Equal(answer, want) {
 		t.Errorf("message 2 = %x, want %x", answer, want)
 	}
-	proof := unhex(t, "166e37ceb9769c46f713aa0386252e3e724e019569df8eba600ec99b3ce88cac69e08db2be402a874353b6c784f23dfb20172992aeee583b295f130c531ea6de")
+	proof := vectest.Unhex(t, "166e37ceb9769c46f713aa0386252e3e724e019569df8eba600ec99b3ce88cac69e08db2be402a874353b6c784f23dfb20172992aeee583b295f130c531ea6de")
 	if !o.Check(key, y.PublicKey().Bytes(), proof) {
 		t.Error("message 3 is refused")
 	}
@@ -63,7 +62,7 @@ func TestLegacyAppendixA(t *testing.T) {
 	}
 
 	s := NewLegacySealer(key)
-	want := unhex(t, "c7af64facf13990e4fdf206698e23ca76f358f69d70e69dd5ef46b4a0cf9cf92"+"4ca670bb33091f87bc")
+	want := vectest.Unhex(t, "c7af64facf13990e4fdf206698e23ca76f358f69d70e69dd5ef46b4a0cf9cf92"+"4ca670bb33091f87bc")
 	if got := s.AppendPush([]byte("prefix"), []byte("hello nym")); !bytes.Equal(got, append([]byte("prefix"), want...)) {
 		t.Errorf("push = %x, want %x", got, want)
 	}
@@ -73,7 +72,7 @@ func TestLegacyAppendixA(t *testing.T) {
 		t.Errorf("authenticate: %+v, %v", l, err)
 	}
 
-	fresh := unhex(t, "3430b8c530989b80bff5ba897d986f739020e13f8b9ba0c6b229c0f62aaf236b")
+	fresh := vectest.Unhex(t, "3430b8c530989b80bff5ba897d986f739020e13f8b9ba0c6b229c0f62aaf236b")
 	digest := blake3.Sum256(fresh)
 	k, err := NewLegacySealer(key).UpgradedKey(&UpgradeKey{Salt: fill(0x55, 16), Digest: digest[:]})
 	if err != nil || !bytes.Equal(k.Bytes()[:], fresh) {
@@ -94,20 +93,14 @@ func TestLegacyAppendixA(t *testing.T) {
 
 // testdata/legacy.json was recorded from a published client; it says so itself.
 func TestLegacyRecording(t *testing.T) {
-	b, err := os.ReadFile("testdata/legacy.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v struct {
-		SharedKey        hexBytes `json:"shared_key"`
+		SharedKey        vectest.Hex `json:"shared_key"`
 		Authenticate     string
 		AuthenticateV2   string `json:"authenticate_v2"`
 		UpgradeKey       string `json:"upgrade_key"`
-		Frame, Plaintext hexBytes
+		Frame, Plaintext vectest.Hex
 	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
-	}
+	vectest.Read(t, "legacy.json", &v)
 	key := keys.LegacySessionFromBytes([32]byte(v.SharedKey))
 	s := NewLegacySealer(key)
 	read := func(in string) Text {

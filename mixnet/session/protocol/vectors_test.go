@@ -4,28 +4,19 @@ import (
 	"bytes"
 	"crypto/ecdh"
 	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 	"time"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet/keys"
 )
 
 // testdata/gateway.json and gateway-more.json were made with the reference
 // implementation, release 2026.9; each says so itself.
 
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(b []byte) error {
-	d, err := hex.DecodeString(string(b))
-	*h = d
-	return err
-}
-
 type party struct {
-	Seed   hexBytes
-	Public hexBytes
+	Seed   vectest.Hex
+	Public vectest.Hex
 }
 
 func (p party) key() *keys.IdentityKey { return keys.IdentityKeyFromSeed([32]byte(p.Seed)) }
@@ -33,23 +24,23 @@ func (p party) key() *keys.IdentityKey { return keys.IdentityKeyFromSeed([32]byt
 type gatewayVectors struct {
 	Registration []struct {
 		Name             string
-		ClientIdentity   party    `json:"client_identity"`
-		GatewayIdentity  party    `json:"gateway_identity"`
-		ClientEphemeral  hexBytes `json:"client_ephemeral_private"`
-		GatewayEphemeral hexBytes `json:"gateway_ephemeral_private"`
-		Salt             hexBytes
+		ClientIdentity   party       `json:"client_identity"`
+		GatewayIdentity  party       `json:"gateway_identity"`
+		ClientEphemeral  vectest.Hex `json:"client_ephemeral_private"`
+		GatewayEphemeral vectest.Hex `json:"gateway_ephemeral_private"`
+		Salt             vectest.Hex
 		Messages         []struct {
 			From, Text string
-			Data       hexBytes
+			Data       vectest.Hex
 		}
 		Negotiated int
-		SharedKey  hexBytes `json:"shared_key"`
+		SharedKey  vectest.Hex `json:"shared_key"`
 	}
-	FramesSharedKey hexBytes `json:"frames_shared_key"`
+	FramesSharedKey vectest.Hex `json:"frames_shared_key"`
 	Frames          []struct {
 		Name, Direction         string
 		Kind                    byte
-		Nonce, Plaintext, Frame hexBytes
+		Nonce, Plaintext, Frame vectest.Hex
 	}
 	ClientTexts  map[string]string `json:"client_texts"`
 	GatewayTexts map[string]string `json:"gateway_texts"`
@@ -57,9 +48,9 @@ type gatewayVectors struct {
 	// gateway-more.json
 	AuthenticateV2 []struct {
 		Name         string
-		SharedKey    hexBytes `json:"shared_key"`
+		SharedKey    vectest.Hex `json:"shared_key"`
 		Text         string
-		SignedBytes  hexBytes `json:"signed_bytes"`
+		SignedBytes  vectest.Hex `json:"signed_bytes"`
 		Timestamp    uint64
 		SignatureOK  bool    `json:"signature_ok"`
 		CiphertextOK bool    `json:"ciphertext_ok"`
@@ -68,7 +59,7 @@ type gatewayVectors struct {
 	} `json:"authenticate_v2"`
 	OpeningMessages []struct {
 		Name           string
-		Data           hexBytes
+		Data           vectest.Hex
 		GatewayAnswers string `json:"gateway_answers"`
 	} `json:"opening_messages"`
 	TimestampSkew []struct {
@@ -77,7 +68,7 @@ type gatewayVectors struct {
 	} `json:"timestamp_skew"`
 	DamagedFrames []struct {
 		Name   string
-		Frame  hexBytes
+		Frame  vectest.Hex
 		Accept bool
 		Ours   string
 	} `json:"damaged_frames"`
@@ -85,28 +76,13 @@ type gatewayVectors struct {
 
 func loadVectors(tb testing.TB, file string) gatewayVectors {
 	tb.Helper()
-	b, err := os.ReadFile("testdata/" + file)
-	if err != nil {
-		tb.Fatal(err)
-	}
 	var v gatewayVectors
-	if err := json.Unmarshal(b, &v); err != nil {
-		tb.Fatal(err)
-	}
+	vectest.Read(tb, file, &v)
 	return v
 }
 
 func sealerOf(key []byte) *Sealer {
 	return NewSealer(keys.SessionFromBytes([keys.SessionSize]byte(key)))
-}
-
-func unhex(tb testing.TB, s string) []byte {
-	tb.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
 }
 
 func ephemeralOf(tb testing.TB, b []byte) *ecdh.PrivateKey {
@@ -218,7 +194,7 @@ func TestAppendixA(t *testing.T) {
 		t.Errorf("signature = %s, want %s", got, want)
 	}
 
-	frame := unhex(t, "0101"+"999999999999999999999999"+"8f76597d5be50c0574e6f4cf3bc10cfbc685fee524638a5f79")
+	frame := vectest.Unhex(t, "0101"+"999999999999999999999999"+"8f76597d5be50c0574e6f4cf3bc10cfbc685fee524638a5f79")
 	if got, err := s.OpenPush(frame); err != nil || string(got) != "hello nym" {
 		t.Errorf("push opens as %q, %v", got, err)
 	}
