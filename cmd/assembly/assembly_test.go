@@ -190,6 +190,26 @@ func TestSourceOfDirectory(t *testing.T) {
 	}
 }
 
+// Further addresses of nodes, and nodes without a role, are guarded also where a file
+// lists them.
+func TestH30AllAddressesInAFileAreGuarded(t *testing.T) {
+	ps := parts()
+	ps[3].node.Hosts = append(ps[3].node.Hosts, netip.MustParseAddr("2001:67c::4"))
+	idle := part{node: directory.Node{
+		ID: 9, Identity: keys.NewIdentityKey().Public(), Sphinx: keys.NewSphinxKey().Public(),
+		Hosts: []netip.Addr{netip.MustParseAddr("192.0.2.9")}, MixPort: 1789,
+	}}
+	src, err := OpenSource(config.Network{Topology: config.Path(topologyFile(t, append(ps, idle)))}, nil, false, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{"2001:67c::4": true, "192.0.2.9": true, "::ffff:192.0.2.9": true, "2001:67c::5": false} {
+		if got := src.HasAddr(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s is closed: %v, want %v", text, got, want)
+		}
+	}
+}
+
 // hardening.md H30: "every address of a node that the topology or a directory lists, the
 // directories'"
 func TestH30DirectoriesAreGuarded(t *testing.T) {

@@ -22,9 +22,15 @@ import (
 // directories.
 type Source struct {
 	*endpoint.Network
-	file *cli.File[*topology.Network] // nil: directories
-	web  *dirhttp.Client              // asks the directories; nil: a file
-	key  keys.Identity                // of the directories; zero: not pinned
+	file *cli.File[inFile] // nil: directories
+	web  *dirhttp.Client   // asks the directories; nil: a file
+	key  keys.Identity     // of the directories; zero: not pinned
+}
+
+// inFile is what a file says of a network.
+type inFile struct {
+	nodes *topology.Network
+	addrs map[netip.Addr]bool // of all nodes that it lists: further ones, and nodes without a role, too
 }
 
 // OpenSource reads the file, or gets ready to ask directories. What a directory
@@ -36,7 +42,8 @@ func OpenSource(n config.Network, state *cli.State, noise bool, log zerolog.Logg
 		if err != nil {
 			return nil, err
 		}
-		return &Source{Network: endpoint.Snapshots(f.Value), file: f}, nil
+		nodes := func() *topology.Network { return f.Value().nodes }
+		return &Source{Network: endpoint.Snapshots(nodes), file: f}, nil
 	}
 	src := &Source{web: dirhttp.New(nil)}
 	if n.Key != "" {
@@ -77,12 +84,19 @@ func overHTTP(n config.Network) (open []string) {
 	return open
 }
 
-func parseTopology(b []byte) (*topology.Network, error) {
+func parseTopology(b []byte) (inFile, error) {
 	v, err := directory.ParseFile(b)
 	if err != nil {
-		return nil, err
+		return inFile{}, err
 	}
-	return v.Topology()
+	f := inFile{addrs: make(map[netip.Addr]bool)}
+	for _, node := range v.Nodes {
+		for _, host := range node.Hosts {
+			f.addrs[host.Unmap().WithZone("")] = true
+		}
+	}
+	f.nodes, err = v.Topology()
+	return f, err
 }
 
 // CheckNetwork reports what is wrong with what the settings name.
@@ -94,6 +108,9 @@ func CheckNetwork(n config.Network) error {
 // HasAddr reports whether an address is that of a node, or of a directory that was
 // asked (H30).
 func (s *Source) HasAddr(a netip.Addr) bool {
+	if s.file != nil && s.file.Value().addrs[a.Unmap().WithZone("")] {
+		return true
+	}
 	return s.Network.HasAddr(a) || s.web != nil && s.web.Asked(a)
 }
 
