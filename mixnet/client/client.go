@@ -68,9 +68,6 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Store == nil {
 		cfg.Store = NewMemoryStore()
 	}
-	if cfg.LaneRoom == 0 {
-		cfg.LaneRoom = DefaultLaneRoom
-	}
 	if cfg.Refresh == 0 {
 		cfg.Refresh = DefaultRefresh
 	}

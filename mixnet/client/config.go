@@ -21,7 +21,6 @@ const (
 	DefaultHopDelay   = 15 * time.Millisecond
 	DefaultSendEvery  = 20 * time.Millisecond
 	DefaultCoverEvery = 200 * time.Millisecond
-	DefaultLaneRoom   = 256
 	DefaultRefresh    = 5 * time.Minute
 )
 
@@ -104,7 +103,7 @@ type Config struct {
 
 	Traffic Traffic
 	// LaneRoom is how many packets of one lane are queued or on their way at
-	// most. If zero, it is 256.
+	// most. If zero, as many as may be on their way to its far end, and a few more.
 	LaneRoom int
 
 	// SolicitedOnly drops whatever does not come under a reply key of ours

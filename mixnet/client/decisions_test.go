@@ -40,6 +40,8 @@ func isAccepted(o *outgoing) bool {
 
 func always(*outgoing) bool { return true }
 
+func roomFor(n int) func(*outgoing) int { return func(*outgoing) int { return n } }
+
 // sphinx.md §6.2: "intervals Exp(mean = 20 ms), each deadline counted from the previous deadline"
 func TestPacerKeepsItsRate(t *testing.T) {
 	p := pacer{mean: 20 * time.Millisecond, rng: mrand.New(mrand.NewPCG(1, 2))}
@@ -90,7 +92,7 @@ func kolmogorov(sample []float64, mean float64) (d float64) {
 }
 
 func TestLanesTakeTurns(t *testing.T) {
-	l := newLanes(100)
+	l := newLanes(roomFor(100))
 	a, b := offered(t, 1, 3), offered(t, 2, 1)
 	l.offer(a)
 	l.offer(b)
@@ -117,7 +119,7 @@ func TestLanesTakeTurns(t *testing.T) {
 }
 
 func TestLanesOrderOfUrgency(t *testing.T) {
-	l := newLanes(100)
+	l := newLanes(roomFor(100))
 	data, grant, request := offered(t, 1, 1), offered(t, 0, 1), offered(t, 0, 1)
 	grant.purpose, request.purpose = purposeGrant, purposeRequest
 	l.offer(data)
@@ -134,7 +136,7 @@ func TestLanesOrderOfUrgency(t *testing.T) {
 
 // A download, whose grants never end, must not keep another stream from beginning.
 func TestGrantsLeaveRoomForLanes(t *testing.T) {
-	l := newLanes(100)
+	l := newLanes(roomFor(100))
 	data, grants := offered(t, 1, 5), offered(t, 0, 8)
 	grants.purpose = purposeGrant
 	l.offer(data)
@@ -157,7 +159,7 @@ func TestGrantsLeaveRoomForLanes(t *testing.T) {
 }
 
 func TestLaneHasRoom(t *testing.T) {
-	l := newLanes(4)
+	l := newLanes(roomFor(4))
 	first, second, third := offered(t, 1, 3), offered(t, 1, 2), offered(t, 1, 9)
 	for _, o := range []*outgoing{first, second, third} {
 		l.offer(o)
@@ -183,7 +185,7 @@ func TestLaneHasRoom(t *testing.T) {
 }
 
 func TestWithdrawnOfferIsSkipped(t *testing.T) {
-	l := newLanes(2)
+	l := newLanes(roomFor(2))
 	first, second, third := offered(t, 1, 2), offered(t, 1, 2), offered(t, 1, 2)
 	for _, o := range []*outgoing{first, second, third} {
 		l.offer(o)
@@ -195,7 +197,7 @@ func TestWithdrawnOfferIsSkipped(t *testing.T) {
 		t.Error("the withdrawn message is in the way")
 	}
 	// What waits behind one that is withdrawn waits no more.
-	l = newLanes(2)
+	l = newLanes(roomFor(2))
 	first, second, third = offered(t, 1, 1), offered(t, 1, 2), offered(t, 1, 1)
 	for _, o := range []*outgoing{first, second, third} {
 		l.offer(o)
@@ -207,7 +209,7 @@ func TestWithdrawnOfferIsSkipped(t *testing.T) {
 }
 
 func TestCloseLane(t *testing.T) {
-	l := newLanes(2)
+	l := newLanes(roomFor(2))
 	var fate []error
 	queued, waits := offered(t, 1, 2), offered(t, 1, 1)
 	queued.done = func(err error) { fate = append(fate, err) }
@@ -230,7 +232,7 @@ func TestCloseLane(t *testing.T) {
 
 // A reply that must wait for SURBs does not hold up others.
 func TestBlockedRepliesAreSkipped(t *testing.T) {
-	l := newLanes(10)
+	l := newLanes(roomFor(10))
 	reply, data := offered(t, 1, 2), offered(t, 2, 1)
 	reply.reply, reply.tag = true, mixnet.NewSenderTag()
 	l.offer(reply)
@@ -421,7 +423,7 @@ func TestInflightKnowsWhichPacketCame(t *testing.T) {
 
 // What was sent first is sent again first.
 func TestOldestGapFirst(t *testing.T) {
-	l := newLanes(100)
+	l := newLanes(roomFor(100))
 	o := offered(t, 1, 5)
 	for _, i := range []int{3, 1, 4, 2} {
 		l.sendAgain(piece{out: o, index: i, serial: uint64(i)})

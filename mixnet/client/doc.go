@@ -30,6 +30,7 @@
 //	held.go                 whose reply SURBs are kept, which is spent, when to ask for more
 //	pacer.go                when a packet leaves
 //	entry.go                by which gateway
+//	window.go               how many packets are under way to a far end
 //	deadmixes.go            around which mixes routes lead
 //	monitor.go              whether the network drops our packets
 //	limits.go               has all time-outs and bounds, each with its reason

@@ -35,6 +35,7 @@ type flight struct {
 	id    fragment.ID
 	end   *farEnd
 	tries int       // how often it was sent
+	under bool      // it counts in the window
 	trip            // the last time
 	prior trip      // the time before
 	ripe  time.Time // when its SURB-ACK is due, however long the delays that others drew
@@ -62,6 +63,7 @@ type endKey struct {
 type farEnd struct {
 	key   endKey
 	usual latency
+	window
 	later [overtakers]time.Time // when the SURB-ACKs that were due last, of those that came, were due; the first of them first
 	order byRipeness            // packets under way
 	index int                   // in the timers; -1: nothing is under way
@@ -125,7 +127,7 @@ func patience(tries int) time.Duration {
 func (f *inflight) end(key endKey, foreign time.Duration, now time.Time) *farEnd {
 	e := f.ends[key]
 	if e == nil {
-		e = &farEnd{key: key, index: -1, usual: latency{foreign: foreign}}
+		e = &farEnd{key: key, index: -1, usual: latency{foreign: foreign}, window: newWindow()}
 		f.ends[key] = e
 	}
 	e.used = now
@@ -146,6 +148,10 @@ func (f *inflight) made(p piece, id fragment.ID, key endKey, t trip, foreign tim
 	}
 	fl.tries++
 	fl.trip = t
+	if !fl.under {
+		fl.under = true
+		fl.end.under++
+	}
 }
 
 // departed notes when a packet left.
@@ -217,10 +223,19 @@ func (f *inflight) acked(id fragment.ID, now time.Time) (fl *flight, t *trip, ok
 			f.usual.measured(excess, now)
 		}
 		e.overtake(t.due())
+		e.window.acked(t.left, now, max(0, excess), e.usual.foreign)
 	}
 	f.forget(fl)
 	f.schedule(fl.end)
 	return fl, t, true
+}
+
+// arrive takes a packet out of the window.
+func (fl *flight) arrive() {
+	if fl.under {
+		fl.under = false
+		fl.end.under--
+	}
 }
 
 // overtake notes when a SURB-ACK that came was due.
@@ -240,6 +255,7 @@ func (f *inflight) known(id fragment.ID) bool { return f.byID[id] != nil }
 
 func (f *inflight) forget(fl *flight) {
 	delete(f.byID, fl.id)
+	fl.arrive()
 	f.land(fl)
 }
 
@@ -260,6 +276,8 @@ func (f *inflight) due(now time.Time) (*flight, bool) {
 		}
 		fl := e.order[0]
 		f.land(fl)
+		fl.arrive()
+		e.lost()
 		if fl.out != nil && fl.out.over {
 			f.forget(fl)
 			continue

@@ -18,7 +18,7 @@ import (
 // A lane has room for a number of packets, queued or not yet acknowledged;
 // messages beyond it are kept with their senders, who wait.
 type lanes struct {
-	room    int // packets in a lane
+	room    func(*outgoing) int // packets in the lane of a message
 	request queue
 	again   queue
 	grant   queue
@@ -36,7 +36,7 @@ type lane struct {
 	inRing bool
 }
 
-func newLanes(room int) *lanes {
+func newLanes(room func(*outgoing) int) *lanes {
 	return &lanes{room: room, lanes: make(map[mixnet.Lane]*lane)}
 }
 
@@ -72,7 +72,7 @@ func (l *lanes) offer(o *outgoing) {
 // admit accepts offers while the lane has room. A message larger than a whole
 // lane is accepted when the lane is empty.
 func (l *lanes) admit(ln *lane) {
-	for len(ln.offers) > 0 && (ln.load == 0 || ln.load+ln.offers[0].frags.Len() <= l.room) {
+	for len(ln.offers) > 0 && (ln.load == 0 || ln.load+ln.offers[0].frags.Len() <= l.room(ln.offers[0])) {
 		o := ln.offers[0]
 		ln.offers = ln.offers[1:]
 		if o.state.CompareAndSwap(stateOffered, stateQueued) {

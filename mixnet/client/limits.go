@@ -72,6 +72,17 @@ const (
 	choresEvery = time.Second // how often old things are looked for
 )
 
+// Windows, in packets. As many as fit into mostQueue wait on the way at most: what
+// others send waits behind them.
+const (
+	firstWindow = 64
+	leastWindow = 24
+	mostWindow  = 2048
+	mostQueue   = 10 * time.Millisecond
+	leastRound  = 8  // packets; fewer tell little
+	laneQueue   = 64 // of a lane, beyond the window: what is there when that opens
+)
+
 // Dead mixes (H27). Evidence is counted in packets that should have come through
 // and did not; that this is chance is e to the minus so many.
 const (
@@ -102,7 +113,7 @@ const (
 	maxPendingAsks  = 2               // unanswered requests under way for one tag: one may be lost
 	askAgainAfter   = 4 * time.Second // without any SURB while something waits: more than a round trip takes
 	giveUpAfter     = 5 * time.Minute // without any SURB, then what waits for one has failed
-	maxPerTag       = 500             // kept for one tag (H14): what the reference grants at most at once
+	maxPerTag       = mostWindow      // kept for one tag (H14)
 	maxTags         = 4096            // tags with SURBs (H14)
 	maxHeld         = 1 << 17         // SURBs in all (H14): 60 MB
 	surbLifetime    = 24 * time.Hour  // that of their nodes' keys
@@ -111,12 +122,12 @@ const (
 
 // Reply SURBs of ours, which others spend (sphinx.md §6.7, socks.md §21.5).
 const (
-	startSURBs    = 20  // what begins a conversation, as in the reference
-	spareSURBs    = 3   // with later messages: what fits into a packet beside a short one
-	maxSupply     = 800 // held by one far end at most, those under way among them
-	maxIdleSupply = 200 // kept there between bursts at most
-	maxGrant      = 500 // honoured of one request, as by the reference
-	perGrant      = 24  // in one message: 7 regular packets, so the first can be used before the last are made
+	startSURBs    = 20   // what begins a conversation, as in the reference
+	spareSURBs    = 3    // with later messages: what fits into a packet beside a short one
+	maxSupply     = 2000 // held by one far end at most, those under way among them
+	maxIdleSupply = 200  // kept there between bursts at most
+	maxGrant      = 500  // honoured of one request, as by the reference
+	perGrant      = 24   // in one message: 7 regular packets, so the first can be used before the last are made
 	maxOurTags    = 4096
 	keyLifetime   = 24 * time.Hour // of reply keys: that of the nodes' keys
 	maxReplyKeys  = 1 << 18        // outstanding in all: 24 hours of what one client may grant

@@ -51,7 +51,6 @@ type loop struct {
 func newLoop(c *Client) *loop {
 	l := &loop{
 		c:        c,
-		lanes:    newLanes(c.cfg.LaneRoom),
 		inflight: newInflight(),
 		held:     newHeldSURBs(),
 		granted:  newGranted(),
@@ -63,6 +62,7 @@ func newLoop(c *Client) *loop {
 		opener:   message.NewOpener(c.enc),
 		acks:     surb.NewAcks(c.ack),
 	}
+	l.lanes = newLanes(l.roomOf)
 	l.useEntry()
 	l.main = newSender(pacer{mean: c.traffic.SendEvery, rng: newRand()})
 	if c.traffic.CoverEvery > 0 {
@@ -435,9 +435,25 @@ func (l *loop) next(now time.Time) (piece, bool) {
 	}
 }
 
-// can reports whether a fragment of a message can be sent now: a reply needs a
-// SURB. It notes the tags that have none to spare.
+// roomOf says how many packets a lane has room for: as many as may be under way, and
+// some that wait for that.
+func (l *loop) roomOf(o *outgoing) int {
+	if n := l.c.cfg.LaneRoom; n > 0 {
+		return n
+	}
+	key, foreign := l.farEndOf(o)
+	return int(l.inflight.end(key, foreign, time.Now()).size) + laneQueue
+}
+
+// can reports whether a fragment of a message can be sent now: its window must be
+// open, and a reply needs a SURB. It notes the tags that have none to spare.
 func (l *loop) can(o *outgoing) bool {
+	if o.purpose == purposeData {
+		key, foreign := l.farEndOf(o)
+		if !l.inflight.end(key, foreign, time.Now()).open() {
+			return false
+		}
+	}
 	if !o.reply || l.held.can(o.tag, o.purpose == purposeRequest) {
 		return true
 	}

@@ -16,6 +16,7 @@ import (
 
 // A Client is a Messenger.
 func TestMessenger(t *testing.T) {
+	const laneRoom = 256
 	messengertest.Run(t, func(t *testing.T) messengertest.World {
 		var cut atomic.Bool
 		inside := simnet.New()
@@ -43,10 +44,10 @@ func TestMessenger(t *testing.T) {
 		}
 		t.Cleanup(run("network", n.Run)) // ends last
 		<-n.Ready()
-		w := messengertest.World{Cut: cut.Store, LaneRoom: client.DefaultLaneRoom}
+		w := messengertest.World{Cut: cut.Store, LaneRoom: laneRoom}
 		for i, m := range []*mixnet.Messenger{&w.A, &w.B} {
 			c, err := n.NewClient(client.Config{
-				Entries: []client.Entry{{Gateway: n.Topology().Gateways()[i].Identity}}, Traffic: client.Fast(),
+				Entries: []client.Entry{{Gateway: n.Topology().Gateways()[i].Identity}}, Traffic: client.Fast(), LaneRoom: laneRoom,
 			})
 			if err != nil {
 				t.Fatal(err)
