@@ -8,6 +8,9 @@ import (
 	"log"
 	"net"
 	"os"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"nym-socks5/endpoint"
 	"nym-socks5/mixnet"
@@ -16,14 +19,16 @@ import (
 )
 
 func main() {
-	url, call := flag.String("directory", "", "`URL` of the network's directory"), flag.String("call", "", "`ADDRESS` of who listens; without it, listen")
+	url, call := flag.String("directory", "http://127.0.0.1:8000", "`URL` of the network's directory"), flag.String("call", "", "`ADDRESS` of who listens; without it, listen")
 	flag.Parse()
-	store := endpoint.NewFolder("talk-state") // keys: who listens has the same address the next time
-	network := must(endpoint.Directories(directory.ClientConfig{URLs: []string{*url}, Fetch: dirhttp.New(nil).Fetch}, store))
-	e := must(endpoint.New(endpoint.Config{Network: network, Store: store, Peers: true}))
+	store := endpoint.NewFolder("talk-state")               // keys: who listens has the same address the next time
+	warn := zerolog.New(os.Stderr).Level(zerolog.WarnLevel) // says why nothing happens, where nothing does
+	network := must(endpoint.Directories(directory.ClientConfig{URLs: []string{*url}, Fetch: dirhttp.New(nil).Fetch, Log: warn}, store))
+	e := must(endpoint.New(endpoint.Config{Network: network, Store: store, Peers: true, Log: warn}))
 	go func() { log.Fatal(e.Run(context.Background())) }()
 	<-e.Ready()
 	talk(connect(e, *call), os.Stdin, os.Stdout)
+	time.Sleep(3 * time.Second) // the end of the stream leaves in the background, at the network's pace
 }
 
 // connect calls an address, or waits for a call. Who is called learns no address.
@@ -35,9 +40,14 @@ func connect(e *endpoint.Endpoint, call string) net.Conn {
 	return must(must(e.Listen(7)).Accept())
 }
 
-// talk sends what is typed, and shows what comes.
+// talk sends what is typed and shows what comes, until the other hangs up. Whoever
+// has no more to say (Ctrl-D) still hears.
 func talk(c net.Conn, in io.Reader, out io.Writer) {
-	go io.Copy(c, in)
+	defer c.Close()
+	go func() {
+		io.Copy(c, in)
+		c.(interface{ CloseWrite() error }).CloseWrite()
+	}()
 	io.Copy(out, c)
 }
 
