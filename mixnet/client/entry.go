@@ -246,7 +246,7 @@ func (c *Client) tellSession(h *entry, up bool) {
 }
 
 // errNoGateway reports a topology without our gateway.
-var errNoGateway = errors.New("client: the gateway is not in the topology")
+var errNoGateway = errors.New("client: the gateway is not in the topology: is it down, or is this another network than the one it was chosen in?")
 
 // moved follows a change of the client's address. The reply SURBs that are out
 // lead to the gateway before: the far ends get new ones at once.
