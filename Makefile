@@ -71,6 +71,13 @@ sdk: ## Build and test the npm package for pages and Node; needs Node 20 with np
 	@command -v npm >/dev/null || { echo "make sdk: needs Node.js 20 or later with npm." >&2; exit 1; }
 	cd sdk && npm ci --no-fund --no-audit --loglevel=error && GO='$(GO)' ./build.sh && npm run -s types && GO='$(GO)' npm test
 
+.PHONY: wasm-test
+wasm-test: ## Run the vectors of formats and primitives as pages run them, in Node
+	@command -v node >/dev/null || { echo "make wasm-test: needs Node.js 20 or later." >&2; exit 1; }
+	GOOS=js GOARCH=wasm $(GO) test -exec "$$($(GO) env GOROOT)/lib/wasm/go_js_wasm_exec" -run Vectors \
+		./internal/vec8 ./internal/gcmsiv ./mixnet/sphinx ./mixnet/message ./mixnet/surb ./mixnet/fragment \
+		./mixnet/session/protocol ./mixnet/wire ./proxy/protocol
+
 interop: ## Run the clients that Nym publishes against our network; needs Node, npm and Chromium
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }
 	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 15m ./...
