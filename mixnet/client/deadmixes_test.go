@@ -87,7 +87,7 @@ func TestH27DeadMixIsLeftOut(t *testing.T) {
 			n.mu.Lock()
 			n.lose = lose
 			n.mu.Unlock()
-			within(5*time.Second, false)
+			t.Logf("layer %d: left out after %v", layer, within(15*time.Second, false))
 			tried := false
 			for range 500 { // it stays dead, and is tried
 				time.Sleep(100 * time.Millisecond)
