@@ -22,6 +22,7 @@ var (
 	errNoName    = errors.New("requester: the name does not exist")
 	errNoAddress = errors.New("requester: name has no address")
 	errDNSName   = errors.New("requester: no name for the DNS")
+	errFormat    = errors.New("requester: dns: the server does not understand the question")
 )
 
 // Lookup gives a function that resolves names by DNS and by nothing else: no
@@ -89,10 +90,15 @@ func (r resolver) lookup(ctx context.Context, network, host string) ([]netip.Add
 	return nil, err
 }
 
-// ask asks one server, over TCP too if its answer does not fit a datagram.
+// ask asks one server, over TCP too if its answer does not fit a datagram, and
+// without extensions if it knows none (RFC 6891 §7). What fits of an answer that
+// is cut off does not count (RFC 2181 §9).
 func (r resolver) ask(ctx context.Context, server string, q dnsmessage.Question) ([]netip.Addr, error) {
 	for _, network := range []string{"udp", "tcp"} {
-		addrs, truncated, err := r.exchange(ctx, network, server, q)
+		addrs, truncated, err := r.exchange(ctx, network, server, q, true)
+		if errors.Is(err, errFormat) {
+			addrs, truncated, err = r.exchange(ctx, network, server, q, false)
+		}
 		if err != nil || !truncated {
 			return addrs, err
 		}
@@ -100,7 +106,7 @@ func (r resolver) ask(ctx context.Context, server string, q dnsmessage.Question)
 	return nil, errors.New("requester: dns: the answer is cut off")
 }
 
-func (r resolver) exchange(ctx context.Context, network, server string, q dnsmessage.Question) (addrs []netip.Addr, truncated bool, err error) {
+func (r resolver) exchange(ctx context.Context, network, server string, q dnsmessage.Question, extended bool) (addrs []netip.Addr, truncated bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
 	defer cancel()
 	c, err := r.dial(ctx, network, server)
@@ -109,7 +115,7 @@ func (r resolver) exchange(ctx context.Context, network, server string, q dnsmes
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })()
-	id, msg, err := question(q)
+	id, msg, err := question(q, extended)
 	if err != nil {
 		return nil, false, errDNSName
 	}
@@ -148,14 +154,18 @@ func (r resolver) exchange(ctx context.Context, network, server string, q dnsmes
 }
 
 // question makes a message that asks q, with its length for a stream in front.
-func question(q dnsmessage.Question) (id uint16, msg []byte, err error) {
+// extended says how large datagrams may be, in EDNS(0).
+func question(q dnsmessage.Question, extended bool) (id uint16, msg []byte, err error) {
 	var random [2]byte
 	rand.Read(random[:])
 	id = binary.BigEndian.Uint16(random[:])
 	b := dnsmessage.NewBuilder(make([]byte, 2, 512), dnsmessage.Header{ID: id, RecursionDesired: true})
-	var opt dnsmessage.ResourceHeader
-	err = errors.Join(b.StartQuestions(), b.Question(q), b.StartAdditionals(),
-		opt.SetEDNS0(maxDatagram, dnsmessage.RCodeSuccess, false), b.OPTResource(opt, dnsmessage.OPTResource{}))
+	err = errors.Join(b.StartQuestions(), b.Question(q))
+	if extended {
+		var opt dnsmessage.ResourceHeader
+		err = errors.Join(err, b.StartAdditionals(),
+			opt.SetEDNS0(maxDatagram, dnsmessage.RCodeSuccess, false), b.OPTResource(opt, dnsmessage.OPTResource{}))
+	}
 	if err != nil {
 		return 0, nil, err
 	}
@@ -175,6 +185,9 @@ func parseAnswer(b []byte, id uint16, q dnsmessage.Question) (addrs []netip.Addr
 		return nil, false, false, errDNSName
 	}
 	asked, err := p.AllQuestions()
+	if err == nil && len(asked) == 0 && h.RCode == dnsmessage.RCodeFormatError {
+		return nil, false, true, errFormat // who does not understand a question need not repeat it
+	}
 	if err != nil || len(asked) != 1 || asked[0].Type != q.Type || asked[0].Class != q.Class ||
 		!strings.EqualFold(asked[0].Name.String(), q.Name.String()) {
 		return nil, false, false, errDNSName
@@ -182,6 +195,8 @@ func parseAnswer(b []byte, id uint16, q dnsmessage.Question) (addrs []netip.Addr
 	switch {
 	case h.RCode == dnsmessage.RCodeNameError:
 		return nil, false, true, errNoName
+	case h.RCode == dnsmessage.RCodeFormatError:
+		return nil, false, true, errFormat
 	case h.RCode != dnsmessage.RCodeSuccess:
 		return nil, false, true, fmt.Errorf("requester: dns: the server answers %v", h.RCode)
 	case h.Truncated:

@@ -18,7 +18,8 @@ import (
 
 // A dnsServer answers over streams, and notes the names it is asked for.
 type dnsServer struct {
-	answers map[string][]netip.Addr // by absolute name
+	answers map[string][]netip.Addr                        // by absolute name
+	old     func(*dnsmessage.Builder, dnsmessage.Question) // if set: it refuses extensions, and adds this to its refusal
 	served  sync.WaitGroup
 
 	mu    sync.Mutex
@@ -63,6 +64,13 @@ func (s *dnsServer) answer(c net.Conn) error {
 	if err != nil {
 		return err
 	}
+	if s.old != nil && p.SkipAllQuestions() == nil && p.SkipAllAnswers() == nil && p.SkipAllAuthorities() == nil {
+		if extra, err := p.AllAdditionals(); err == nil && len(extra) > 0 {
+			out := dnsmessage.NewBuilder(make([]byte, 2), dnsmessage.Header{ID: h.ID, Response: true, RCode: dnsmessage.RCodeFormatError})
+			s.old(&out, q)
+			return send(c, &out)
+		}
+	}
 	s.mu.Lock()
 	s.names = append(s.names, q.Name.String())
 	found, known := s.answers[q.Name.String()]
@@ -84,6 +92,11 @@ func (s *dnsServer) answer(c net.Conn) error {
 			out.AAAAResource(rh, dnsmessage.AAAAResource{AAAA: a.As16()})
 		}
 	}
+	return send(c, &out)
+}
+
+// send sends an answer, with its length in front.
+func send(c net.Conn, out *dnsmessage.Builder) error {
 	msg, err := out.Finish()
 	if err != nil {
 		return err
@@ -100,6 +113,22 @@ func (s *dnsServer) asked() []string {
 	names := slices.Clone(s.names)
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// RFC 6891 §7: who gets FORMERR "SHOULD" ask again without extensions. Such servers
+// repeat the question, or send nothing but a header.
+func TestLookupAtServersWithoutExtensions(t *testing.T) {
+	want := []netip.Addr{netip.MustParseAddr("93.184.216.34")}
+	for name, old := range map[string]func(*dnsmessage.Builder, dnsmessage.Question){
+		"header only":   func(*dnsmessage.Builder, dnsmessage.Question) {},
+		"with question": func(b *dnsmessage.Builder, q dnsmessage.Question) { b.StartQuestions(); b.Question(q) },
+	} {
+		s := &dnsServer{answers: map[string][]netip.Addr{"www.example.org.": want}, old: old}
+		if got, err := s.resolver().lookup(t.Context(), "ip4", "www.example.org"); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, %v, want %v", name, got, err, want)
+		}
+		s.served.Wait()
+	}
 }
 
 // hardening.md H31: "Names are absolute: no search domain".
