@@ -17,9 +17,6 @@ const (
 	checkPatience = 5 * time.Second
 	// closePatience is how long the far end may take to answer a closing frame.
 	closePatience = time.Second
-	// unsentPoll is how often a page looks whether the browser has sent what it
-	// was given: there is no event for it.
-	unsentPoll = 5 * time.Millisecond
 )
 
 // Numbers of messages.
@@ -42,10 +39,4 @@ const (
 	// unsentBytes is how much of what a client wrote the kernel may hoard: a few
 	// regular frames (H02).
 	unsentBytes = 8 << 10
-	// maxUnsent is the same for a browser, which counts what it did not send yet.
-	maxUnsent = unsentBytes
-	// maxArrived bounds what a page has not read yet: 250 of the largest packets,
-	// many times what arrives while the page is busy. A gateway that sends more
-	// loses the connection.
-	maxArrived = 8 << 20
 )
