@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -222,6 +223,16 @@ func TestLiveLine(t *testing.T) {
 	got := live(localnet.Load{Streams: 3, Up: 1200, Down: 2_500_000, Denied: 1, Cover: 77})
 	if want := "  streams      3, down 2.5 MB, up 1.2 kB, denied 1, packets of cover 77"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A line of the log does not run on behind the live line.
+func TestLogAboveTheLiveLine(t *testing.T) {
+	var out strings.Builder
+	fmt.Fprint(&out, "\r  streams 3\x1b[K")
+	n, err := aboveLive{&out}.Write([]byte("a warning\n"))
+	if want := "\r  streams 3\x1b[K\r\x1b[Ka warning\n"; err != nil || n != len("a warning\n") || out.String() != want {
+		t.Errorf("%d, %v, got %q, want %q", n, err, &out, want)
 	}
 }
 

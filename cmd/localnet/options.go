@@ -107,7 +107,7 @@ func newLog(w io.Writer, terminal bool, level string) (zerolog.Logger, error) {
 	}
 	stdlog.SetOutput(io.Discard) // libraries write there what hosts said
 	if terminal {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+		w = zerolog.ConsoleWriter{Out: aboveLive{w}, TimeFormat: time.TimeOnly}
 	}
 	return zerolog.New(w).Level(l).With().Timestamp().Logger(), nil
 }

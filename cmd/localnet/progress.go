@@ -45,7 +45,22 @@ func (p progress) during(label string, total int64, done func() int64, work func
 func (p progress) live(show func() string, work func() error) error {
 	draw := func() { fmt.Fprintf(p.w, "\r%s\x1b[K", show()) } // over the one before, and clear what is left of it
 	draw()
-	return p.repeat(draw, func() { fmt.Fprint(p.w, "\r\x1b[K") }, work)
+	return p.repeat(draw, func() { fmt.Fprint(p.w, clearLine) }, work)
+}
+
+// clearLine takes a terminal's cursor to the beginning of its line, and clears it.
+const clearLine = "\r\x1b[K"
+
+// aboveLive writes lines on a terminal where a live line may stand: that gives way,
+// and is drawn anew below.
+type aboveLive struct{ w io.Writer }
+
+// Write implements [io.Writer] for whole lines.
+func (a aboveLive) Write(line []byte) (int, error) {
+	if _, err := a.w.Write(append([]byte(clearLine), line...)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // repeat calls draw now and then until work returns, and then last.
