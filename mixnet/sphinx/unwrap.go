@@ -167,8 +167,10 @@ func (w *Workspace) points(batch []Packet) {
 	l.start()
 	for i := range batch {
 		p := &batch[i]
+		if p.Err != nil || p.Final {
+			continue // a packet that was refused may be shorter than a point
+		}
 		switch alpha := (*[alphaSize]byte)(p.Data); {
-		case p.Err != nil || p.Final:
 		case p.Version.legacy():
 			if p.Err = legacyBlind(alpha, w.keys[i].blinding()); p.Err == nil {
 				copy(p.Data[alphaSize:], w.block[i][hopMeta:])
