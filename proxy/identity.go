@@ -280,14 +280,6 @@ func (p *Proxy) wakeKind(k *peerKind) {
 	}
 }
 
-// Reply SURBs that messages of a stream carry, where the Messenger does not
-// know better.
-const (
-	furtherSURBs = 8  // with the Connect of a stream beside others of its tag: what it will be answered with
-	querySURBs   = 15 // with a lone control request (socks.md §5)
-	noSURBs      = -1 // with data, which fill their packets
-)
-
 // join counts a new stream and says how many SURBs its Connect carries.
 func (id *identity) join() int {
 	id.mu.Lock()

@@ -9,14 +9,6 @@ const (
 	tooFar            // beyond the window; the stream has a hole from here on
 )
 
-// What queued messages cost beyond their data, in bytes, and how small ones
-// are put together so that the cost stays in proportion.
-const (
-	messageCost = 64
-	smallData   = 2 << 10
-	mergeBlock  = 8 << 10
-)
-
 // inbox puts the messages of one direction into order and keeps the data until
 // they are read. Its stream's lock guards it.
 //

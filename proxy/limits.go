@@ -40,13 +40,36 @@ const (
 	reorderWindow = 1000
 )
 
+// Memory of received messages, in bytes.
+const (
+	// messageCost is what a message costs beyond its data: slices that name it, and
+	// what the allocator rounds up.
+	messageCost = 64
+	// Messages below smallData are copied together into blocks of mergeBlock, so
+	// that what they cost stays in proportion to their data: a fragment's, of 2 kB.
+	smallData  = 2 << 10
+	mergeBlock = 8 << 10
+)
+
+// otherRead is how many bytes the reference reads of a socket at once, and so puts
+// into a message, with packets of the regular size (socks.md §11.1).
+const otherRead = 16 << 10
+
+// Reply SURBs that messages of a stream carry, where the Messenger does not
+// know better.
+const (
+	furtherSURBs = 8  // with the Connect of a stream beside others of its tag: what it will be answered with
+	querySURBs   = 15 // with a lone control request (socks.md §5)
+	noSURBs      = -1 // with data, which fill their packets
+)
+
 // Bounds of what is kept of streams before their Connect has arrived, and of
 // streams that have not been accepted yet (socks.md §21.3).
 const (
-	earlyMessages = 64
-	earlyBytes    = 512 << 10
-	earlyStreams  = 256
-	earlyTotal    = 16 << 20
+	earlyMessages = 64               // of a stream: more than others send before they are answered
+	earlyBytes    = 512 << 10        // of a stream: half a second of a fast sender
+	earlyStreams  = 256              // in all: a tag's whole share at once
+	earlyTotal    = 16 << 20         // bytes in all: 32 streams with all they may have
 	earlyAge      = 30 * time.Second // a Connect that is overtaken by longer was lost
 
 	openingMessages = earlyMessages / 2 // what leaves before the stream is known to be open:

@@ -64,13 +64,12 @@ func (p *peer) note(n protocol.Note) ([]byte, error) {
 // chunkSize is how many data bytes make a message that fills whole packets:
 // as many packets as fit into what one read of the reference takes (socks.md §11.1).
 func (p *peer) chunkSize(most int) int {
-	const leastRead = 16 << 10
 	o := mixnet.SendOptions{SURBs: noSURBs}
 	if p.dialing {
 		o.As = p.tag
 	}
 	one := max(1, p.m.Room(o, 1))
-	chunk := p.m.Room(o, max(leastRead/one, 4)) - p.headerSize()
+	chunk := p.m.Room(o, max(otherRead/one, 4)) - p.headerSize()
 	if most > 0 {
 		chunk = min(chunk, most)
 	}
