@@ -65,6 +65,7 @@ internal/bench:    anything but cmd
 internal/bench/run: internal/bench
 cmd/*:             anything
 examples/*:        anything but cmd
+examples/chat/*:   anything but cmd
 sdk/test/world:    anything but cmd
 `
 
