@@ -17,6 +17,7 @@
 //	allow PATTERN[:PORTS]
 //	deny  PATTERN[:PORTS]
 //	PATTERN[:PORTS]                                      the same as allow
+//	preset NAME                                          the lines of a list that comes with the program
 //	ExitPolicy accept|reject|accept6|reject6 PATTERN:PORTS
 //
 //	PATTERN  example.org      this name, not those below it
@@ -29,6 +30,9 @@
 //
 // The ExitPolicy lines are Nym's (socks.md §14): addresses only, ports always
 // given, the last colon separates them.
+//
+// A preset ([Presets], [PresetText]) is such a list for one use: web, git, monero and so on.
+// Its lines stand where the line "preset NAME" stands.
 //
 // [Import] reads lists as others have them: Nym's allowed.list, where a domain
 // stands for all below it too, and Tor's exit policies.

@@ -3,6 +3,7 @@ package allowlist
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ type line struct {
 	allow bool
 	pat   pattern
 	ports []span
+	at    string // where it was written, such as "line 12"
 }
 
 // Guard returns a List with the same lines that treats the addresses for which
@@ -25,6 +27,15 @@ type line struct {
 // of the topology. It must be safe to call from many goroutines.
 func (l *List) Guard(guarded func(netip.Addr) bool) *List {
 	return &List{lines: l.lines, guard: guarded}
+}
+
+// Append returns a List with the lines of l, then those of more. It fails if there
+// are too many.
+func (l *List) Append(more *List) (*List, error) {
+	if len(l.lines)+len(more.lines) > maxLines {
+		return nil, errTooManyRules
+	}
+	return &List{lines: slices.Concat(l.lines, more.lines), guard: l.guard}, nil
 }
 
 // Allow is [List.Name] if addr is the zero Addr, else [List.Addr].
@@ -39,14 +50,20 @@ func (l *List) Allow(host string, addr netip.Addr, port uint16) error {
 // allowed. If it could not, the error is a [*DeniedError] and the name must not
 // be looked up. A host that is an address in text form is decided at once.
 func (l *List) Name(host string, port uint16) error {
+	_, err := l.name(host, port)
+	return err
+}
+
+// name is Name, with the line that decides, if one does.
+func (l *List) name(host string, port uint16) (*line, error) {
 	name, addr, reason := canonical(host)
 	switch {
 	case reason != 0:
-		return &DeniedError{reason}
+		return nil, &DeniedError{reason}
 	case addr.IsValid():
-		return l.Addr(host, addr, port)
+		return l.addr(host, addr, port)
 	case port == 0:
-		return &DeniedError{ReasonPort}
+		return nil, &DeniedError{ReasonPort}
 	}
 	closedPort, closedRange := false, metadata(name)
 	for i := range l.lines {
@@ -63,35 +80,41 @@ func (l *List) Name(host string, port uint16) error {
 			continue
 		}
 		if ln.allow {
-			return nil // by name, or for an address it may turn out to have
+			return ln, nil // by name, or for an address it may turn out to have
 		}
 		if byName {
-			return &DeniedError{ReasonLine}
+			return ln, &DeniedError{ReasonLine}
 		}
 		// A deny line for addresses: it may spare the one this name has.
 	}
-	return &DeniedError{noMatch(closedRange, closedPort)}
+	return nil, &DeniedError{noMatch(closedRange, closedPort)}
 }
 
 // Addr decides whether addr may be dialed for host. The host may be the empty
 // string or an address in text form, if no name led to the address. The error is
 // a [*DeniedError].
 func (l *List) Addr(host string, addr netip.Addr, port uint16) error {
+	_, err := l.addr(host, addr, port)
+	return err
+}
+
+// addr is Addr, with the line that decides, if one does.
+func (l *List) addr(host string, addr netip.Addr, port uint16) (*line, error) {
 	name := ""
 	if host != "" {
 		var reason Reason
 		if name, _, reason = canonical(host); reason != 0 {
-			return &DeniedError{reason}
+			return nil, &DeniedError{reason}
 		}
 	}
 	addr = addr.Unmap()
 	switch {
 	case !addr.IsValid():
-		return &DeniedError{ReasonName}
+		return nil, &DeniedError{ReasonName}
 	case addr.Zone() != "":
-		return &DeniedError{ReasonSpecial}
+		return nil, &DeniedError{ReasonSpecial}
 	case port == 0:
-		return &DeniedError{ReasonPort}
+		return nil, &DeniedError{ReasonPort}
 	}
 	block, special := specialBlock(addr)
 	if !special && l.guard != nil && l.guard(addr) {
@@ -112,15 +135,15 @@ func (l *List) Addr(host string, addr netip.Addr, port uint16) error {
 			continue
 		}
 		if !ln.allow {
-			return &DeniedError{ReasonLine}
+			return ln, &DeniedError{ReasonLine}
 		}
 		if named && ln.pat.kind != patName || special && !ln.pat.inside(block) {
 			closedRange = true
 			continue
 		}
-		return nil
+		return ln, nil
 	}
-	return &DeniedError{noMatch(closedRange, closedPort)}
+	return nil, &DeniedError{noMatch(closedRange, closedPort)}
 }
 
 // noMatch is the reason for a walk that found no line.

@@ -9,6 +9,8 @@ import (
 	"strings"
 )
 
+var errTooManyRules = fmt.Errorf("more than %d rules", maxLines)
+
 // Parse reads a list, one rule a line (see the package's grammar), and passes over
 // a byte order mark at its beginning. Errors name the line, counted from 1.
 func Parse(r io.Reader) (*List, error) {
@@ -22,7 +24,7 @@ func Parse(r io.Reader) (*List, error) {
 		if n == 1 {
 			text = strings.TrimPrefix(text, byteOrderMark)
 		}
-		if err := l.add(text); err != nil {
+		if err := l.addAt(text, fmt.Sprintf("line %d", n)); err != nil {
 			if _, foreign := Import(strings.NewReader(text)); foreign == nil {
 				return nil, fmt.Errorf("allowlist: line %d: %w (is the file a list of Nym's or Tor's? `network-requester policy import FILE` converts those)", n, err)
 			}
@@ -48,22 +50,34 @@ func ParseFlags(rules []string) (*List, error) {
 		if strings.ContainsAny(rule, "\r\n") {
 			return nil, fmt.Errorf("allowlist: rule %d: has more than one line", i+1)
 		}
-		if err := l.add(rule); err != nil {
+		if err := l.addAt(rule, fmt.Sprintf("rule %d", i+1)); err != nil {
 			return nil, fmt.Errorf("allowlist: rule %d: %w", i+1, err)
 		}
 	}
 	return l, nil
 }
 
+// addAt parses one line of text into l, and notes where it was written.
+func (l *List) addAt(text, at string) error {
+	n := len(l.lines)
+	err := l.add(text)
+	for i := range l.lines[n:] {
+		l.lines[n+i].at = at
+	}
+	return err
+}
+
 // add parses one line of text into l.
 func (l *List) add(text string) error {
 	text, _, _ = strings.Cut(text, "#")
 	words := strings.Fields(text)
-	if len(words) == 0 {
+	switch {
+	case len(words) == 0:
 		return nil
-	}
-	if len(l.lines) == maxLines {
-		return fmt.Errorf("more than %d rules", maxLines)
+	case strings.EqualFold(words[0], "preset"):
+		return l.addPreset(words[1:])
+	case len(l.lines) == maxLines:
+		return errTooManyRules
 	}
 	ln, err := parseLine(words)
 	if err != nil || len(ln.ports) == 0 {

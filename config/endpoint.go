@@ -160,10 +160,11 @@ func (c *SOCKS) Missing() error {
 // Egress is what a requester may do.
 type Egress struct {
 	Allow       []string `toml:"allow" flag:"allow" arg:"RULE" help:"rules of what may be connected to, such as example.org:443, asked before those of the allowlist; may be repeated"`
-	Allowlist   Path     `toml:"allowlist" flag:"allowlist" arg:"FILE" help:"file of such rules, one a line; read again on HUP"`
+	Allowlist   Path     `toml:"allowlist" flag:"allowlist" arg:"FILE" help:"file of such rules, one a line; read again when it changes, and on HUP"`
 	Open        bool     `toml:"open" flag:"open" help:"let the rules allow everything; without this such rules are refused"`
 	Resolver    string   `toml:"resolver" flag:"resolver" arg:"ADDR" help:"IP and port of the DNS server to ask. If empty, it is the system's"`
 	RefuseMixed bool     `toml:"refuse_mixed" help:"refuse a name as a whole if one of its addresses is not allowed, instead of leaving that out"`
+	KeepRefused bool     `toml:"keep_refused" help:"write the targets that the rules refuse into the state folder, without who asked, for network-requester policy refused; if not, they are only counted by reason and port"`
 	MaxStreams  int      `toml:"max_streams" arg:"N" help:"most streams at a time; where all are taken, idle ones of the sender tag with most give way"`
 	PerTag      int      `toml:"max_streams_per_tag" arg:"N" help:"most of them under one sender tag; a client of ours with more uses further tags"`
 	Memory      int      `toml:"max_memory_mb" arg:"MB" help:"most received bytes that wait for targets, in all streams; beyond it the sender tag that holds most loses a stream"`

@@ -39,8 +39,7 @@ func readAllowlist(file string, rules []string) (*allowlist.List, error) {
 	if len(rules) == 0 {
 		return notEmpty(fromFile, "--allowlist "+file)
 	}
-	// The plainest form of a list parses to the same list.
-	list, err = allowlist.Parse(strings.NewReader(list.String() + fromFile.String()))
+	list, err = list.Append(fromFile)
 	if err != nil {
 		return nil, errors.New("--allow and --allowlist together: " + strings.TrimPrefix(err.Error(), "allowlist: "))
 	}

@@ -10,14 +10,22 @@ import (
 )
 
 // tellEvery is how often the log may tell how many streams were refused: counters
-// that change more often could tell who asks (H38).
+// that change more often could tell who asks (H38). As often targets are written
+// down, if they are.
 const tellEvery = time.Minute
 
 // tellDenials logs, when there were some, how many streams were refused by the
-// rules and how many could not be opened for other reasons, until ctx ends.
-func tellDenials(ctx context.Context, stats func() requester.Stats, log zerolog.Logger) {
+// rules, for which reasons and ports, and how many could not be opened for other
+// reasons, until ctx ends.
+func tellDenials(ctx context.Context, stats func() requester.Stats, refused *refusals, log zerolog.Logger) {
 	t := time.NewTicker(tellEvery)
 	defer t.Stop()
+	save := func() {
+		if err := refused.save(); err != nil {
+			log.Warn().Str("reason", err.Error()).Msg("refused targets cannot be written down")
+		}
+	}
+	defer save()
 	var before requester.Stats
 	for {
 		select {
@@ -25,11 +33,12 @@ func tellDenials(ctx context.Context, stats func() requester.Stats, log zerolog.
 		case <-ctx.Done():
 			return
 		}
+		save()
 		now := stats()
 		denied, failed := now.Denied-before.Denied, failures(now)-failures(before)
-		if denied+failed > 0 {
+		if kinds := refused.tell(); denied+failed > 0 {
 			log.Info().Uint64("denied", denied).Uint64("failed", failed).Uint64("connected", now.Connected-before.Connected).
-				Int64("within_s", int64(tellEvery.Seconds())).Msg("streams were refused")
+				Strs("denied_by", kinds).Int64("within_s", int64(tellEvery.Seconds())).Msg("streams were refused")
 		}
 		before = now
 	}

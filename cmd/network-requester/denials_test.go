@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nym-socks5/allowlist"
 	"nym-socks5/proxy/requester"
 )
 
@@ -23,7 +25,11 @@ func TestDenialsAreTold(t *testing.T) {
 		var log bytes.Buffer
 		var stats atomic.Pointer[requester.Stats]
 		stats.Store(new(requester.Stats))
-		go tellDenials(ctx, func() requester.Stats { return *stats.Load() }, zerolog.New(&log))
+		refused, err := openRefusals(filepath.Join(t.TempDir(), refusedFile), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go tellDenials(ctx, func() requester.Stats { return *stats.Load() }, refused, zerolog.New(&log))
 		lines := func() int {
 			time.Sleep(tellEvery + time.Second)
 			synctest.Wait()
@@ -37,7 +43,12 @@ func TestDenialsAreTold(t *testing.T) {
 			t.Errorf("nothing was refused, and the log says %s", &log)
 		}
 		stats.Store(&requester.Stats{Denied: 3, DNS: 2, Connected: 14})
-		if lines() != 1 || !strings.Contains(log.String(), `"denied":3,"failed":2,"connected":4`) {
+		noLine := &allowlist.DeniedError{Reason: allowlist.ReasonNoLine}
+		refused.add("secret.example.org", 22, noLine)
+		refused.add("secret.example.org", 80, noLine)
+		refused.add("other.example.org", 80, noLine)
+		if lines() != 1 || !strings.Contains(log.String(), `"denied":3,"failed":2,"connected":4,"denied_by":["2: no line allows it, port 80","1: no line allows it, port 22"]`) ||
+			strings.Contains(log.String(), "example") {
 			t.Errorf("the log says %s", &log)
 		}
 		stats.Store(&requester.Stats{Denied: 4, DNS: 2, Connected: 14})

@@ -25,8 +25,7 @@ func openRules(e config.Egress) (*cli.File[*allowlist.List], error) {
 		if err != nil {
 			return nil, err
 		}
-		// The plainest form of a list parses to the same list.
-		list, err = allowlist.Parse(strings.NewReader(first.String() + list.String()))
+		list, err = first.Append(list)
 		switch {
 		case err != nil:
 			return nil, err

@@ -46,14 +46,20 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 	if err != nil {
 		return err
 	}
-	service := requester.New(egress(env, end, rules, src, requester.OwnAddresses()))
+	refused, err := openRefusals(env.State.Path(refusedFile), env.Config.Egress.KeepRefused)
+	if err != nil {
+		return err
+	}
+	egress := egress(env, end, rules, src, requester.OwnAddresses())
+	egress.Refused = refused.add
+	service := requester.New(egress)
 	env.Status("connecting")
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return src.Files(ctx, env.Reload, env.Log, rules) })
 	g.Go(func() error { return assembly.Explain(end.Run(ctx)) })
 	g.Go(func() error { return service.Run(ctx) })
 	g.Go(func() error {
-		tellDenials(ctx, service.Stats, env.Log)
+		tellDenials(ctx, service.Stats, refused, env.Log)
 		return nil
 	})
 	g.Go(func() error {

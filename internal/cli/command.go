@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -26,9 +27,12 @@ type Command[C config.Config] struct {
 	// Alone has it take the state folder for itself: the program must not run.
 	// Without it the program may, and files of the folder must be written whole.
 	Alone bool
+	// Stateless has it need no instance, but look at settings, as check-config does:
+	// its Call has neither State nor Keys.
+	Stateless bool
 	// Free has it need no instance: its Call has only arguments and flags of its own.
 	Free bool
-	// Do does it. What it did is printed, if it is not nil.
+	// Do does it. What it did is printed, if it is not nil, also where it failed.
 	Do func(*Call[C]) ([]Detail, error)
 	// Commands are further words below this one, which then does nothing itself.
 	Commands []Command[C]
@@ -115,13 +119,24 @@ func (p Program[C]) do(c *cli.Context, own Command[C]) error {
 	}
 	do := func(cfg C, s *State, ks Keys) error {
 		facts, err := own.Do(&Call[C]{Config: cfg, State: s, Keys: ks, Args: args, flags: c})
-		if err != nil || facts == nil {
+		if facts == nil {
 			return err
 		}
-		return outputFacts(c, facts)
+		return errors.Join(err, outputFacts(c, facts))
 	}
-	if own.Free {
+	switch {
+	case own.Free:
 		return do(p.New(), nil, Keys{})
+	case own.Stateless:
+		at, err := p.chosen(c)
+		if err != nil {
+			return err
+		}
+		cfg, _, err := p.settings(c, at)
+		if err != nil {
+			return err
+		}
+		return do(cfg, nil, Keys{})
 	}
 	return p.withInstance(c, own.Alone, do)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -18,6 +19,16 @@ type File[T any] struct {
 	path  string
 	parse func([]byte) (T, error)
 	value atomic.Pointer[T]
+
+	// What was there when it was read last, and when it was looked at last: by the
+	// one goroutine that rereads.
+	read, seen os.FileInfo
+}
+
+// same reports whether a file is the one of before, as far as that can be told
+// without reading it.
+func same(a, b os.FileInfo) bool {
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
 }
 
 // OpenFile reads a file. Where the path is empty, an empty text is parsed
@@ -38,6 +49,7 @@ func (f *File[T]) Reread() error {
 		if err != nil {
 			return Invalid("%v", err)
 		}
+		f.read, f.seen = info, info
 		if info.Size() > maxReread {
 			return Invalid("%s has %d bytes, which is too much", f.path, info.Size())
 		}
@@ -56,23 +68,59 @@ func (f *File[T]) Reread() error {
 	return nil
 }
 
+// Changed reports whether the file is another than it was when it was read last, and
+// has rested since the call before: an editor may still be writing. A file that is
+// gone has not changed.
+func (f *File[T]) Changed() bool {
+	if f.path == "" {
+		return false
+	}
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return false
+	}
+	rested := same(info, f.seen)
+	f.seen = info
+	return rested && !same(info, f.read)
+}
+
 // A Rereader is a [File] of any type.
 type Rereader interface{ Reread() error }
 
-// Reread reads files again whenever reload says so, until ctx ends. Where one
-// cannot be used, the program goes on with what it has, and says so.
+// lookEvery is how often files are looked at for changes. What an editor wrote is
+// in force within two looks.
+const lookEvery = 2 * time.Second
+
+// Reread reads files again whenever reload says so, and those that tell so when they
+// changed, until ctx ends. Where one cannot be used, the program goes on with what
+// it has, and says so.
 func Reread(ctx context.Context, reload <-chan struct{}, log zerolog.Logger, files ...Rereader) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	again := func(files []Rereader) {
+		var errs []error
+		for _, f := range files {
+			errs = append(errs, f.Reread())
+		}
+		if err := errors.Join(errs...); err != nil {
+			log.Error().Str("reason", message("", err)).Msg("a file cannot be used, the one before stays in force")
+		} else {
+			log.Info().Msg("files read again")
+		}
+	}
 	for {
 		select {
 		case <-reload:
-			var errs []error
+			again(files)
+		case <-look.C:
+			var changed []Rereader
 			for _, f := range files {
-				errs = append(errs, f.Reread())
+				if w, ok := f.(interface{ Changed() bool }); ok && w.Changed() {
+					changed = append(changed, f)
+				}
 			}
-			if err := errors.Join(errs...); err != nil {
-				log.Error().Str("reason", message("", err)).Msg("a file cannot be used, the one before stays in force")
-			} else {
-				log.Info().Msg("files read again")
+			if len(changed) > 0 {
+				again(changed)
 			}
 		case <-ctx.Done():
 			return

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -68,6 +69,61 @@ func TestFileIsReadAgain(t *testing.T) {
 		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "it is bad") {
 			t.Errorf("logged %s", got)
 		}
+	})
+}
+
+// A file that changed is read again by itself, once it has rested: not while an editor
+// writes it, nor when nothing changed, nor while it is gone.
+func TestChangedFileIsReadAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one")
+	f, err := OpenFile(path, upper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); Reread(ctx, nil, zerolog.New(&log), f) }()
+		looks := func(n int) string {
+			time.Sleep(time.Duration(n) * lookEvery)
+			synctest.Wait()
+			return f.Value()
+		}
+		time.Sleep(lookEvery / 2)
+		if looks(3) != "ONE" || log.Len() != 0 {
+			t.Errorf("unchanged, it is %q, logged %s", f.Value(), &log)
+		}
+		write("twofold")
+		if looks(1) != "ONE" {
+			t.Error("read while it may be half written")
+		}
+		if looks(1) != "TWOFOLD" {
+			t.Errorf("%q two looks after the change", f.Value())
+		}
+		write("quite bad")
+		if looks(4) != "TWOFOLD" || strings.Count(log.String(), "it is bad") != 1 {
+			t.Errorf("%q after a bad change, logged %s", f.Value(), &log)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Error(err)
+		}
+		if looks(3) != "TWOFOLD" {
+			t.Errorf("%q though it is gone", f.Value())
+		}
+		write("again")
+		if looks(2) != "AGAIN" || strings.Count(log.String(), "\n") != 3 {
+			t.Errorf("%q, logged %s", f.Value(), &log)
+		}
+		stop()
+		<-done
 	})
 }
 

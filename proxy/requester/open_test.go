@@ -47,6 +47,13 @@ func TestReasons(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
+				var refused []string
+				tt.cfg.Refused = func(host string, port uint16, err error) {
+					if err == nil {
+						t.Error("refused for no reason")
+					}
+					refused = append(refused, fmt.Sprint(host, ":", port))
+				}
 				w := newWorld(t, "deny bad.example.org\nallow *.example.org:443", tt.cfg)
 				w.names["www.example.org"] = []string{"93.184.216.34"}
 				w.names["inside.example.org"] = []string{"10.0.0.1"}
@@ -54,6 +61,13 @@ func TestReasons(t *testing.T) {
 				w.ask(tt.target).wantRejected(tt.want)
 				if len(w.lookups) != tt.lookups {
 					t.Errorf("looked up %q, want %d look-ups", w.lookups, tt.lookups)
+				}
+				var told []string // once each, but what names no target
+				if tt.want == proxy.ReasonDenied && tt.name != "malformed" {
+					told = []string{tt.target}
+				}
+				if !slices.Equal(refused, told) {
+					t.Errorf("told that %q were refused, want %q", refused, told)
 				}
 			})
 		})

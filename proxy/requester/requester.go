@@ -54,6 +54,10 @@ type Config struct {
 	// then with each address, then again while connecting. If no name led to the
 	// address, host is the address in text form. Many goroutines call it.
 	Allow func(host string, addr netip.Addr, port uint16) error
+	// Refused is told of each stream that Allow refused, with the host as it was
+	// asked for: for an operator who wants to know what the rules keep out. It must
+	// not block. May be nil.
+	Refused func(host string, port uint16, why error)
 	// Lookup resolves an absolute name, without a trailing dot, to its addresses of
 	// one family: the network is ip4 or ip6. Both are asked for at once. It ends
 	// with ctx. If nil, it is Lookup("").
@@ -217,6 +221,11 @@ func (r *Requester) open(ctx context.Context, text string) (c net.Conn, why prox
 			return nil, proxy.ReasonDNS, errDNSName
 		}
 	}
+	defer func() {
+		if why == proxy.ReasonDenied && r.cfg.Refused != nil {
+			r.cfg.Refused(t.host, t.port, err)
+		}
+	}()
 	if err := r.cfg.Allow(t.host, netip.Addr{}, t.port); err != nil {
 		return nil, proxy.ReasonDenied, err
 	}
