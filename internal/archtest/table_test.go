@@ -63,6 +63,7 @@ internal/release:  internal/systemd
 internal/release/run: internal/release
 internal/bench:    anything but cmd
 internal/bench/run: internal/bench
+internal/broadcast:
 cmd/*:             anything
 examples/*:        anything but cmd
 examples/chat/*:   anything but cmd
