@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,8 @@ type Imported struct {
 	Kind  Kind
 	List  *List
 	Notes []string // what was left out or read in a way one might not expect, by line
+
+	privateDenied bool // all private ranges are, by the first lines of List
 }
 
 // Import reads a list as people have them: Nym's allowed.list, Tor's exit policies,
@@ -48,11 +51,26 @@ func Import(r io.Reader) (*Imported, error) {
 		return nil, fmt.Errorf("allowlist: read: %w", err)
 	case len(text) > maxText:
 		return nil, fmt.Errorf("allowlist: longer than %d bytes", maxText)
+	case isUTF16(string(text)):
+		return nil, errUTF16
 	}
 	im := &Imported{Kind: kindOf(text), List: &List{}}
+	if im.Kind == KindTor && isTorrc(text) {
+		if err := im.addTorDefaults(text); err != nil {
+			return nil, err
+		}
+	}
 	sc := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte(byteOrderMark))))
+	joined := "" // the beginning of a line of torrc that goes on in the next
 	for n := 1; sc.Scan(); n++ {
 		rule := uncommented(sc.Text())
+		if im.Kind == KindTor {
+			head, more := strings.CutSuffix(rule, "\\")
+			if joined += head; more {
+				continue
+			}
+			rule, joined = joined, ""
+		}
 		if rule == "" {
 			continue
 		}
@@ -72,14 +90,28 @@ func Import(r io.Reader) (*Imported, error) {
 	if errors.Is(sc.Err(), bufio.ErrTooLong) {
 		return nil, fmt.Errorf("allowlist: a line is longer than %d bytes", bufio.MaxScanTokenSize)
 	}
+	if joined != "" {
+		return nil, errors.New("allowlist: the last line ends in \\ and does not go on")
+	}
 	return im, nil
 }
 
 // byteOrderMark is how some editors begin a file.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// uncommented cuts comments of either kind off.
+// isUTF16 reports whether a text begins as editors and shells on Windows mark UTF-16.
+func isUTF16(text string) bool {
+	return strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff")
+}
+
+var errUTF16 = errors.New("allowlist: the text is UTF-16; save it as UTF-8")
+
+// uncommented cuts comments of either kind off, and the sign by which torrc adds a line
+// to those of another file.
 func uncommented(line string) string {
+	if len(line) > len("+exitpolicy") && strings.EqualFold(line[:len("+exitpolicy")], "+exitpolicy") {
+		line = line[1:]
+	}
 	line, _, _ = strings.Cut(line, "#")
 	if i := strings.Index(line, "//"); i == 0 || i > 0 && (line[i-1] == ' ' || line[i-1] == '\t') {
 		line = line[:i]
@@ -143,6 +175,48 @@ func (im *Imported) addNym(n int, rule string) error {
 	return im.List.add("allow *." + strings.TrimSuffix(rule, "."))
 }
 
+// torOption gives the value of an option of torrc; of several lines with it the
+// last counts, as for Tor. It is "" where there is none.
+func torOption(text []byte, option string) (value string) {
+	for line := range strings.Lines(strings.TrimPrefix(string(text), byteOrderMark)) {
+		if w := strings.Fields(uncommented(line)); len(w) > 1 && strings.EqualFold(w[0], option) {
+			value = w[1]
+		}
+	}
+	return value
+}
+
+// isTorrc tells a torrc from the policies in Tor's directories, which say
+// everything themselves.
+func isTorrc(text []byte) bool {
+	return slices.ContainsFunc([]string{"ExitPolicy", "ExitRelay", "ExitPolicyRejectPrivate", "IPv6Exit", "ReducedExitPolicy"},
+		func(option string) bool { return torOption(text, option) != "" })
+}
+
+// addTorDefaults adds what a torrc means without saying it: private ranges are
+// denied before its rules, unless it says ExitPolicyRejectPrivate 0. What else Tor
+// opens or closes by itself is noted.
+func (im *Imported) addTorDefaults(text []byte) error {
+	if torOption(text, "ExitPolicyRejectPrivate") == "0" {
+		im.Notes = append(im.Notes, "ExitPolicyRejectPrivate 0: private ranges are opened where a rule names them")
+	} else {
+		for _, p := range private {
+			if err := im.List.add("ExitPolicy reject " + p + ":*"); err != nil {
+				return err
+			}
+		}
+		im.privateDenied = true
+		im.Notes = append(im.Notes, "private ranges are denied first, as Tor does without ExitPolicyRejectPrivate 0")
+	}
+	if torOption(text, "IPv6Exit") != "1" {
+		im.Notes = append(im.Notes, "Tor reaches IPv6 addresses with IPv6Exit 1 only; these rules do where they fit (deny *6, in front, closes them)")
+	}
+	if torOption(text, "ReducedExitPolicy") == "1" {
+		im.Notes = append(im.Notes, "ReducedExitPolicy 1: Tor's reduced policy is not taken over")
+	}
+	return nil
+}
+
 // addTor adds a line of an exit policy: one rule, or several behind ExitPolicy.
 func (im *Imported) addTor(n int, line string) error {
 	words := strings.Fields(line)
@@ -152,10 +226,12 @@ func (im *Imported) addTor(n int, line string) error {
 	case "exitpolicy":
 		rules = strings.Split(strings.TrimSpace(line[len(words[0]):]), ",")
 	case "accept", "accept6", "reject", "reject6":
+	case "exitpolicyrejectprivate", "ipv6exit", "reducedexitpolicy": // addTorDefaults
+		return nil
 	default:
 		if first == "exitrelay" && len(words) > 1 && words[1] == "0" {
 			im.note(n, "%q says that nothing may leave, which is not taken over", line)
-		} else {
+		} else if first != "exitrelay" {
 			im.note(n, "%s is no rule and left out", words[0])
 		}
 		return nil
@@ -179,10 +255,16 @@ func (im *Imported) addTorRule(n int, action, pattern string) error {
 	host, ports := torPorts(pattern)
 	if strings.EqualFold(host, "private") {
 		// They are closed anyhow, but a line below may open one.
+		if im.privateDenied {
+			return nil
+		}
 		if strings.HasPrefix(action, "accept") {
 			im.note(n, "opens all private ranges")
 		}
 		for _, p := range private {
+			if strings.HasSuffix(action, "6") && !strings.HasPrefix(p, "[") {
+				continue
+			}
 			if err := im.List.add("ExitPolicy " + action + " " + p + ":" + ports); err != nil {
 				return err
 			}
@@ -213,7 +295,10 @@ func torPorts(pattern string) (host, ports string) {
 }
 
 // private is what Tor calls private.
-var private = []string{"0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10", "::1/128"}
+var private = []string{
+	"0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+	"[::1]/128", "[::]/8", "[fc00::]/7", "[fe80::]/10", "[fec0::]/10", "[ff00::]/8",
+}
 
 // maskBits counts the bits of a netmask in dots.
 func maskBits(mask string) (int, error) {

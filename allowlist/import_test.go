@@ -6,7 +6,12 @@ import (
 	"testing"
 )
 
+// closedFirst is how the rules of a torrc begin that does not say otherwise.
+const closedFirst = "deny 0.0.0.0/8\ndeny 10.0.0.0/8\ndeny 127.0.0.0/8\ndeny 169.254.0.0/16\ndeny 172.16.0.0/12\ndeny 192.168.0.0/16\n" +
+	"deny [::1]\ndeny [::]/8\ndeny [fc00::]/7\ndeny [fe80::]/10\ndeny [fec0::]/10\ndeny [ff00::]/8\n"
+
 func TestImport(t *testing.T) {
+	ofTorrc := []string{"denied first", "IPv6Exit 1"}
 	for _, tt := range []struct {
 		name, text string
 		kind       Kind
@@ -21,18 +26,27 @@ func TestImport(t *testing.T) {
 		{"a byte order mark", "\xef\xbb\xbfexample.org:443\nexample.net\n", KindOwn, "allow example.org:443\nallow example.net\n", nil},
 		{"the same before a comment", "\xef\xbb\xbf// list\nexample.net\n", KindNym, "allow example.net\nallow *.example.net\n", nil},
 		{"ours", "deny bad.example.org\nallow *.example.org:80,443\nexample.net", KindOwn, "deny bad.example.org\nallow *.example.org:80,443\nallow example.net\n", nil},
-		{"torrc", "ExitRelay 1\nExitPolicyRejectPrivate 1\nExitPolicy accept *:443\n", KindTor, "allow *:443\n", []string{"line 1: ExitRelay", "line 2: ExitPolicyRejectPrivate"}},
+		{"torrc", "ExitRelay 1\nExitPolicyRejectPrivate 1\nExitPolicy accept *:443\n", KindTor, closedFirst + "allow *:443\n", ofTorrc},
+		{"torrc, private ranges are its own affair", "Nickname x\nIPv6Exit 1\nExitPolicyRejectPrivate 1\nexitpolicyrejectprivate 0\nExitPolicy accept 10.1.2.3:80", KindTor,
+			"allow 10.1.2.3:80\n", []string{"are opened", "line 1: Nickname"}},
+		{"torrc, private ranges unsaid", "ExitPolicy accept 10.1.2.3:80, accept [::1]:80", KindTor, closedFirst + "allow 10.1.2.3:80\nallow [::1]:80\n", ofTorrc},
+		{"torrc, a line that goes on", "ExitPolicy accept *:80, \\\n  accept *:443,\\ # web\nreject *:*\n", KindTor,
+			closedFirst + "allow *:80\nallow *:443\ndeny *\n", ofTorrc},
+		{"torrc, a line added", "+ExitPolicy accept *:80", KindTor, closedFirst + "allow *:80\n", ofTorrc},
+		{"torrc, the reduced policy", "ReducedExitPolicy 1\nIPv6Exit 1", KindTor, closedFirst, []string{"denied first", "ReducedExitPolicy"}},
 		{"torrc, several on a line", "ExitPolicy accept *:80, accept 1.2.3.4:443 , reject 1.2.3.0/255.255.255.0:*,reject *:*", KindTor,
-			"allow *:80\nallow 1.2.3.4:443\ndeny 1.2.3.0/24\ndeny *\n", nil},
+			closedFirst + "allow *:80\nallow 1.2.3.4:443\ndeny 1.2.3.0/24\ndeny *\n", ofTorrc},
 		{"torrc, private", "ExitPolicy reject private:*, accept *:443", KindTor,
-			"deny 0.0.0.0/8\ndeny 10.0.0.0/8\ndeny 127.0.0.0/8\ndeny 169.254.0.0/16\ndeny 172.16.0.0/12\ndeny 192.168.0.0/16\ndeny [fc00::]/7\ndeny [fe80::]/10\ndeny [::1]\nallow *:443\n", nil},
-		{"torrc, tabs", "ExitPolicy\taccept\t*:80", KindTor, "allow *:80\n", nil},
+			closedFirst + "allow *:443\n", ofTorrc},
+		{"private, but for IPv6", "accept6 private:80\n", KindTor,
+			"allow [::1]:80\nallow [::]/8:80\nallow [fc00::]/7:80\nallow [fe80::]/10:80\nallow [fec0::]/10:80\nallow [ff00::]/8:80\n", []string{"opens all private"}},
+		{"torrc, tabs", "ExitPolicy\taccept\t*:80", KindTor, closedFirst + "allow *:80\n", ofTorrc},
 		{"a directory's policy, tabs", "accept\t*:80", KindTor, "allow *:80\n", nil},
-		{"torrc, no port", "ExitPolicy accept 8.8.8.8, reject *", KindTor, "allow 8.8.8.8\ndeny *\n", nil},
+		{"torrc, no port", "ExitPolicy accept 8.8.8.8, reject *", KindTor, closedFirst + "allow 8.8.8.8\ndeny *\n", ofTorrc},
 		{"a directory's policy", "reject 0.0.0.0/8:*\nreject *:25\naccept6 [2001:db8::]/32:443\naccept *:*\n", KindTor,
 			"deny 0.0.0.0/8\ndeny *:25\nallow [2001:db8::]/32:443\nallow *\n", nil},
 		{"all IPv6", "accept6 *:443\nreject6 *:*", KindTor, "allow *6:443\ndeny *6\n", nil},
-		{"an end by ExitRelay", "ExitRelay 0\nExitPolicy reject *:*", KindTor, "deny *\n", []string{"nothing may leave"}},
+		{"an end by ExitRelay", "ExitRelay 0\nExitPolicy reject *:*", KindTor, closedFirst + "deny *\n", append(ofTorrc[:2:2], "nothing may leave")},
 		{"nothing", "// nothing\n\n", KindNym, "", nil},
 	} {
 		im, err := Import(strings.NewReader(tt.text))
@@ -58,8 +72,10 @@ func TestImport(t *testing.T) {
 		"ExitPolicy accept *:443\nExitPolicy accept": "line 2",
 		"accept 1.2.3.0/255.0.255.0:*":               "no netmask",
 		"accept *:0x50":                              "port",
+		"ExitPolicy accept *:80,\\":                  "last line",
 		"1.2.3.4/33":                                 "mask",
 		"http://example.org/":                        "line 1",
+		"\xff\xfee\x00.\x00o\x00":                    "UTF-16",
 	} {
 		if _, err := Import(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: got %v, want %q in it", text, err, part)
@@ -69,7 +85,7 @@ func TestImport(t *testing.T) {
 
 // Tor's private ranges, opened on purpose.
 func TestImportPrivate(t *testing.T) {
-	im, err := Import(strings.NewReader("ExitPolicy accept private:443"))
+	im, err := Import(strings.NewReader("ExitPolicyRejectPrivate 0\nExitPolicy accept private:443"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,12 +102,20 @@ func TestImportPrivate(t *testing.T) {
 // The first line that is about an address decides in Tor's policies, also where a
 // later one would open a range that is closed by default.
 func TestImportKeepsPrivateClosed(t *testing.T) {
-	im, err := Import(strings.NewReader("ExitPolicy reject private:*, accept 10.1.2.3:80, accept *:80"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if im.List.Addr("", netip.MustParseAddr("10.1.2.3"), 80) == nil {
-		t.Error("10.1.2.3 is open, which the first rule denies")
+	for text, open := range map[string]bool{
+		"reject private:*\naccept 10.1.2.3:80\naccept *:80":                                             false,
+		"ExitPolicy accept 10.1.2.3:80":                                                                 false, // as ExitPolicyRejectPrivate is unless said
+		"ExitPolicy accept 10.1.2.3:80\nExitPolicyRejectPrivate 1":                                      false,
+		"ExitPolicyRejectPrivate 0\nExitPolicy accept 10.1.2.3:80":                                      true,
+		"ExitPolicyRejectPrivate 0\nExitPolicy reject private:*\nExitPolicy accept 10.1.2.3:80\n# more": false,
+	} {
+		im, err := Import(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := im.List.Addr("", netip.MustParseAddr("10.1.2.3"), 80) == nil; got != open {
+			t.Errorf("%q: 10.1.2.3 is open: %v, want %v", text, got, open)
+		}
 	}
 }
 
@@ -108,6 +132,9 @@ func TestParseHintsAtImport(t *testing.T) {
 		if _, err := Import(strings.NewReader(text)); err != nil {
 			t.Errorf("%q cannot be imported either: %v", text, err)
 		}
+	}
+	if _, err := Parse(strings.NewReader("\xfe\xff\x00e")); err == nil || !strings.Contains(err.Error(), "UTF-8") {
+		t.Errorf("UTF-16: got %v, want what to do", err)
 	}
 	if _, err := Parse(strings.NewReader("\xef\xbb\xbfexample.org:443\n")); err != nil {
 		t.Errorf("a byte order mark: %v", err)

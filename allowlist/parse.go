@@ -22,6 +22,9 @@ func Parse(r io.Reader) (*List, error) {
 		n++
 		text := sc.Text()
 		if n == 1 {
+			if isUTF16(text) {
+				return nil, errUTF16
+			}
 			text = strings.TrimPrefix(text, byteOrderMark)
 		}
 		if err := l.addAt(text, fmt.Sprintf("line %d", n)); err != nil {

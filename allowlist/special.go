@@ -29,10 +29,7 @@ var special = []netip.Prefix{
 	netip.MustParsePrefix("64:ff9b:1::/48"),  // NAT64, local use
 	netip.MustParsePrefix("100::/64"),        // discard
 	netip.MustParsePrefix("100:0:0:1::/64"),  // dummy (RFC 9780)
-	netip.MustParsePrefix("2001::/32"),       // Teredo
-	netip.MustParsePrefix("2001:2::/48"),     // benchmarks
-	netip.MustParsePrefix("2001:10::/28"),    // ORCHID
-	netip.MustParsePrefix("2001:20::/28"),    // ORCHIDv2
+	netip.MustParsePrefix("2001::/23"),       // protocol assignments: Teredo, benchmarks, ORCHID, relays
 	netip.MustParsePrefix("2001:db8::/32"),   // documentation
 	netip.MustParsePrefix("2002::/16"),       // 6to4
 	netip.MustParsePrefix("3fff::/20"),       // documentation
@@ -43,12 +40,20 @@ var special = []netip.Prefix{
 	netip.MustParsePrefix("ff00::/8"),        // multicast
 }
 
-// specialBlock finds the special range of an unmapped address.
+// global is where all IPv6 addresses are that the registries give out.
+var global = netip.MustParsePrefix("2000::/3")
+
+// specialBlock finds the special range of an unmapped address. An IPv6 address
+// outside all ranges, and outside what the registries give out, is in the eighth of
+// the whole that it lies in: overlay networks and routing inside of sites use such.
 func specialBlock(addr netip.Addr) (block netip.Prefix, ok bool) {
 	for _, p := range special {
 		if p.Contains(addr) {
 			return p, true
 		}
+	}
+	if addr.Is6() && !global.Contains(addr) {
+		return netip.PrefixFrom(addr, global.Bits()).Masked(), true
 	}
 	return netip.Prefix{}, false
 }
