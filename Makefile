@@ -78,8 +78,9 @@ wasm-test: ## Run the vectors of formats and primitives as pages run them, in No
 		./internal/vec8 ./internal/gcmsiv ./mixnet/sphinx ./mixnet/message ./mixnet/surb ./mixnet/fragment \
 		./mixnet/session/protocol ./mixnet/wire ./proxy/protocol
 
-interop: ## Run the clients that Nym publishes against our network; needs Node, npm and Chromium
+interop: ## Run the clients that Nym publishes against our network, and beside our pages; needs Node, npm and Chromium
 	@command -v npm >/dev/null || { echo "make interop: needs Node.js 20 or later with npm." >&2; exit 1; }
+	GO='$(GO)' sdk/build.sh
 	cd interop && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 15m ./...
 
 interop-rust: ## The same with clients of Nym's Rust crates; needs Rust, and an hour to build them first

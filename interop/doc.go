@@ -3,7 +3,8 @@
 //	crate nym-sdk, in Rust ────┐
 //	npm nym-client-wasm-node ──┼─ HTTP ───────▶ directory ── lists ──────────┐
 //	npm mix-fetch, in Node ────┤                                             │
-//	          and in Chromium ─┴─ WebSocket ──▶ gateway ─▶ mixes ─▶ gateway ◀┘
+//	          and in Chromium ─┤                                             │
+//	our package, in Chromium ──┴─ WebSocket ──▶ gateway ─▶ mixes ─▶ gateway ◀┘
 //	                                               ┊                  ▲
 //	                              what they carry, ┊                  │
 //	                              layer by layer ◀─┘                  │

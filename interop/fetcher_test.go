@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A fetcher is Nym's mix-fetch in a process of its own, connected to a network
-// of ours.
+// A fetcher is Nym's mix-fetch, or our page, in a process of its own, connected to a
+// network of ours.
 type fetcher struct {
 	log     *bytes.Buffer
 	started <-chan fetched // one event: whether it did
@@ -24,32 +24,35 @@ type fetcher struct {
 	waiting map[int]chan<- fetched // of what was asked and not yet answered
 }
 
-// A fetch is a request for mix-fetch.
+// A fetch is a request for a fetcher.
 type fetch struct {
-	ID     int    `json:"id"`
-	URL    string `json:"url"`
-	Method string `json:"method"`
-	Body   []byte `json:"body,omitempty"`
-	Binary bool   `json:"binary,omitempty"` // the body is given as bytes, not as text
+	ID      int    `json:"id"`
+	URL     string `json:"url"`
+	Method  string `json:"method"`
+	Body    []byte `json:"body,omitempty"`
+	Binary  bool   `json:"binary,omitempty"`  // the body is given as bytes, not as text
+	Times   int    `json:"times,omitempty"`   // how often; pages only. If zero, once
+	Abreast int    `json:"abreast,omitempty"` // how many of them at once. If zero, one
 }
 
 // fetched is what came of it: a response, or an error.
 type fetched struct {
-	Event  string `json:"event"`
-	ID     int    `json:"id"`
-	Status int    `json:"status"`
-	Type   string `json:"type"`
-	Body   []byte `json:"body"`
-	Error  string `json:"error"`
+	Event  string  `json:"event"`
+	ID     int     `json:"id"`
+	Status int     `json:"status"`
+	Type   string  `json:"type"`
+	Body   []byte  `json:"body"`
+	Error  string  `json:"error"`
+	MS     float64 `json:"ms"` // how long it took, in a page
 }
 
-// startFetcher runs Node with arguments, which start mix-fetch, and waits until
-// it has. It ends with the test.
+// startFetcher runs Node with arguments, which start it, and waits until it
+// has. It ends with the test.
 func startFetcher(t *testing.T, args ...string) *fetcher {
 	t.Helper()
 	f := launchFetcher(t, args...)
 	if e := await(t, "the start", f.started); e.Event != "ready" {
-		t.Fatalf("mix-fetch does not start: %s", e.Error)
+		t.Fatalf("it does not start: %s", e.Error)
 	}
 	return f
 }
@@ -87,7 +90,7 @@ func launchFetcher(t *testing.T, args ...string) *fetcher {
 		cmd.Wait() // what it printed says more
 		late.Stop()
 		if t.Failed() {
-			t.Logf("what mix-fetch printed:\n%s", tail(f.log.String(), 60))
+			t.Logf("what it printed:\n%s", tail(f.log.String(), 60))
 		}
 	})
 	return f
@@ -95,7 +98,7 @@ func launchFetcher(t *testing.T, args ...string) *fetcher {
 
 // read hands out what mix-fetch says until it ends, then fails what is open.
 func (f *fetcher) read(out io.Reader) {
-	gone := "mix-fetch is gone"
+	gone := "the fetcher is gone"
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {
@@ -126,7 +129,7 @@ func (f *fetcher) start(t *testing.T, r fetch) <-chan fetched {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.in == nil {
-		t.Fatal("mix-fetch is gone")
+		t.Fatal("the fetcher is gone")
 	}
 	f.last++
 	r.ID = f.last

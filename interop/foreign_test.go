@@ -16,7 +16,7 @@ import (
 	"nym-socks5/mixnet"
 )
 
-// A foreign client is Nym's, in a process of its own.
+// A foreign client is Nym's, or our page, in a process of its own.
 type foreign struct {
 	in      io.Writer
 	events  chan event
@@ -30,6 +30,8 @@ type event struct {
 	Address string `json:"address"`
 	Body    []byte `json:"body"`
 	Tag     []byte `json:"tag"`
+	Sender  string `json:"sender"` // of our page: the tag as text
+	As      string `json:"as"`     // of our page: the tag that was answered
 	Error   string `json:"error"`
 }
 

@@ -74,7 +74,7 @@ func TestMixFetchOnPrograms(t *testing.T) {
 // mixFetch starts mix-fetch, at the first gateway, for the network's requester.
 func (w *world) mixFetch(t *testing.T, chromium, pkg string) *fetcher {
 	t.Helper()
-	return w.browser(t, chromium, pkg, w.options())
+	return startFetcher(t, mixFetchPage(t, chromium, pkg, w.options())...)
 }
 
 // options are those of mix-fetch: the first gateway and the network's requester.

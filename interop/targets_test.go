@@ -99,6 +99,9 @@ func serve(w http.ResponseWriter, r *http.Request) {
 		w.Write(noise(megabyte))
 	case "/echo":
 		w.Header().Set("Content-Type", "application/octet-stream")
+		// Over a connection that stays open, Go drops what is unread of a body when
+		// an answer begins, unless it is told not to.
+		_ = http.NewResponseController(w).EnableFullDuplex()
 		io.Copy(w, r.Body)
 	default:
 		http.NotFound(w, r)

@@ -46,7 +46,8 @@ that has only the bytes; for a session a bare connection; for a start the same p
 slices in which product and yardstick take turns; figures of the whole network are wall-clock time over loopback
 TCP, with client, gateways, mixes, requester, target and whoever measures on the same cores. They move with what
 else the machine does (see the rows on cores that others used); the ratios move least. Rows without a goal are
-for information. ` + "`go doc ./internal/bench`" + ` says how it is done.
+for information. ` + "`go doc ./internal/bench`" + ` says how it is done. [Pages](benchmarks-web.md) and
+[streams in virtual time](benchmarks-virtual.md) have figures of their own.
 
 `
 

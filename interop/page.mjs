@@ -1,16 +1,17 @@
-// Runs mix-fetch, which Nym publishes for browsers, in a headless Chromium and
-// lets the test drive it.
+// Opens a page in a headless Chromium and lets the test drive it: mixfetch.html,
+// which runs mix-fetch as Nym publishes it for browsers, or ours.html.
 //
-//   test ── stdin ──▶  {"id":1,"url":URL,"method":"POST","body":BASE64,"binary":true}
-//   test ◀─ stdout ──  {"event":"ready"}
-//                      {"event":"response","id":1,"status":200,"type":TEXT,"body":BASE64}
-//                      {"event":"error","id":1 or absent,"error":TEXT}
+//	test ── stdin ──▶  {"id":1,…}  an order for the page's window.request
+//	test ◀─ stdout ──  {"event":"ready"}
+//	                   {"event":"response","id":1,…}  with what window.request gives
+//	                   {"event":"error","id":1 or absent,"error":TEXT}
+//	                   {…}  whatever the page tells by window.tell
 //
-// Requests run beside each other. A body is given to mix-fetch as text, or as
-// bytes if it is binary. If mix-fetch panics, all open requests fail, since it
-// will not settle them. What the page prints goes to stderr.
+// Orders run beside each other; one without an id has no response. If a Go program
+// in the page panics, all open orders fail, since it will not settle them. What
+// the page prints goes to stderr.
 //
-// Usage: node mixfetch.mjs CHROMIUM PAGE-URL OPTIONS-JSON
+// Usage: node page.mjs CHROMIUM PAGE-URL OPTIONS-JSON
 
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
@@ -37,15 +38,16 @@ try {
     }
   });
   page.on("pageerror", (err) => print(`uncaught: ${err.stack ?? err}`));
+  await page.exposeFunction("tell", tell);
   await page.goto(url);
   await page.evaluate((options) => window.start(options), JSON.parse(options));
   tell({ event: "ready" });
   for await (const line of createInterface({ input: process.stdin })) {
     const order = JSON.parse(line);
-    open.add(order.id);
+    if (order.id) open.add(order.id);
     page.evaluate((order) => window.request(order), order).then(
       (response) => settle(order.id, { event: "response", ...response }),
-      (err) => settle(order.id, { event: "error", error: String(err) }),
+      (err) => (order.id ? settle(order.id, { event: "error", error: String(err) }) : tell({ event: "error", error: String(err) })),
     );
   }
 } catch (err) {
