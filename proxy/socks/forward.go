@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -116,6 +117,10 @@ func (f *forwarder) dial(ctx context.Context, addr string, who owner) (net.Conn,
 // may follow on the connection.
 func (f *forwarder) forward(req *http.Request) (again bool) {
 	c := f.c
+	if !namesHost(req.URL) {
+		c.answerHTTP(codeUnreachable, http.StatusBadRequest, noHost)
+		return false
+	}
 	if !c.enter() {
 		c.answerHTTP(codeFailure, http.StatusServiceUnavailable, tooMany)
 		return false
@@ -181,6 +186,19 @@ func (f *forwarder) forward(req *http.Request) (again bool) {
 		return false
 	}
 	return true
+}
+
+// namesHost reports whether a URL has a host and a port that streams could lead to.
+func namesHost(u *url.URL) bool {
+	port := uint64(80)
+	if text := u.Port(); text != "" {
+		var err error
+		if port, err = strconv.ParseUint(text, 10, 16); err != nil {
+			return false
+		}
+	}
+	_, bad := target(u.Hostname(), uint16(port))
+	return bad != codeUnreachable
 }
 
 // asSent has the path sent on as it came, however it is escaped.
@@ -313,7 +331,9 @@ type switched struct {
 func (s switched) Read(p []byte) (int, error) { return s.from.Read(p) }
 
 // A requestBody is the body of a request while it is passed on. Once it was read
-// to its end, the application is watched: if it goes, nobody waits for an answer.
+// to its end, the application is watched: if it is reset, nobody waits for an answer.
+// One that closes may have closed this direction only, as "nc -N" does, so the answer
+// is waited for a while; if nobody is there, writing it fails.
 type requestBody struct {
 	c    *conn
 	body io.ReadCloser
@@ -414,6 +434,14 @@ func (b *requestBody) ended() {
 	go func() {
 		defer close(b.watching)
 		_, err := b.c.front.in.Peek(1)
+		if err == io.EOF {
+			patience := time.NewTimer(halfClosedTimeout)
+			defer patience.Stop()
+			select {
+			case <-b.over:
+			case <-patience.C:
+			}
+		}
 		b.mu.Lock()
 		stopped := b.stopped
 		b.mu.Unlock()

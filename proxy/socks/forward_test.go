@@ -450,7 +450,51 @@ func TestForwardedUpgrade(t *testing.T) {
 	})
 }
 
-// An application that goes away while it waits lets the request go, and the stream.
+// An application that closes its direction behind the request, as "nc -N" does, gets
+// the answer, if it comes in time.
+func TestForwardedAnswerToWhoHalfClosed(t *testing.T) {
+	const get = "GET http://a.org/ HTTP/1.1\r\nHost: a.org\r\n\r\n"
+	for _, tt := range []struct {
+		request string
+		after   time.Duration // the host takes for its answer
+		answers int
+	}{
+		{get, 0, 1},
+		{get, halfClosedTimeout - time.Second, 1},
+		{get, halfClosedTimeout + time.Second, 0},
+		{"GET http://a.org/ HTTP/1.0\r\n\r\n", time.Second, 1},
+		{"POST http://a.org/ HTTP/1.1\r\nHost: a.org\r\nContent-Length: 2\r\n\r\nhi", time.Second, 1},
+		{get + get, time.Second, 2},
+	} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, Config{}, nil)
+			w.site("a.org:80", "192.0.2.9:80", func(c net.Conn, r *bufio.Reader) {
+				for {
+					req, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					io.Copy(io.Discard, req.Body)
+					time.Sleep(tt.after)
+					io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer")
+				}
+			})
+			a := w.app()
+			a.send(tt.request)
+			a.closeWrite()
+			if got := strings.Count(readAll(t, a), "\r\n\r\nanswer"); got != tt.answers {
+				t.Errorf("%q, answered after %v: %d answers, want %d", tt.request, tt.after, got, tt.answers)
+			}
+			synctest.Wait()
+			if n := w.srv.Stats().Active; n != 0 {
+				t.Errorf("%d connections left", n)
+			}
+		})
+	}
+}
+
+// An application that goes away while it waits lets the request go, and the stream:
+// at once when its socket was reset, else after a while.
 func TestForwardingEndsWithTheApplication(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{}, nil)
@@ -466,13 +510,20 @@ func TestForwardingEndsWithTheApplication(t *testing.T) {
 			if strings.Contains(raw, "slow") {
 				w.mix.then = hangs
 			}
-			a := w.app()
-			a.send(raw)
-			time.Sleep(time.Second)
-			a.Close()
-			synctest.Wait()
-			if n := w.srv.Stats().Active; n != 0 {
-				t.Errorf("%d connections left after %q", n, raw)
+			for _, reset := range []bool{true, false} {
+				a := w.app()
+				a.send(raw)
+				time.Sleep(time.Second)
+				if reset {
+					a.Conn.(interface{ SetLinger(int) error }).SetLinger(0)
+				}
+				if a.Close(); !reset {
+					time.Sleep(halfClosedTimeout)
+				}
+				synctest.Wait()
+				if n := w.srv.Stats().Active; n != 0 {
+					t.Errorf("%d connections left after %q, reset %v", n, raw, reset)
+				}
 			}
 		}
 		if n := w.net.Conns("192.0.2.9:80"); n != 0 {

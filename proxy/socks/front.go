@@ -109,11 +109,17 @@ func (f *front) reply(b []byte, c code) error {
 }
 
 // linger lets a refused application read the reply: closing a socket while
-// there are unread bytes would reset it, and the reply could be lost.
+// there are unread bytes, or more come, would reset it, and the reply could be lost.
 func (f *front) linger() {
 	if f.CloseWrite() != nil {
 		return
 	}
-	f.app.SetReadDeadline(time.Now().Add(lingerTimeout))
-	io.CopyN(io.Discard, f.app, maxAhead)
+	end := time.Now().Add(lingerTimeout)
+	buf := make([]byte, 16<<10)
+	for now := time.Now(); now.Before(end); now = time.Now() {
+		f.app.SetReadDeadline(now.Add(min(lingerPause, end.Sub(now))))
+		if _, err := f.app.Read(buf); err != nil {
+			return
+		}
+	}
 }

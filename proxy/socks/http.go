@@ -65,10 +65,20 @@ func (c *conn) serveConnect(req *http.Request) {
 		c.answerHTTP(codeDenied, http.StatusForbidden, "Web pages may not use CONNECT here; browsers do so without Origin and Sec-Fetch headers.\n\n"+usage)
 		return
 	}
+	if req.ContentLength != 0 {
+		// A CONNECT has no content (RFC 9110 §9.3.6): where the stream begins would
+		// be another place for others that read this.
+		c.answerHTTP(codeFailure, http.StatusBadRequest, "CONNECT takes no body: what follows its head is the stream.")
+		return
+	}
 	host, portText, err := net.SplitHostPort(req.RequestURI)
 	port, portErr := strconv.ParseUint(portText, 10, 16)
 	if err != nil || portErr != nil {
 		c.answerHTTP(codeUnreachable, http.StatusBadRequest, "CONNECT wants host:port.")
+		return
+	}
+	if _, bad := target(host, uint16(port)); bad == codeUnreachable {
+		c.answerHTTP(bad, http.StatusBadRequest, noHost)
 		return
 	}
 	code := c.open(host, uint16(port), basicOwner(req.Header.Get("Proxy-Authorization")))
@@ -81,6 +91,9 @@ func (c *conn) serveConnect(req *http.Request) {
 		c.relay()
 	}
 }
+
+// noHost is what an HTTP client reads that names no host.
+const noHost = "The host of the request is neither a name that can be looked up nor an address, or its port is none."
 
 // A refusal is an answer to a request that cannot be read.
 type refusal struct {
@@ -122,6 +135,12 @@ func (c *conn) readRequest(first bool) (*http.Request, *refusal) {
 	req, err := http.ReadRequest(in)
 	if err != nil {
 		return nil, &refusal{http.StatusBadRequest, "The request is neither SOCKS nor HTTP that could be read."}
+	}
+	switch {
+	case req.ProtoMajor != 1:
+		return nil, &refusal{http.StatusHTTPVersionNotSupported, "Only HTTP/1.1 and HTTP/1.0 are spoken here.\n\n" + usage}
+	case strings.Contains(req.RequestURI, "#"):
+		return nil, &refusal{http.StatusBadRequest, "What follows # in a URL is not for servers."}
 	}
 	return req, nil
 }

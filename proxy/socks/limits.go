@@ -28,8 +28,14 @@ const (
 
 	// replyTimeout limits how long an application may take to read a reply.
 	replyTimeout = 10 * time.Second
-	// lingerTimeout limits how long a refused application may take to close.
-	lingerTimeout = time.Second
+	// halfClosedTimeout is how long the answer to an HTTP request is waited for when
+	// the application has closed its direction, and may be gone.
+	halfClosedTimeout = 30 * time.Second
+
+	// A refused application may send on until it has read the reply: so long in all,
+	// and without a pause longer than lingerPause.
+	lingerTimeout = 10 * time.Second
+	lingerPause   = time.Second
 
 	defaultHandshakeTimeout = 15 * time.Second
 	defaultDialTimeout      = 19 * time.Second // package proxy gives up before, and knows why; some applications wait for 20 s (socks.md §21.2)

@@ -3,6 +3,7 @@ package socks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -349,6 +350,33 @@ func TestReplySurvivesUnreadBytes(t *testing.T) {
 		io.WriteString(c, tt.send)
 		c.(*net.TCPConn).CloseWrite()
 		if got := readAll(t, c); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+		c.Close()
+	}
+}
+
+// So must they reach one that sends the whole of a long upload first.
+func TestReplySurvivesAWholeUpload(t *testing.T) {
+	addr := realServer(t, Config{Dial: fails(proxy.ReasonDenied)})
+	const size = 5_000_000
+	for _, tt := range []struct{ head, want string }{
+		{fmt.Sprintf("POST http://a.org/ HTTP/1.1\r\nHost: a.org\r\nContent-Length: %d\r\n\r\n", size), "HTTP/1.1 403 "},
+		{fmt.Sprintf("POST / HTTP/1.1\r\nHost: a.org\r\nContent-Length: %d\r\n\r\n", size), "HTTP/1.1 501 "},
+		{greet + connect5, chosen + string(codeDenied.v5())},
+	} {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, tt.head); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.CopyN(c, endless{}, size); err != nil {
+			t.Errorf("%q: %d bytes could be sent: %v", tt.want, n, err)
+		}
+		c.(*net.TCPConn).CloseWrite()
+		if got := readAll(t, c); !strings.HasPrefix(got, tt.want) {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
 		c.Close()
