@@ -28,6 +28,10 @@
 // has a whole http URL is, whoever sends it; what has a path only never is, whatever
 // its Host says.
 //
+// What a host says on a stream of HTTP requests although nobody asked it, net/http writes
+// into the log of package log. Programs that must not write down what hosts say, as those
+// of this module, call log.SetOutput(io.Discard).
+//
 // github.com/armon/go-socks5 reads SOCKS5 requests; its quirks stay in this package:
 // socks5.go has the hooks and what they work around, front.go the application's side.
 //
