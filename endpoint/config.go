@@ -42,8 +42,10 @@ type Config struct {
 	Peers bool
 	// Egress takes in the streams to targets that strangers ask for, for Accept.
 	Egress bool
-	// Messages leaves what arrives to the caller, who reads it from the Messenger.
-	// Then there are no streams.
+	// Messages leaves messages that arrive to the caller, who reads them from the
+	// Messenger. Then there are no streams but, with Peers, those of DialAddress and
+	// Listen: what belongs to them is told from messages, and while 16 MiB of messages
+	// wait to be read, they wait too.
 	Messages bool
 
 	// Traffic says how packets look and when they leave. The zero Traffic is that of
@@ -65,8 +67,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Network == nil:
 		return c, errors.New("endpoint: no network")
-	case c.Messages && (c.Peers || c.Egress || c.leaves()):
-		return c, errors.New("endpoint: messages of the caller's own and streams exclude each other")
+	case c.Messages && (c.Egress || c.leaves()):
+		return c, errors.New("endpoint: messages of the caller's own and streams to targets exclude each other")
 	case (c.Keys.Identity == nil) != (c.Keys.Encryption == nil) || (c.Keys.Identity == nil) != (c.Keys.Ack == nil):
 		return c, errors.New("endpoint: all keys are given, or none")
 	}

@@ -31,7 +31,8 @@ type Endpoint struct {
 	ended chan struct{} // closed when Run has ended
 
 	client     *client.Client
-	proxy      *proxy.Proxy  // nil: Messages
+	proxy      *proxy.Proxy  // nil: messages only
+	letters    *letters      // nil: streams only, or messages only
 	requesters *requesters   // nil: none
 	preferred  keys.Identity // entry gateway
 
@@ -57,7 +58,7 @@ func New(cfg Config) (*Endpoint, error) {
 		ready:    make(chan struct{}),
 		ended:    make(chan struct{}),
 		incoming: make(chan *proxy.Incoming, backlog),
-		ports:    ports{byNumber: make(map[uint16]*listener)},
+		ports:    ports{byNumber: make(map[uint16]*Listener)},
 		failures: newFailures(cfg.Log),
 		changed:  make(chan struct{}),
 	}, nil
@@ -123,8 +124,8 @@ func (e *Endpoint) make(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if !e.cfg.Messages {
-		e.proxy = proxy.New(e.client, e.cfg.Streams)
+	if !e.cfg.Messages || e.cfg.Peers {
+		e.newStreams()
 	}
 	if e.cfg.leaves() {
 		e.requesters = &requesters{
@@ -246,7 +247,12 @@ func (e *Endpoint) Address() mixnet.Recipient {
 
 // Messenger sends messages and, with Config.Messages, receives them. Call it
 // after Ready.
-func (e *Endpoint) Messenger() mixnet.Messenger { return e.client }
+func (e *Endpoint) Messenger() mixnet.Messenger {
+	if e.letters != nil {
+		return e.letters
+	}
+	return e.client
+}
 
 // DialContext opens a stream to target ("host:port") through a requester. The
 // network is tcp, tcp4 or tcp6, whatever the requester makes of the name: it
@@ -305,7 +311,7 @@ func (e *Endpoint) await(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if e.proxy == nil {
-		return errors.New("endpoint: there are no streams where messages are the caller's")
+		return errors.New("endpoint: there are no streams: Config.Messages is set, and Config.Peers is not")
 	}
 	return nil
 }

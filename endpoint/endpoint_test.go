@@ -26,6 +26,7 @@ import (
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"
 	"nym-socks5/proxy"
+	"nym-socks5/proxy/protocol"
 	"nym-socks5/proxy/socks"
 )
 
@@ -397,6 +398,73 @@ func TestMessages(t *testing.T) {
 		if _, err := alice.DialAddress(w.ctx, bob.Address(), 1); err == nil {
 			t.Error("a stream where messages are the caller's")
 		}
+	})
+}
+
+// An endpoint has messages and streams at one address: each arrives where it
+// belongs, whatever messages look like.
+func TestMessagesBesideStreams(t *testing.T) {
+	inWorld(t, func(w *world) {
+		both := endpoint.Config{Messages: true, Peers: true}
+		alice, bob := w.start(both), w.start(both)
+		receive := func(e *endpoint.Endpoint, want string) mixnet.Message {
+			m, err := e.Messenger().Receive(w.ctx)
+			if err != nil || string(m.Body) != want {
+				t.Fatalf("got %q, %v; want %q", m.Body, err, want)
+			}
+			return m
+		}
+		send := func(body string, o mixnet.SendOptions) {
+			if err := alice.Messenger().Send(w.ctx, bob.Address(), []byte(body), o); err != nil {
+				t.Fatal(err)
+			}
+			receive(bob, body)
+		}
+		// What has the form of data of a stream is a message all the same while nobody listens.
+		data, err := protocol.Request{Versions: protocol.CurrentVersions, Body: protocol.Send{ID: 7, Data: []byte("x")}}.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(string(data), mixnet.SendOptions{As: mixnet.NewSenderTag()})
+		var open *proxy.OpenError
+		if _, err := alice.DialAddress(w.ctx, bob.Address(), 22); !errors.As(err, &open) || open.Reason != proxy.ReasonRefused {
+			t.Fatalf("a port at which nobody listens: %v", err)
+		}
+
+		ln, err := bob.Listen(22)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.run.Go(func() error { return serveEcho(w.ctx, ln) })
+		c, err := alice.DialAddress(w.ctx, bob.Address(), 22)
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := strings.Repeat("a stream beside messages, ", 5000)
+		streamed := make(chan struct{})
+		go func() {
+			defer close(streamed)
+			w.exchange(c, large)
+		}()
+		for i := range 20 {
+			alice.Messenger().CloseLane(mixnet.Lane(i))                  // of messages: streams have others
+			send(string(data), mixnet.SendOptions{Lane: mixnet.Lane(i)}) // without a tag it is no stream
+			tag := mixnet.NewSenderTag()
+			question := fmt.Sprint("\x03\x01 who is ", i)
+			if err := alice.Messenger().Send(w.ctx, bob.Address(), []byte(question), mixnet.SendOptions{As: tag}); err != nil {
+				t.Fatal(err)
+			}
+			asked := receive(bob, question)
+			answer := fmt.Sprint("\x03\x00\x00 number ", i)
+			if err := bob.Messenger().Reply(w.ctx, asked.From, []byte(answer), mixnet.SendOptions{Lane: 3}); err != nil {
+				t.Fatal(err)
+			}
+			if m := receive(alice, answer); m.To != tag {
+				t.Errorf("answer %d came under another tag", i)
+			}
+		}
+		<-streamed
+		c.Close()
 	})
 }
 

@@ -42,7 +42,7 @@ func peerTarget(port uint16) string { return net.JoinHostPort(PeerHost, strconv.
 // 0 is any that is free. It needs Config.Peers. It may be called before Run; when
 // that ends, so does the listener. Its connections are *[proxy.Conn]: they can
 // close one direction.
-func (e *Endpoint) Listen(port uint16) (net.Listener, error) {
+func (e *Endpoint) Listen(port uint16) (*Listener, error) {
 	if !e.cfg.Peers {
 		return nil, errors.New("endpoint: listen: Config.Peers is not set")
 	}
@@ -103,11 +103,11 @@ func offer(queue chan *proxy.Incoming, in *proxy.Incoming) {
 // ports are those at which an endpoint listens.
 type ports struct {
 	mu       sync.Mutex // guards the following
-	byNumber map[uint16]*listener
+	byNumber map[uint16]*Listener
 	closed   bool
 }
 
-func (p *ports) open(e *Endpoint, port uint16) (net.Listener, error) {
+func (p *ports) open(e *Endpoint, port uint16) (*Listener, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -121,7 +121,7 @@ func (p *ports) open(e *Endpoint, port uint16) (net.Listener, error) {
 	if p.byNumber[port] != nil {
 		return nil, fmt.Errorf("endpoint: listen: port %d is in use", port)
 	}
-	l := &listener{e: e, port: port, waiting: make(chan *proxy.Incoming, backlog), done: make(chan struct{})}
+	l := &Listener{e: e, port: port, waiting: make(chan *proxy.Incoming, backlog), done: make(chan struct{})}
 	p.byNumber[port] = l
 	return l, nil
 }
@@ -139,7 +139,7 @@ func (p *ports) offer(port string, in *proxy.Incoming) {
 }
 
 // find finds who listens at a port; nil: nobody. The lock is held.
-func (p *ports) find(port string) *listener {
+func (p *ports) find(port string) *Listener {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || strconv.FormatUint(n, 10) != port { // one text for each
 		return nil
@@ -147,7 +147,14 @@ func (p *ports) find(port string) *listener {
 	return p.byNumber[uint16(n)]
 }
 
-func (p *ports) remove(l *listener) {
+// listening reports whether anybody listens at any port.
+func (p *ports) listening() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.byNumber) > 0
+}
+
+func (p *ports) remove(l *Listener) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.byNumber[l.port] == l {
@@ -160,15 +167,15 @@ func (p *ports) close() {
 	p.mu.Lock()
 	p.closed = true
 	all := p.byNumber
-	p.byNumber = make(map[uint16]*listener)
+	p.byNumber = make(map[uint16]*Listener)
 	p.mu.Unlock()
 	for _, l := range all {
 		l.Close()
 	}
 }
 
-// A listener is one port. It implements [net.Listener].
-type listener struct {
+// A Listener is one port at which an endpoint listens. It implements [net.Listener].
+type Listener struct {
 	e       *Endpoint
 	port    uint16
 	waiting chan *proxy.Incoming // full: further streams are refused
@@ -176,27 +183,42 @@ type listener struct {
 	once    sync.Once
 }
 
-// Accept implements [net.Listener].
-func (l *listener) Accept() (net.Conn, error) {
+// Accept implements [net.Listener]. Its connections are *[proxy.Conn].
+func (l *Listener) Accept() (net.Conn, error) {
 	for {
-		select {
-		case <-l.done:
-			return nil, &net.OpError{Op: "accept", Net: "nym", Addr: l.Addr(), Err: net.ErrClosed}
-		default:
+		in, err := l.Next(context.Background())
+		if err != nil {
+			return nil, err
 		}
-		select {
-		case in := <-l.waiting:
-			if c, err := in.Accept(); err == nil { // else whoever asked has gone
-				return c, nil
-			}
-		case <-l.done:
+		if c, err := in.Accept(); err == nil { // else whoever asked has gone
+			return c, nil
 		}
+	}
+}
+
+// Next waits for the next stream to the port, as Accept does, and leaves it to the
+// caller whether it is accepted, which whoever dials waits for. It fails with
+// [net.ErrClosed] once the listener is closed, and with the error of ctx.
+func (l *Listener) Next(ctx context.Context) (*proxy.Incoming, error) {
+	closed := &net.OpError{Op: "accept", Net: "nym", Addr: l.Addr(), Err: net.ErrClosed}
+	select {
+	case <-l.done:
+		return nil, closed
+	default:
+	}
+	select {
+	case in := <-l.waiting:
+		return in, nil
+	case <-l.done:
+		return nil, closed
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 
 // Close implements [net.Listener]. Streams that were accepted live on; those that
 // wait are refused.
-func (l *listener) Close() error {
+func (l *Listener) Close() error {
 	l.once.Do(func() {
 		l.e.ports.remove(l)
 		close(l.done)
@@ -213,7 +235,7 @@ func (l *listener) Close() error {
 }
 
 // Addr implements [net.Listener].
-func (l *listener) Addr() net.Addr { return peerAddr{l.e, l.port} }
+func (l *Listener) Addr() net.Addr { return peerAddr{l.e, l.port} }
 
 // A peerAddr is a port of an endpoint: its address and the port. Before the
 // endpoint is connected it has the port only.

@@ -84,7 +84,7 @@ func FuzzPeerTarget(f *testing.F) {
 	f.Add("22")
 	f.Add("00022")
 	f.Fuzz(func(t *testing.T, port string) {
-		p := ports{byNumber: map[uint16]*listener{22: {}}}
+		p := ports{byNumber: map[uint16]*Listener{22: {}}}
 		if found := p.find(port) != nil; found != (port == "22") {
 			t.Errorf("port %q found: %v", port, found)
 		}

@@ -177,6 +177,7 @@ func (p *Proxy) forgetIdentity(id *identity) {
 	if p.identities[id.key] == id {
 		delete(p.identities, id.key)
 	}
+	p.pastTags.add(time.Now(), id.tag)
 	delete(p.byTag, id.tag)
 }
 

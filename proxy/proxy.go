@@ -60,6 +60,7 @@ type Proxy struct {
 	knownPeers recent[mixnet.SenderTag]  // strangers that are ours
 	identities map[isolation]*identity
 	byTag      map[mixnet.SenderTag]*identity
+	pastTags   recent[mixnet.SenderTag] // that were in byTag
 	requesters map[mixnet.Recipient]*requester
 	notices    notice                  // of further tags
 	limits     notice                  // of requesters without room
@@ -86,6 +87,7 @@ func New(m mixnet.Messenger, cfg Config) *Proxy {
 		knownPeers: recent[mixnet.SenderTag]{ttl: kindAge, limit: knownPeerTags},
 		identities: make(map[isolation]*identity),
 		byTag:      make(map[mixnet.SenderTag]*identity),
+		pastTags:   recent[mixnet.SenderTag]{ttl: recentAge, limit: recentStreams},
 		requesters: make(map[mixnet.Recipient]*requester),
 	}
 	p.early.total = &p.count.buffered

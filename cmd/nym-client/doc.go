@@ -31,6 +31,11 @@
 //	nym-client alias add bob ADDRESS
 //	nym-client status
 //
+// Byte streams go from client to client, by a port of the address:
+//
+//	nym-client listen 22 --to 127.0.0.1:22                       at bob's
+//	ssh -o ProxyCommand='nym-client dial %h %p' bob              at alice's
+//
 // Web pages may not connect, unless --origin names theirs. Whoever else can
 // reach the port may, and speaks for the client: --token-file has them show a text.
 //

@@ -14,6 +14,7 @@ import (
 
 	"nym-socks5/internal/clitest"
 	"nym-socks5/localnet"
+	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/client"
 )
 
@@ -145,9 +146,7 @@ func (c *nymClient) delivered(t *testing.T, conn int) {
 // command runs a command of a client, and gives what it printed.
 func (b *testbed) command(t *testing.T, c *nymClient, in string, args ...string) string {
 	t.Helper()
-	name := strings.Fields(c.Name())[0]
-	cmd := exec.Command(b.bin, append(args, "--listen", c.port,
-		"--config", filepath.Join(b.dir, name+".toml"), "--state-dir", filepath.Join(b.dir, name))...)
+	cmd := exec.Command(b.bin, append(args, b.flags(c)...)...)
 	cmd.Stdin = strings.NewReader(in)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -177,6 +176,27 @@ func (b *testbed) commands(t *testing.T, alice, bob *nymClient) {
 		t.Fatalf("receive prints %q", got)
 	}
 	b.command(t, bob, "me", "send", asked.SenderTag)
+	b.command(t, alice, "more", "send", "bob")
+	if got := b.command(t, bob, "", "receive", "--timeout", "3s"); got != "more\n" { // which ends by its time
+		t.Errorf("receive prints %q, want more", got)
+	}
+	for _, row := range []struct {
+		code       int
+		args, want string
+	}{
+		{2, "send nosuch", `the recipient "nosuch" is neither an address (identity.encryption@gateway) nor a known name`},
+		{2, "send 0" + bob.address[1:], "the recipient is no address: each part of a recipient is base58 of 32 bytes"},
+		{1, "send " + mixnet.NewSenderTag().String(), "mixnet: no reply SURBs were ever received under this tag"},
+		{75, "receive --timeout 10ms", "no message has arrived within 10ms"},
+		{75, "receive --count 2 --timeout 10ms", "2 of the messages that --count waits for have not arrived within 10ms"},
+		{75, "receive --count 1 --timeout 10ms", "the message that --count waits for has not arrived within 10ms"},
+	} {
+		cmd := exec.Command(b.bin, append(strings.Fields(row.args), b.flags(bob)...)...)
+		cmd.Stdin = strings.NewReader("hi")
+		if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != row.code || !strings.HasPrefix(string(out), "nym-client: "+row.want) {
+			t.Errorf("%s: exit code %d, %s; want %d, %s", row.args, cmd.ProcessState.ExitCode(), out, row.code, row.want)
+		}
+	}
 	if got := b.command(t, alice, "", "receive", "--count", "1", "--timeout", "1m"); got != "me\n" {
 		t.Errorf("receive prints %q, want me", got)
 	}

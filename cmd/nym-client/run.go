@@ -32,7 +32,7 @@ func run(ctx context.Context, env *cli.Env[*config.NymClient]) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	cfg.Messages = true
+	cfg.Messages, cfg.Peers = true, true
 	end, err := endpoint.New(cfg)
 	if err != nil {
 		return err
@@ -83,6 +83,7 @@ func front(env *cli.Env[*config.NymClient], end *endpoint.Endpoint) (wsapi.Confi
 		Backlog:   kept,
 		Names:     known(env.State),
 		Client:    fares(end),
+		Streams:   streams(end),
 		Hosts:     append(slices.Clone(w.Hosts), w.Listen.Addr().String()),
 		Origins:   w.Origins,
 		Token:     secret,

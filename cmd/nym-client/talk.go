@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -54,6 +55,7 @@ var commands = []cli.Command[*config.NymClient]{
 		Name: "status", Usage: "tell how the client that runs fares", Settings: portSettings,
 		Do: status,
 	},
+	dialCommand, listenCommand,
 	aliasCommand,
 }
 
@@ -72,16 +74,21 @@ func connect(c *call) (*wsclient.Conn, context.Context, context.CancelFunc, erro
 		cancel()
 		return nil, nil, nil, err
 	}
-	url := "ws://" + reachable(c.Config.WebSocket.Listen).String()
-	conn, err := wsclient.Dial(ctx, url, wsclient.Options{Token: secret})
+	at := reachable(c.Config.WebSocket.Listen).String()
+	conn, err := wsclient.Dial(ctx, "ws://"+at, wsclient.Options{Token: secret})
 	if err != nil {
 		cancel()
-		if errors.As(err, new(*net.OpError)) {
-			return nil, nil, nil, cli.Temporary(fmt.Errorf("nothing answers at %s: is nym-client run running, with this --listen?", url))
-		}
-		return nil, nil, nil, err
+		return nil, nil, nil, silent(at, err)
 	}
 	return conn, ctx, cancel, nil
+}
+
+// silent makes an error of a port where nothing answers one that says so.
+func silent(at string, err error) error {
+	if errors.As(err, new(*net.OpError)) {
+		return cli.Temporary(fmt.Errorf("nothing answers at ws://%s: is nym-client run running, with this --listen?", at))
+	}
+	return err
 }
 
 // reachable gives the address under which a port is reached from this machine.
@@ -96,10 +103,18 @@ func reachable(at netip.AddrPort) netip.AddrPort {
 	}
 }
 
-// given makes an error of time that ran out one that says so.
-func given(c *call, err error) error {
+// given makes an error of time that ran out one that says what did not happen, and
+// one of a request that makes no sense one of the command line.
+func given(c *call, err error, undone string) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return cli.Temporary(fmt.Errorf("not done within %s", c.Flag("timeout")))
+		return cli.Temporary(fmt.Errorf("%s within %s", undone, c.Flag("timeout")))
+	}
+	var refused *wsclient.RefusedError
+	if errors.As(err, &refused) {
+		if why, ok := strings.CutPrefix(refused.Text, "malformed request:"); ok {
+			return cli.Usage("%s", why)
+		}
+		return errors.New(strings.TrimPrefix(refused.Text, "other:"))
 	}
 	return err
 }
@@ -125,7 +140,7 @@ func send(c *call) ([]cli.Detail, error) {
 	}
 	defer cancel()
 	defer conn.Close()
-	return nil, given(c, conn.Send(ctx, m))
+	return nil, given(c, conn.Send(ctx, m), "the gateway of the recipient has not acknowledged the message, which was taken back,")
 }
 
 // answerSURBs is with how many reply SURBs a conversation begins; more come as they
@@ -155,17 +170,17 @@ func receive(c *call) ([]cli.Detail, error) {
 	defer cancel()
 	defer conn.Close()
 	if err := conn.Subscribe(ctx); err != nil {
-		return nil, given(c, err)
+		return nil, given(c, err, "nym-client has not answered")
 	}
 	out := json.NewEncoder(c.Out())
 	out.SetEscapeHTML(false)
-	for ; left != 0; left-- {
+	for got := 0; left != 0; got, left = got+1, left-1 {
 		m, err := conn.Receive(ctx)
 		switch {
-		case c.Context().Err() != nil:
-			return nil, nil // it was told to end
+		case c.Context().Err() != nil, left < 0 && got > 0 && errors.Is(err, context.DeadlineExceeded):
+			return nil, nil // it was told to end, or has had its time
 		case err != nil:
-			return nil, given(c, err)
+			return nil, given(c, err, missing(left))
 		}
 		if c.Has("json") {
 			err = out.Encode(lineOf(m))
@@ -177,6 +192,17 @@ func receive(c *call) ([]cli.Detail, error) {
 		}
 	}
 	return nil, nil
+}
+
+// missing says what has not arrived.
+func missing(left int) string {
+	switch {
+	case left < 0:
+		return "no message has arrived"
+	case left == 1:
+		return "the message that --count waits for has not arrived"
+	}
+	return fmt.Sprintf("%d of the messages that --count waits for have not arrived", left)
 }
 
 func lineOf(m wsclient.Received) line {
@@ -223,7 +249,7 @@ func status(c *call) ([]cli.Detail, error) {
 	below := new(clientStatus)
 	s := wsapi.Status{Client: below}
 	if err := conn.Status(ctx, &s); err != nil {
-		return nil, given(c, err)
+		return nil, given(c, err, "nym-client has not answered")
 	}
 	number := func(n int) string { return strconv.Itoa(n) }
 	return []cli.Detail{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -98,4 +99,30 @@ type placed struct {
 func (c *placed) Close() error {
 	defer c.place.Leave()
 	return c.Conn.Close()
+}
+
+// What sockets can do beyond net.Conn, the connection can if the one below it can.
+
+// CloseWrite ends what is sent, as [net.TCPConn] does.
+func (c *placed) CloseWrite() error {
+	if below, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return below.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// SetLinger says what becomes of unsent data when the connection is closed.
+func (c *placed) SetLinger(sec int) error {
+	if below, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		return below.SetLinger(sec)
+	}
+	return errors.ErrUnsupported
+}
+
+// SyscallConn implements [syscall.Conn].
+func (c *placed) SyscallConn() (syscall.RawConn, error) {
+	if below, ok := c.Conn.(syscall.Conn); ok {
+		return below.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }

@@ -108,7 +108,7 @@ func TestOurAdditions(t *testing.T) {
 		p.text(`{"type":"closedConnection","connectionId":7,"id":3}`)
 		p.saysText(`{"type":"ok","id":3}`)
 		p.text(`{"type":"send","recipient":"nobody","message":"x","id":4}`)
-		p.saysText(`{"type":"error","message":"malformed request:the recipient is no address: identity.encryption@gateway","id":4}`)
+		p.saysText(`{"type":"error","message":"malformed request:the recipient is no address: recipient must have the form identity.encryption@gateway","id":4}`)
 		// A reply to a tag that is not known would vanish in Nym's client.
 		p.text(`{"type":"reply","senderTag":` + quote(stranger.String()) + `,"message":"x","id":5}`)
 		p.saysText(`{"type":"error","message":"other:` + mixnet.ErrUnknownTag.Error() + `","id":5}`)

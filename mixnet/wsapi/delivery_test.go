@@ -255,7 +255,7 @@ func TestNames(t *testing.T) {
 		p.saysText(`{"type":"ok","id":1}`)
 		w.hears("hello")
 		p.text(`{"type":"send","recipient":"eve","message":"hello","id":2}`)
-		p.saysText(`{"type":"error","message":"malformed request:the recipient is no address: identity.encryption@gateway","id":2}`)
+		p.saysText(`{"type":"error","message":"malformed request:the recipient \"eve\" is neither an address (identity.encryption@gateway) nor a known name; nym-client alias list prints those","id":2}`)
 	})
 }
 

@@ -43,6 +43,8 @@
 //   - The sub-protocols nym.text and nym.base64 choose the form of messages that
 //     arrive before the first request.
 //   - A reply to a tag that is not known is answered with an error.
+//   - Byte streams: CONNECT ADDRESS:PORT in place of a WebSocket opens one, and
+//     {"type":"listen","port":22} has a program told of those that come; see [Streams].
 //
 // The package neither opens the port nor knows the mixnet. It does not tell
 // programs apart: who may connect sees all messages and speaks for the client.

@@ -33,6 +33,13 @@ func (g *guard) objection(r *http.Request) (what, why string) {
 	return "", ""
 }
 
+// connects reports whether a program may open a stream. No page can send a CONNECT,
+// whose Host is that of its target.
+func (g *guard) connects(r *http.Request) bool {
+	_, page := r.Header["Origin"]
+	return !page && g.authorized(r)
+}
+
 // host reports whether the Host header names us. A page whose own name was made
 // to point here has that name in it.
 func (g *guard) host(header string) bool {

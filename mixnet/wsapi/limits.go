@@ -54,5 +54,16 @@ const (
 	maxSubscribed = 4096
 )
 
+// Streams.
+const (
+	maxPorts = 64 // at which one program listens at most
+	// maxArrivals is how many streams to one port wait at most until the program that
+	// listens comes for them; more are refused.
+	maxArrivals = 64
+	// arrivalPatience is how long a program may take to come for a stream. Who dials
+	// waits for 18 seconds.
+	arrivalPatience = 15 * time.Second
+)
+
 // closePatience is how long a program may take to answer a closing frame.
 const closePatience = time.Second

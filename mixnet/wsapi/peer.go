@@ -33,6 +33,8 @@ type peer struct {
 	end    context.CancelFunc // of the connection; sends go on
 	live   context.Context    // ends with the connection
 
+	listeners listeners
+
 	mu         sync.Mutex           // guards the following
 	deliveries map[string]*delivery // of sends with an id that are not over, by it
 }
@@ -75,6 +77,7 @@ func (p *peer) run(ctx context.Context, later bool) {
 	}
 	g.Wait()
 	p.s.hub.leave(p)
+	p.listeners.close()
 	p.lanes.wait()
 }
 
@@ -206,6 +209,16 @@ func (p *peer) do(ctx context.Context, r *request) error {
 		p.ok(r) // before what it is about
 		p.s.hub.subscribe(p, r.wants)
 		return nil
+	case listenRequest:
+		return p.listen(r)
+	case unlistenRequest:
+		if err := p.unlisten(r.port); err != nil {
+			return err
+		}
+	case refuseRequest:
+		if err := p.refuse(r.stream); err != nil {
+			return err
+		}
 	case statusRequest:
 		p.answer(response{kind: statusResponse, id: r.id, status: p.s.status()}, r.format)
 		return nil

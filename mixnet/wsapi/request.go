@@ -32,6 +32,9 @@ const (
 	subscribeRequest   requestKind = 0xF1
 	unsubscribeRequest requestKind = 0xF2
 	statusRequest      requestKind = 0xF3
+	listenRequest      requestKind = 0xF4
+	unlistenRequest    requestKind = 0xF5
+	refuseRequest      requestKind = 0xF6
 )
 
 // A connID is a connection id of a program. The zero connID is none, which is
@@ -57,6 +60,8 @@ type request struct {
 	events bool            // send: the program wants to be told what becomes of it
 	of     json.RawMessage // cancel: the id of what
 	wants  *subscription   // subscribe
+	port   uint16          // listen, unlisten
+	stream string          // refuse: its name
 
 	delivery *delivery // of a send with an id, from when it is queued
 }

@@ -23,6 +23,7 @@ const (
 	acknowledgedResponse responseKind = 0xF1
 	failedResponse       responseKind = 0xF2
 	statusResponse       responseKind = 0xF3
+	incomingResponse     responseKind = 0xF4
 	okResponse           responseKind = 0xFF
 )
 
@@ -37,6 +38,8 @@ type response struct {
 	length  int              // likewise, in packets
 	id      json.RawMessage  // ok, error, events, status: that of the request; nil: none
 	status  *Status          // status
+	stream  string           // incoming: its name
+	port    uint16           // incoming
 }
 
 // cost is about how many bytes of memory a response holds.
@@ -109,6 +112,11 @@ type (
 		ID   json.RawMessage `json:"id,omitempty"`
 		*Status
 	}
+	incomingText struct {
+		Type   string `json:"type"`
+		Port   uint16 `json:"port"`
+		Stream string `json:"stream"`
+	}
 )
 
 // text encodes the response as JSON. A message that is not UTF-8 is damaged by
@@ -144,6 +152,8 @@ func (r *response) text(f format) ([]byte, error) {
 		v = eventText{"failed", r.id, r.failure.Error()}
 	case statusResponse:
 		v = statusText{"status", r.id, r.status}
+	case incomingResponse:
+		v = incomingText{"incoming", r.port, r.stream}
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

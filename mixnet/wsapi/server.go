@@ -36,6 +36,8 @@ type Config struct {
 	Token string
 	// MaxPeers is how many programs may be connected. If zero, it is 64.
 	MaxPeers int
+	// MaxStreams is how many streams programs may have open. If zero, it is 256.
+	MaxStreams int
 	// KeepMessages and KeepBytes bound what is kept while nobody is connected;
 	// the oldest messages go first. If zero, they are 4096 and 32 MiB.
 	KeepMessages int
@@ -44,10 +46,12 @@ type Config struct {
 	Backlog Backlog
 	// Names finds the address that the name of a recipient stands for. If nil,
 	// there are none. Many goroutines may call it.
-	Names func(name string) (mixnet.Recipient, bool)
+	Names Names
 	// Client says how the client fares, for programs that ask for the status: what
 	// encodes to a JSON object. If nil, nothing is said of it.
 	Client func() any
+	// Streams opens and takes byte streams. If nil, there are none.
+	Streams *Streams
 	// Outbox is how many bytes may wait for one program to read them before it
 	// is disconnected. If zero, it is KeepBytes and 64 MiB.
 	Outbox int
@@ -58,6 +62,7 @@ type Config struct {
 // Defaults of a Config.
 const (
 	DefaultMaxPeers     = 64
+	DefaultMaxStreams   = 256
 	DefaultKeepMessages = 4096
 	DefaultKeepBytes    = 32 << 20
 )
@@ -71,6 +76,9 @@ type Server struct {
 	hub   hub
 	lane  atomic.Uint64 // drawn last
 	seats chan struct{} // a token per peer; full: one more is refused
+
+	channels chan struct{} // likewise, per stream
+	arrivals arrivals
 
 	maxFrame  int64 // bytes of one request
 	maxQueued int64 // bytes of requests of one program that wait
@@ -86,7 +94,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Messenger == nil {
 		return nil, errors.New("wsapi: no messenger")
 	}
-	if cfg.MaxPeers < 0 || cfg.KeepMessages < 0 || cfg.KeepBytes < 0 || cfg.Outbox < 0 {
+	if cfg.MaxPeers < 0 || cfg.MaxStreams < 0 || cfg.KeepMessages < 0 || cfg.KeepBytes < 0 || cfg.Outbox < 0 {
 		return nil, errors.New("wsapi: negative limit")
 	}
 	if i := slices.IndexFunc(cfg.Origins, func(o string) bool { return !ValidOrigin(o) }); i >= 0 {
@@ -96,6 +104,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Hosts = []string{"localhost"}
 	}
 	setDefault(&cfg.MaxPeers, DefaultMaxPeers)
+	setDefault(&cfg.MaxStreams, DefaultMaxStreams)
 	setDefault(&cfg.KeepMessages, DefaultKeepMessages)
 	setDefault(&cfg.KeepBytes, DefaultKeepBytes)
 	setDefault(&cfg.Outbox, cfg.KeepBytes+64<<20)
@@ -110,6 +119,9 @@ func New(cfg Config) (*Server, error) {
 		tags:  newTags(maxTags),
 		hub:   hub{peers: make(map[*peer]*membership), backlog: cfg.Backlog, log: log},
 		seats: make(chan struct{}, cfg.MaxPeers),
+
+		channels: make(chan struct{}, cfg.MaxStreams),
+		arrivals: arrivals{byName: make(map[string]*arrival)},
 
 		maxFrame:  maxFrame,
 		maxQueued: maxQueued,
@@ -205,14 +217,14 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 	defer end()
 	s.log.Info().Stringer("addr", ln.Addr()).Msg("listening")
 	srv := &http.Server{
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.open(ctx, w, r) }),
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.answer(ctx, w, r) }),
 		ReadHeaderTimeout: headerPatience,
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ErrorLog:          log.New(io.Discard, "", 0), // it would name who asks (H38)
 	}
 	srv.SetKeepAlivesEnabled(false)
-	limits := admit.New(admit.Limits{Places: s.cfg.MaxPeers + waiting, PlacesPerPrefix: maxConnsPerAddr})
+	limits := admit.New(admit.Limits{Places: s.cfg.MaxPeers + s.cfg.MaxStreams + waiting, PlacesPerPrefix: maxConnsPerAddr})
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(admit.Listen(ln, limits)) }()
 	var failed error
@@ -239,8 +251,17 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 // The sub-protocols: each is the form of messages before the first request.
 var firstFormats = map[string]format{"nym.text": textFormat, "nym.base64": base64Format}
 
-// open makes a peer of a request and serves it. ctx is that of the server.
-func (s *Server) open(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+// answer answers a request. ctx is that of the server.
+func (s *Server) answer(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect {
+		s.connect(ctx, w, r)
+		return
+	}
+	s.admit(ctx, w, r)
+}
+
+// admit makes a peer of a request and serves it.
+func (s *Server) admit(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, what, why string) {
 		s.count.refused.Add(1)
 		s.log.Debug().Str("reason", what).Msg("connection refused")
@@ -250,11 +271,11 @@ func (s *Server) open(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		refuse(http.StatusForbidden, what, why)
 		return
 	}
-	if !s.enter() {
+	if !s.enter(s.seats) {
 		refuse(http.StatusServiceUnavailable, "full", fmt.Sprintf("%d programs are connected, and no more may be", s.cfg.MaxPeers))
 		return
 	}
-	defer s.leave()
+	defer s.leave(s.seats)
 	conn := r.Context().Value(connKey{}).(net.Conn)
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the guard has looked at the origin
@@ -271,15 +292,15 @@ func (s *Server) open(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	l.Debug().Msg("peer gone")
 }
 
-// enter takes a seat; leave gives it back.
-func (s *Server) enter() bool {
+// enter takes a seat among those of peers or of streams; leave gives it back.
+func (s *Server) enter(seats chan struct{}) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
 	select {
-	case s.seats <- struct{}{}:
+	case seats <- struct{}{}:
 		s.peers.Add(1)
 		return true
 	default:
@@ -287,8 +308,8 @@ func (s *Server) enter() bool {
 	}
 }
 
-func (s *Server) leave() {
-	<-s.seats
+func (s *Server) leave(seats chan struct{}) {
+	<-seats
 	s.peers.Done()
 }
 

@@ -3,6 +3,7 @@ package wsapi
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 
 	"nym-socks5/mixnet"
@@ -21,15 +22,33 @@ var requestTypes = map[string]requestKind{
 	"subscribe":          subscribeRequest,
 	"unsubscribe":        unsubscribeRequest,
 	"status":             statusRequest,
+	"listen":             listenRequest,
+	"unlisten":           unlistenRequest,
+	"refuse":             refuseRequest,
 }
 
-// names finds the address that a name stands for.
-type names func(name string) (mixnet.Recipient, bool)
+// Names finds the address that a name stands for. Many goroutines may call it.
+type Names func(name string) (mixnet.Recipient, bool)
+
+// recipient gives the address that a text is, or stands for.
+func (known Names) recipient(text string) (mixnet.Recipient, error) {
+	to, err := mixnet.ParseRecipientText(text)
+	if err == nil {
+		return to, nil
+	}
+	if known == nil || strings.ContainsAny(text, ".@") {
+		return to, malformed("the recipient is no address: %s", strings.TrimPrefix(err.Error(), mixnet.ErrMalformed.Error()+": "))
+	}
+	if to, ok := known(text); ok {
+		return to, nil
+	}
+	return to, malformed("the recipient %.40q is neither an address (identity.encryption@gateway) nor a known name; nym-client alias list prints those", text)
+}
 
 // parseText parses exactly one JSON request (socks.md §17.1). Members that it
 // does not know are ignored. Its errors are *failure; the request then still has
 // its format, and its id if that could be read.
-func parseText(b []byte, known names) (request, error) {
+func parseText(b []byte, known Names) (request, error) {
 	r := request{format: textFormat}
 	var m members
 	if !utf8.Valid(b) || json.Unmarshal(b, &m) != nil || m == nil {
@@ -60,6 +79,10 @@ func parseText(b []byte, known names) (request, error) {
 			err = malformed("there is no request, the id of what is to be canceled")
 		}
 		return r, err
+	case kind == listenRequest || kind == unlistenRequest:
+		return r, m.read("port", &r.port)
+	case kind == refuseRequest:
+		return r, m.read("stream", &r.stream)
 	case kind == subscribeRequest:
 		r.wants, err = m.subscription()
 		return r, err
@@ -151,7 +174,7 @@ func (m members) subscription() (*subscription, error) {
 }
 
 // sending reads the request of something to be sent.
-func (m members) sending(r *request, known names) error {
+func (m members) sending(r *request, known Names) error {
 	if err := m.target(r, known); err != nil {
 		return err
 	}
@@ -189,7 +212,7 @@ func (m members) sending(r *request, known names) error {
 }
 
 // target reads whom something is for.
-func (m members) target(r *request, known names) (err error) {
+func (m members) target(r *request, known Names) (err error) {
 	var text string
 	if r.kind == replyRequest {
 		if err := m.read("senderTag", &text); err != nil {
@@ -203,14 +226,6 @@ func (m members) target(r *request, known names) (err error) {
 	if err := m.read("recipient", &text); err != nil {
 		return err
 	}
-	if r.to, err = mixnet.ParseRecipientText(text); err == nil {
-		return nil
-	}
-	if known != nil {
-		var ok bool
-		if r.to, ok = known(text); ok {
-			return nil
-		}
-	}
-	return malformed("the recipient is no address: identity.encryption@gateway")
+	r.to, err = known.recipient(text)
+	return err
 }

@@ -32,6 +32,7 @@ type Conn struct {
 	ws      *websocket.Conn
 	last    int        // id of the latest request
 	waiting []Received // came while something else was waited for
+	streams []string   // likewise: names of incoming ones
 }
 
 // A Message is one to be sent.
@@ -87,6 +88,7 @@ type answer struct {
 	ID        *int            `json:"id"`
 	Message   string          `json:"message"`
 	SenderTag *string         `json:"senderTag"`
+	Stream    string          `json:"stream"`
 	raw       json.RawMessage // the whole of it
 }
 
@@ -94,11 +96,15 @@ type answer struct {
 func (c *Conn) ask(ctx context.Context, request map[string]any) (id int, err error) {
 	c.last++
 	request["id"], request["encoding"] = c.last, "base64"
+	return c.last, c.write(ctx, request)
+}
+
+func (c *Conn) write(ctx context.Context, request map[string]any) error {
 	b, err := json.Marshal(request)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return c.last, c.ws.Write(ctx, websocket.MessageText, b)
+	return c.ws.Write(ctx, websocket.MessageText, b)
 }
 
 // read reads one frame.
@@ -114,20 +120,33 @@ func (c *Conn) read(ctx context.Context) (a answer, err error) {
 	return a, nil
 }
 
-// await reads until a request is answered by one of these types. Messages that come
-// meanwhile wait for Receive.
+// keep keeps a message for Receive, and an incoming stream for Incoming.
+func (c *Conn) keep(a answer) error {
+	switch a.Type {
+	case "received":
+		m, err := a.received()
+		if err != nil {
+			return err
+		}
+		c.waiting = append(c.waiting, m)
+	case "incoming":
+		c.streams = append(c.streams, a.Stream)
+	}
+	return nil
+}
+
+// await reads until a request is answered by one of these types. Messages and streams
+// that come meanwhile wait for Receive and Incoming.
 func (c *Conn) await(ctx context.Context, id int, types ...string) (answer, error) {
 	for {
 		a, err := c.read(ctx)
 		switch {
 		case err != nil:
 			return a, err
-		case a.Type == "received":
-			m, err := a.received()
-			if err != nil {
+		case a.Type == "received" || a.Type == "incoming":
+			if err := c.keep(a); err != nil {
 				return a, err
 			}
-			c.waiting = append(c.waiting, m)
 		case a.ID == nil || *a.ID != id:
 		case a.Type == "error" || a.Type == "failed":
 			return a, &RefusedError{a.Message}
@@ -205,8 +224,8 @@ func (c *Conn) Receive(ctx context.Context) (Received, error) {
 		if err != nil {
 			return Received{}, err
 		}
-		if a.Type == "received" {
-			return a.received()
+		if err := c.keep(a); err != nil {
+			return Received{}, err
 		}
 	}
 	m := c.waiting[0]
