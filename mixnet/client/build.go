@@ -51,11 +51,15 @@ func (l *loop) draft(now time.Time) bool {
 	if l.cover != nil && l.cover.credit > 0 && l.draftCover(l.cover) {
 		return true
 	}
-	if l.main.credit < l.main.least {
+	wanted := l.main.credit >= l.main.least
+	if !wanted && !l.main.replaceable(now) {
 		return false
 	}
 	if (l.monitor.verdict != verdictBlocked || l.c.cfg.NeverStop) && l.draftData(now) {
 		return true
+	}
+	if !wanted {
+		return false
 	}
 	if !l.main.paced() {
 		return l.probe(now) && l.draftCover(l.main)
@@ -162,6 +166,7 @@ func (l *loop) add(d *draft, to *sender, s message.Sealing, f builtPacket) {
 	s.Packet = l.c.buffers.get()
 	f.packet.Packet, f.id = s.Packet, s.ID
 	d.to, d.built = to, f
+	to.cover = f.cover
 	to.credit--
 	l.group.sealings[l.group.n] = s
 	l.group.headers += s.Headers()
@@ -191,7 +196,10 @@ func (l *loop) seal() {
 			l.inflight.departed(f.id, time.Now())
 			continue
 		}
-		d.to.give(f)
+		if before, replaced := d.to.give(f); replaced {
+			l.c.buffers.put(before.packet.Packet)
+			l.departed(d.to, departure{id: before.id})
+		}
 	}
 	clear(g.sealings[:g.n])
 	g.n, g.headers = 0, 0

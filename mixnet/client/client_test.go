@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/message"
 	"nym-socks5/mixnet/session"
@@ -359,27 +360,7 @@ func TestH01H02RateDoesNotFollowLoad(t *testing.T) {
 func TestH01FrameIsSealedBeforeItsTick(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {
 		n := newFakeNet(t, ctx, 1)
-		c, err := New(Config{Entries: []Entry{n.entry(0, nil)}, Topology: n.topology, Dial: n.dial})
-		if err != nil {
-			t.Fatal(err)
-		}
-		gateway := n.nw.Gateways()[0]
-		conn, err := n.dial(ctx, gateway.Clients)
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, version, err := session.Register(ctx, conn, keys.NewIdentityKey(), gateway.Identity)
-		if err != nil {
-			t.Fatal(err)
-		}
-		live := session.NewClient(conn, protocol.NewSealer(key), version, func([]byte) {})
-		c.session.set(live)
-		n.wg.Go(func() { live.Run(ctx) })
-		arrived := make(chan []byte, 1)
-		n.seen = func(_ keys.Identity, p wire.MixPacket, _ time.Time) { arrived <- bytes.Clone(p.Packet) }
-
-		s := newSender(pacer{mean: time.Minute, rng: newRand()})
-		n.wg.Go(func() { s.run(ctx, c) })
+		s, arrived := n.sender(ctx)
 		for _, cover := range []bool{false, true} {
 			want := randomBody(mixnet.Regular.Total())
 			packet := bytes.Clone(want)
@@ -396,6 +377,88 @@ func TestH01FrameIsSealedBeforeItsTick(t *testing.T) {
 			<-s.credits
 		}
 	})
+}
+
+// hardening.md H01: the frame of a tick is fixed and sealed 2 ms before it. Until then data take the
+// place of cover that waits; from then on they wait for the next tick.
+func TestH01DataTakeThePlaceOfCover(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 1)
+		s, arrived := n.sender(ctx)
+		nowhere := mixnet.NodeAddrFrom(netip.MustParseAddrPort("203.0.113.1:1789"))
+		next := func() time.Time { return s.born.Add(time.Duration(s.fixed.Load()) + fixedBefore) }
+		give := func(set uint32, cover bool) []byte {
+			body := randomBody(mixnet.Regular.Total())
+			s.give(builtPacket{cover: cover, id: fragment.ID{Set: set}, packet: wire.MixPacket{Next: nowhere, Packet: bytes.Clone(body)}})
+			synctest.Wait()
+			return body
+		}
+		// tick waits for a packet, which is to leave at the tick that was drawn.
+		tick := func(at time.Time, want []byte) {
+			t.Helper()
+			if got := <-arrived; !bytes.Equal(got, want) || !time.Now().Equal(at) {
+				t.Errorf("another packet leaves, or at another time: %v, want %v", time.Now(), at)
+			}
+		}
+		credit := func(set uint32, sent bool) {
+			t.Helper()
+			if d := <-s.credits; d.id.Set != set || d.at.IsZero() == sent {
+				t.Errorf("credit for packet %d, sent %v; want %d, %v", d.id.Set, !d.at.IsZero(), set, sent)
+			}
+		}
+		for range 20 {
+			give(1, true)
+			at := next()
+			time.Sleep(time.Until(at.Add(-fixedBefore - time.Microsecond)))
+			s.credit, s.cover = 0, true
+			if !s.replaceable(time.Now()) {
+				t.Fatal("the loop makes no data for a frame that is not fixed yet")
+			}
+			data := give(2, false)
+			tick(at, data)
+			credit(1, false)
+			credit(2, true)
+
+			cover := give(3, true)
+			at = next()
+			time.Sleep(time.Until(at.Add(-fixedBefore)))
+			if s.replaceable(time.Now()) {
+				t.Error("the loop makes data for a frame that is fixed")
+			}
+			data = give(4, false)
+			tick(at, cover)
+			credit(3, true)
+			synctest.Wait()
+			tick(next(), data)
+			credit(4, true)
+		}
+	})
+}
+
+// sender runs a sender with ticks a minute apart, and gives what leaves.
+func (n *fakeNet) sender(ctx context.Context) (*sender, <-chan []byte) {
+	n.t.Helper()
+	c, err := New(Config{Entries: []Entry{n.entry(0, nil)}, Topology: n.topology, Dial: n.dial})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	gateway := n.nw.Gateways()[0]
+	conn, err := n.dial(ctx, gateway.Clients)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	key, version, err := session.Register(ctx, conn, keys.NewIdentityKey(), gateway.Identity)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	live := session.NewClient(conn, protocol.NewSealer(key), version, func([]byte) {})
+	c.session.set(live)
+	n.wg.Go(func() { live.Run(ctx) })
+	arrived := make(chan []byte, 1)
+	n.seen = func(_ keys.Identity, p wire.MixPacket, _ time.Time) { arrived <- bytes.Clone(p.Packet) }
+	s := newSender(pacer{mean: time.Minute, rng: newRand()})
+	n.wg.Go(func() { s.run(ctx, c) })
+	return s, arrived
 }
 
 // hardening.md H01: "Prebuilt cover dies with its topology or rotation."

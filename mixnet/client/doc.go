@@ -21,7 +21,8 @@
 // one sends a packet at every tick of its Poisson process, data if there is
 // some and cover if not; the other sends cover only. Each has its next packet
 // ready and sealed before the tick, so that at the tick there is only a write
-// and nobody can tell the two apart (H01, H02).
+// and nobody can tell the two apart (H01, H02). Data that come while cover waits
+// take its place until 2 ms before the tick.
 //
 //	file                    decides
 //	lanes.go                what is sent next

@@ -44,6 +44,10 @@ const (
 	// somebody up, not what a stall takes.
 	lateness = 5 * time.Millisecond
 
+	// fixedBefore is how long before its tick a frame is fixed and sealed: longer than
+	// the scheduler lets somebody wait who seals one.
+	fixedBefore = 2 * time.Millisecond
+
 	// unpacedCredits is how many packets a sender without pacing has ready, so that
 	// building and writing overlap.
 	unpacedCredits = 16

@@ -145,9 +145,11 @@ func (l *loop) gather(now time.Time) {
 }
 
 // departed notes that a sender has sent a packet, or thrown it away, and wants another.
+// What is thrown away is cover: it was never under way, and is not missed (H39).
 func (l *loop) departed(s *sender, d departure) {
 	s.credit++
 	if d.at.IsZero() {
+		l.c.count.sentCover.Add(^uint64(0))
 		l.inflight.cancel(d.id)
 		l.monitor.cancel(d.id)
 		return
@@ -333,7 +335,7 @@ func (l *loop) useEntry() {
 // replaceCover builds cover anew that waits for its tick.
 func (l *loop) replaceCover() {
 	for _, s := range []*sender{l.main, l.cover} {
-		if s != nil && s.credit <= 0 && s.cover {
+		if s != nil && s.paced() && s.credit <= 0 && s.cover {
 			l.draftCover(s) // and so s owes a credit until the old one is thrown away or sent
 		}
 	}

@@ -162,6 +162,28 @@ func TestH39CountsEachMix(t *testing.T) {
 	})
 }
 
+// Cover that data took the place of never left: it is not missed, and no mix is
+// blamed for it.
+func TestH39ReplacedCoverIsNotLost(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		n := newFakeNet(t, ctx, 2)
+		alice, bob := n.client(0, Config{Traffic: Traffic{CoverEvery: Off}}), n.client(1, Config{Traffic: Fast()})
+		for range 500 {
+			time.Sleep(jitter(100 * time.Millisecond))
+			alice.send(bob.Address(), []byte("now and then"), mixnet.SendOptions{})
+			bob.want([]byte("now and then"))
+		}
+		time.Sleep(time.Minute) // until what is lost is known to be
+		s := alice.Stats()
+		if s.SentData < 500 || s.SentCover+s.SentData-s.Sent > 2 {
+			t.Errorf("%d data and %d cover were made for the main stream, and %d packets sent", s.SentData, s.SentCover, s.Sent)
+		}
+		if all, _ := alice.Loops(); all.Home != all.Sent || all.Sent < 1000 {
+			t.Errorf("%d of %d loops came home, though none was lost", all.Home, all.Sent)
+		}
+	})
+}
+
 // A lockedBuffer takes a log.
 type lockedBuffer struct {
 	mu sync.Mutex

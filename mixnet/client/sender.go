@@ -2,11 +2,13 @@ package client
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/message"
+	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/session/protocol"
 	"nym-socks5/mixnet/wire"
 )
@@ -27,15 +29,29 @@ type departure struct {
 
 // A sender sends packets one by one when its pacer says so, or, without one, as
 // they come. It never chooses: the loop gives it a packet for each credit that
-// it returns, and may replace a cover that waits for its tick.
+// it returns, and may replace a cover that waits for its tick: by data until
+// fixedBefore the tick, by cover of a newer topology at any time.
 //
 //	loop ──packet──▶ ready ──▶ seal ──▶ (tick) ──▶ write
-//	  ▲                                            │
+//	  ▲                          │                 │
+//	  │◀── credit of what was ◀──┘                 │
+//	  │    replaced                                │
 //	  └──────────────── credit ◀───────────────────┘
+//
+// Whether a frame is data or cover is settled, and the frame sealed, before the
+// last moments before a tick begin: in these nothing is done for one that would
+// not be done for the other (H01).
 type sender struct {
 	pacer   pacer
 	ready   chan builtPacket // bounded by the credits: never blocks the loop
 	credits chan departure   // likewise never blocks the sender
+
+	// fixed is when the frame of the next tick is settled, counted from born. The
+	// sender sets it before it returns the credit for the tick before.
+	born  time.Time
+	fixed atomic.Int64
+
+	late builtPacket // came too late for its tick, and is sent at the next; owned by run
 
 	// least is the number of credits from which the loop makes packets. A sender
 	// without pacing still has most of its packets then, so nobody waits; but
@@ -44,7 +60,7 @@ type sender struct {
 
 	// Owned by the loop.
 	credit int  // packets the sender wants
-	cover  bool // the last packet given was cover
+	cover  bool // the last packet for it is cover
 }
 
 func newSender(p pacer) *sender {
@@ -53,38 +69,64 @@ func newSender(p pacer) *sender {
 		n, least = unpacedCredits, message.Group/2
 	}
 	return &sender{
-		pacer: p, credit: n, least: least,
-		ready:   make(chan builtPacket, n+1), // and a replacement
-		credits: make(chan departure, n+1),
+		pacer: p, credit: n, least: least, born: time.Now(),
+		ready:   make(chan builtPacket, n),
+		credits: make(chan departure, n+2), // and for what was replaced, or came too late
 	}
 }
 
 func (s *sender) paced() bool { return s.pacer.mean > 0 }
 
-// give hands over a packet, for which the loop took a credit. Only the loop calls it.
-func (s *sender) give(f builtPacket) {
-	s.cover = f.cover
+// replaceable reports whether data that are made now can take the place of the
+// cover that waits for its tick.
+func (s *sender) replaceable(now time.Time) bool {
+	return s.paced() && s.credit == 0 && s.cover && now.Sub(s.born) < time.Duration(s.fixed.Load())
+}
+
+// give hands over a packet, for which the loop took a credit. Where the one before
+// was not taken, it is given back. Only the loop calls it.
+func (s *sender) give(f builtPacket) (before builtPacket, replaced bool) {
+	if s.paced() {
+		select {
+		case before = <-s.ready:
+			replaced = true
+		default:
+		}
+	}
 	s.ready <- f
+	return before, replaced
 }
 
 // run sends what the loop has ready until ctx ends.
 func (s *sender) run(ctx context.Context, c *Client) {
 	if s.paced() {
 		s.pacer.start(time.Now())
+		s.settle()
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		select {
-		case f := <-s.ready:
-			if !s.send(ctx, c, timer, f) {
+		f := s.late
+		if s.late = (builtPacket{}); f.packet.Packet == nil {
+			select {
+			case f = <-s.ready:
+			case <-ctx.Done():
 				return
 			}
-		case <-ctx.Done():
+		}
+		if !s.send(ctx, c, timer, f) {
 			return
 		}
 	}
 }
+
+// settle notes when the frame of the next tick is fixed.
+func (s *sender) settle() {
+	s.fixed.Store(int64(s.pacer.next.Add(-fixedBefore).Sub(s.born)))
+}
+
+// settled reports whether the frame of the next tick is fixed.
+func (s *sender) settled() bool { return time.Since(s.born) >= time.Duration(s.fixed.Load()) }
 
 // send seals a packet, waits for the tick, and writes; false: ctx ended.
 func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f builtPacket) bool {
@@ -92,23 +134,23 @@ func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f built
 	if !ok {
 		return false
 	}
-	buf := c.buffers.sealed()
-	sealed, err := live.AppendFrame(buf, f.packet)
+	sealed, err := live.AppendFrame(c.buffers.sealed(), f.packet)
 	if s.paced() {
 		now := time.Now()
 		if s.pacer.next.Before(now.Add(-lateness)) {
 			c.count.missed.Add(1 + uint64(s.pacer.tick(now)))
+			s.settle()
 		}
 		timer.Reset(time.Until(s.pacer.next))
+		ready := s.ready
 		for ticked := false; !ticked; {
 			select {
 			case <-timer.C:
 				ticked = true
-			case newer := <-s.ready: // a cover of a newer snapshot of the topology
-				c.buffers.put(f.packet.Packet)
-				s.credits <- departure{id: f.id}
-				f = newer
-				sealed, err = live.AppendFrame(buf, f.packet)
+			case newer := <-ready:
+				if !s.replace(c, live, &f, &sealed, &err, newer) {
+					s.late, ready = newer, nil
+				}
 			case <-ctx.Done():
 				return false
 			}
@@ -120,11 +162,32 @@ func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f built
 	left := time.Now()
 	if s.paced() {
 		c.count.missed.Add(uint64(s.pacer.tick(left)))
+		s.settle()
 	}
 	c.buffers.put(f.packet.Packet)
 	c.buffers.putSealed(sealed)
 	s.credits <- departure{f.id, left}
 	return true
+}
+
+// replace puts a newer packet in the place of a cover that waits, with its frame,
+// unless these are data and it is too late, or was once they were sealed.
+func (s *sender) replace(c *Client, live *session.Client, f *builtPacket, sealed *[]byte, failed *error, newer builtPacket) bool {
+	if !newer.cover && s.settled() {
+		return false
+	}
+	other, err := live.AppendFrame(c.buffers.sealed(), newer.packet)
+	before := *sealed
+	late := !newer.cover && s.settled()
+	if late {
+		before = other
+	} else {
+		c.buffers.put(f.packet.Packet)
+		s.credits <- departure{id: f.id}
+		*f, *sealed, *failed = newer, other, err
+	}
+	c.buffers.putSealed(before)
+	return !late
 }
 
 // buffers lends memory for packets of one size, so that a busy client makes no
