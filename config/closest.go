@@ -30,9 +30,6 @@ func Closest(word string, known []string) (string, bool) {
 	return "", false
 }
 
-// maxWord bounds the work of distance.
-const maxWord = 64
-
 // distance counts the letters to insert, remove, change or swap with their
 // neighbour to make b of a (optimal string alignment).
 func distance(a, b string) int {

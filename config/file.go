@@ -13,9 +13,6 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// maxFile is the size of the largest file that is read, in bytes.
-const maxFile = 1 << 20
-
 // Load reads a file into c, over what c has already. Errors of the file's
 // content wrap [ErrInvalid] and name the file; those of reading it are of
 // package os.

@@ -47,9 +47,6 @@ type Host struct {
 	SOCKSPort     int `toml:"socks_port"`       // on loopback; if zero, it is 1080
 }
 
-// maxPerHost bounds each kind of program on one host.
-const maxPerHost = 100
-
 var hostForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // LoadHosts reads a file. Errors of its content wrap [ErrInvalid] and name the

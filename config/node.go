@@ -20,8 +20,6 @@ type Mix struct {
 	ReplayMemory Size     `toml:"replay_memory" arg:"SIZE" help:"most memory for the replay filter of one key; 1GiB is enough for 90 million packets"`
 }
 
-const maxDelay = Duration(10 * time.Second)
-
 func newMix() Mix {
 	return Mix{
 		Listen:       netip.AddrPortFrom(netip.IPv4Unspecified(), 1789),

@@ -6,12 +6,6 @@ import (
 	"time"
 )
 
-// Habits of who watches for changes below the connections.
-const (
-	lookEvery = 3 * time.Second  // a phone or laptop changes networks while its user watches
-	jump      = 10 * time.Second // of the wall clock against the one that only goes on
-)
-
 // watchMachine calls changed when this machine's addresses are others than
 // before, and when its wall clock jumped: it slept, or was set. Then connections
 // that look alive may be dead. It returns when ctx ends.

@@ -18,10 +18,6 @@ import (
 	"nym-socks5/proxy"
 )
 
-// refresh is how often the client asks the Network, which has the nodes at hand:
-// often enough that a change of Sphinx keys is followed at once.
-const refresh = time.Second
-
 // An Endpoint is one user of a mixnet. Its methods may be called by many
 // goroutines.
 type Endpoint struct {
@@ -203,12 +199,6 @@ func (e *Endpoint) getReady(ctx context.Context) {
 	close(e.ready)
 	e.notify()
 }
-
-// How long a requester may take to say that it lives, before another is asked.
-const (
-	askFirst = 10 * time.Second // more than a way there and back takes at Nym's pace
-	askMost  = time.Minute      // what that grows to: each question in vain may lie at a gateway as mail
-)
 
 // findRequester waits until a requester has answered; false: ctx ended. They are
 // asked one after the other.

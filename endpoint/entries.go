@@ -19,13 +19,6 @@ import (
 	"nym-socks5/mixnet/topology"
 )
 
-// Rules for the entry gateways of an endpoint that may change them (H26).
-const (
-	maxTried     = 10                  // gateways drawn
-	triedWithin  = 30 * 24 * time.Hour // in this time
-	missingAfter = 7 * 24 * time.Hour  // out of the topology for so long, a gateway is replaced
-)
-
 // The record of the entries.
 const (
 	entriesName    = "entries"

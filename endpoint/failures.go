@@ -20,12 +20,6 @@ type Failures struct {
 	Target    uint64 // the target did not answer it, or refused
 }
 
-// How often failures are logged.
-const (
-	failuresEvery = 10 * time.Second
-	failuresBurst = 3
-)
-
 // failures counts, and logs a line for a failure: none tells what was the target.
 type failures struct {
 	log  zerolog.Logger

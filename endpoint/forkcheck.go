@@ -21,15 +21,6 @@ import (
 // they refuse every name that cannot exist (socks.md §22).
 const HeadTarget = "head.nym-socks5.invalid:80"
 
-// Habits of comparing heads.
-const (
-	headFresh    = time.Minute     // how long one that was asked for is stated
-	compareFirst = 2 * time.Minute // mean times until the first comparison,
-	compareEvery = time.Hour       // and between two
-	comparesFor  = time.Minute     // how long one may take
-	maxHead      = 4096
-)
-
 // Heads states the newest head that a program can vouch for.
 type Heads struct {
 	ask func(context.Context) (directory.Head, error)

@@ -183,7 +183,6 @@ const (
 const (
 	headName    = "head"
 	headVersion = 1
-	headEvery   = time.Minute // between two looks whether there is a newer one
 )
 
 // A headRecord is the newest document seen, also in earlier lives: a directory

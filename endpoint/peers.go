@@ -18,10 +18,6 @@ import (
 // cannot exist.
 const PeerHost = "endpoint.nym-socks5.invalid"
 
-// backlog is how many streams wait for Accept, for each port and for the way
-// out; more are refused.
-const backlog = 128
-
 // DialAddress opens a stream to a port at which another endpoint listens, or a
 // requester that is one. The other side learns nothing of who dials, save that
 // streams opened in the same ten minutes come from the same endpoint.

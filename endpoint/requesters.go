@@ -15,10 +15,6 @@ import (
 	"nym-socks5/proxy"
 )
 
-// silentDials is how many streams in a row a requester may leave without an
-// answer before another takes its place.
-const silentDials = 2
-
 // The record of the requester that was drawn from those of the directories.
 const (
 	requesterName    = "requester"

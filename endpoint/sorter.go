@@ -38,12 +38,6 @@ func (s *sorter) Receive(ctx context.Context) (mixnet.Message, error) {
 	}
 }
 
-// Bounds of letters that wait for Receive.
-const (
-	maxLetters  = 16 << 20 // bytes; one of MaxMessage is taken whenever none waits
-	leastLetter = 4 << 10  // what one counts at least
-)
-
 // letters is the Messenger of the caller: its lanes are apart from those of the
 // streams, and it receives what the sorter gives it.
 type letters struct {

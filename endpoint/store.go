@@ -30,12 +30,6 @@ type Record struct {
 // IsZero reports whether there is no record.
 func (r Record) IsZero() bool { return r.Version == 0 }
 
-// Bounds of a Store.
-const (
-	MaxName   = 64       // letters of a name: a-z, 0-9 and hyphens
-	MaxRecord = 17 << 20 // bytes of a body: the largest is the topology
-)
-
 // Errors of records.
 var (
 	// ErrNewer reports a record that a newer program wrote.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
@@ -95,9 +94,6 @@ func listMembers(c *call) (facts []cli.Detail, err error) {
 	})
 	return facts, nil
 }
-
-// exportWithin is how long export waits for the directory.
-const exportWithin = 15 * time.Second
 
 func export(c *call) ([]cli.Detail, error) {
 	ctx, stop := context.WithTimeout(context.Background(), exportWithin)

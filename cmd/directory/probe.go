@@ -15,9 +15,6 @@ import (
 // errNoAnswer reports a node that does not answer as it announced.
 var errNoAnswer = errors.New("the node does not answer")
 
-// probeEvery is how often is looked whether a link stands.
-const probeEvery = 10 * time.Millisecond
-
 // probe opens a link to a node as another node would, with a key of its own
 // where the node announces one, and sends it a packet that means nothing.
 func probe(ctx context.Context, addr mixnet.NodeAddr, noise keys.Noise) error {

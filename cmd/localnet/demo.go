@@ -21,9 +21,6 @@ import (
 	"nym-socks5/mixnet/topology"
 )
 
-// maxBytes bounds --bytes: the demo holds them in memory.
-const maxBytes = 1 << 30
-
 // demo is "localnet demo".
 func demo(c *cli.Context) error {
 	o, err := parseOptions(c)

@@ -14,13 +14,6 @@ import (
 	"nym-socks5/localnet"
 )
 
-// How long a network may take to come up, and to end. A mix node waits for the
-// packets it holds, 10 seconds at most.
-const (
-	startTimeout = time.Minute
-	stopTimeout  = 15 * time.Second
-)
-
 // withNetwork runs a network whose requester allows what list allows. Once it
 // is up, use is called; when use has returned, or ctx has ended, it is stopped.
 func withNetwork(ctx context.Context, spec localnet.Spec, list *allowlist.List, use func(context.Context, *localnet.Network) error) error {

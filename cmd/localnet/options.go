@@ -40,9 +40,6 @@ func parseProfile(name string) (profile, error) {
 	return profile{}, usagef("unknown profile %q; say --profile nym or --profile fast", name)
 }
 
-// maxMixes bounds --mixes-per-layer: beyond it one machine serves no purpose.
-const maxMixes = 50
-
 // options are what both commands' flags say.
 type options struct {
 	profile profile

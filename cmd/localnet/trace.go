@@ -146,13 +146,6 @@ func (t *tracing) print(ctx context.Context, records <-chan trace.Record) error 
 	return nil
 }
 
-// What the clients of talk say: some fragments, and an answer of as many.
-const (
-	talkEvery = time.Second
-	talkBytes = 5000
-	talkSURBs = 20
-)
-
 // talk lets two clients, alice at the first gateway and bob at the last, ask and
 // answer until ctx ends.
 func (t *tracing) talk(ctx context.Context, n *localnet.Network) error {

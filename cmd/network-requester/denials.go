@@ -9,11 +9,6 @@ import (
 	"nym-socks5/proxy/requester"
 )
 
-// tellEvery is how often the log may tell how many streams were refused: counters
-// that change more often could tell who asks (H38). As often targets are written
-// down, if they are.
-const tellEvery = time.Minute
-
 // tellDenials logs, when there were some, how many streams were refused by the
 // rules, for which reasons and ports, and how many could not be opened for other
 // reasons, until ctx ends.

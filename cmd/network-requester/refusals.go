@@ -21,13 +21,7 @@ import (
 	"nym-socks5/internal/wholefile"
 )
 
-// Bounds of what is remembered of refused targets, which strangers choose.
-const (
-	maxKinds    = 32   // reasons and ports that are counted apart between two lines of the log
-	maxRefused  = 1000 // targets that are written down; beyond it that with the fewest refusals goes
-	maxOfFile   = 1 << 20
-	refusedFile = "refused.json"
-)
+const refusedFile = "refused.json"
 
 // A refusal is one target that was refused. It tells nothing of who asked, and of
 // when only the day.

@@ -18,12 +18,6 @@ import (
 // aliasFile has the names that the user gave to addresses.
 const aliasFile = "aliases.json"
 
-// Bounds of names: nobody has more friends, and a file of so many is quickly read.
-const (
-	maxAliases    = 4096
-	maxAliasBytes = 1 << 20
-)
-
 // aliasName is what a name looks like: never like an address, which has a dot and an
 // at sign, nor like a sender tag, which is longer.
 var aliasName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,19}$`)

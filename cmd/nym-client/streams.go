@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"time"
 
 	"nym-socks5/config"
 	"nym-socks5/endpoint"
@@ -163,10 +162,6 @@ func unopened(at string, err error) error {
 	}
 	return said
 }
-
-// localPatience is how long the target of a listener may take to take a connection:
-// less than whoever dials waits.
-const localPatience = 10 * time.Second
 
 // listenAt passes streams on until it is told to end.
 func listenAt(c *call) ([]cli.Detail, error) {

@@ -11,13 +11,6 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Pauses after an Accept that failed, as in net/http: most likely the process
-// is out of files, and some will be closed.
-const (
-	minPause = 5 * time.Millisecond
-	maxPause = time.Second
-)
-
 // Accept hands the connections of ln to handle, one after the other, until ctx
 // ends, then returns nil. It closes ln. handle owns the connection; while it
 // waits nothing else is accepted. Accept fails if somebody else closes ln, and

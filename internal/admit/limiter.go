@@ -25,15 +25,6 @@ type Limits struct {
 	CountLoopback bool
 }
 
-// placeShare is the part of the free places that a prefix may have, where Places
-// is at least as many times PlacesPerPrefix. While most places are free it says
-// nothing; who fills them from hundreds of prefixes leaves some to others.
-const placeShare = 16
-
-// maxPrefixes bounds the prefixes whose pace a Limiter remembers: 2^16 of them
-// take a dozen megabytes. While all of them are in use, new ones are refused.
-const maxPrefixes = 1 << 16
-
 // A Limiter counts connections: those that are open and those that come. Any number of goroutines, and of
 // listeners, may share one: then the limits are those of all together.
 type Limiter struct {

@@ -9,7 +9,8 @@
 //
 // A second test holds that every place of the specifications in docs/spec that
 // code, scripts and documents cite exists, that links between documents lead
-// somewhere, and that the code they show is the code of a file.
+// somewhere, and that the code they show is the code of a file. A third holds that
+// the time-outs and bounds of a package stand in one file, each with a comment.
 //
 // The table is policy. It changes with a reason in the commit, never to make a
 // build pass. Test files may import anything. The package is not imported, and

@@ -20,9 +20,6 @@ func exists(path string) (bool, error) {
 	}
 }
 
-// maxSecret is the size of the largest file of a secret, in bytes.
-const maxSecret = 4096
-
 // ReadSecret reads a file that only its owner may read (H36).
 func ReadSecret(path string) ([]byte, error) {
 	b, err := wholefile.ReadSecret(path, maxSecret)

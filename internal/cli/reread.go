@@ -10,9 +10,6 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// maxReread is the size of the largest file that a program reads again on HUP.
-const maxReread = 16 << 20
-
 // A File is what a file means, as it was read last. Its methods may be called
 // by many goroutines.
 type File[T any] struct {
@@ -86,10 +83,6 @@ func (f *File[T]) Changed() bool {
 
 // A Rereader is a [File] of any type.
 type Rereader interface{ Reread() error }
-
-// lookEvery is how often files are looked at for changes. What an editor wrote is
-// in force within two looks.
-const lookEvery = 2 * time.Second
 
 // Reread reads files again whenever reload says so, and those that tell so when they
 // changed, until ctx ends. Where one cannot be used, the program goes on with what

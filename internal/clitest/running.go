@@ -88,7 +88,6 @@ func (r *Running) Line(t *testing.T) string {
 // Says waits until the log has a text n times.
 func (r *Running) Says(t *testing.T, text string, n int) {
 	t.Helper()
-	const pause = 5 * time.Millisecond
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for range r.patience / pause {

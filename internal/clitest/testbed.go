@@ -22,6 +22,9 @@ import (
 // seconds.
 const Patience = time.Minute
 
+// pause is how long is waited between two looks: less than any step takes.
+const pause = 5 * time.Millisecond
+
 // Build builds the programs of packages into a folder that is there. Flags of
 // go build come before the packages.
 func Build(dir string, packages ...string) error {

@@ -32,13 +32,6 @@ type answer struct {
 // ErrNotRunning reports a folder whose network does not run.
 var ErrNotRunning = errors.New("fleet: no network runs there")
 
-// maxRequest is the size of the longest request in bytes, and controlWithin how
-// long one may take.
-const (
-	maxRequest    = 1 << 10
-	controlWithin = 2 * time.Minute
-)
-
 // Ask asks the network that runs in a folder, and gives its parts as they stand
 // afterwards. Without one the error wraps [ErrNotRunning].
 func Ask(ctx context.Context, dir string, r Request) ([]Info, error) {

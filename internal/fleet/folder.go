@@ -67,9 +67,6 @@ func (f folder) prepare() error {
 	return f.make(subs...)
 }
 
-// maxSocket is the length of the longest path of a socket that all systems take.
-const maxSocket = 103
-
 // checkSockets reports a folder whose path is too long for sockets in it.
 func (f folder) checkSockets(parts []Part) error {
 	for _, p := range parts {

@@ -26,9 +26,6 @@ func parseNotice(b []byte) (n notice) {
 	return n
 }
 
-// maxNotice is the size of the longest datagram that is read, in bytes.
-const maxNotice = 4096
-
 // A noticeboard is the socket where one process tells how it stands.
 type noticeboard struct {
 	path string

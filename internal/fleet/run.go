@@ -12,15 +12,6 @@ import (
 	"nym-socks5/config"
 )
 
-// limits say how long things may take.
-type limits struct {
-	up   time.Duration // a part, to come up
-	stop time.Duration // a process, to end when asked to: longer than the programs give themselves
-	down time.Duration // all of them, to end
-}
-
-var usualLimits = limits{up: time.Minute, stop: 25 * time.Second, down: 40 * time.Second}
-
 // A tree has the supervisors of all parts.
 type tree struct {
 	supervisors []*supervisor

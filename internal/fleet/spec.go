@@ -88,9 +88,6 @@ func (r Rules) flags() (flags []string) {
 // layers is how many layers of mixes a network has.
 const layers = 3
 
-// maxParts bounds the mixes of a layer, and the gateways.
-const maxParts = 1000
-
 func (s Spec) withDefaults() (Spec, error) {
 	if s.MixesPerLayer < 0 || s.MixesPerLayer > maxParts || s.Gateways < 0 || s.Gateways > maxParts {
 		return s, fmt.Errorf("fleet: between 1 and %d mixes in a layer, and gateways", maxParts)

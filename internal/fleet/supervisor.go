@@ -48,13 +48,6 @@ func (s *State) UnmarshalText(b []byte) error {
 	return fmt.Errorf("fleet: no state %q", b)
 }
 
-// Pauses before a part is started again that died by itself.
-const (
-	firstPause = 250 * time.Millisecond
-	longPause  = 10 * time.Second
-	steadyTime = 30 * time.Second // a process that lived this long was a good one
-)
-
 // pauseAfter gives the pause after a process that lived so long, given the one
 // before it.
 func pauseAfter(before, lived time.Duration) time.Duration {

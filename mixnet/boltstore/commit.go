@@ -8,9 +8,6 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// maxGroup is how many writes share one commit at most.
-const maxGroup = 1024
-
 // A committer lets writes that come at the same time share one commit, and so
 // one wait for the disk. It has no goroutine: of those who wait, one commits
 // for all.

@@ -16,10 +16,6 @@ import (
 	"nym-socks5/mixnet/mixnode"
 )
 
-// maxReplayLog bounds a replay log in bytes. There is room for as many tags as in
-// a node's filter.
-const maxReplayLog = 1 << 30
-
 // A ReplayLog keeps the replay tags of one Sphinx key in a file that is only
 // appended to (H18). It implements [mixnode.ReplayLog].
 //

@@ -12,8 +12,6 @@ import (
 
 const (
 	headerSize = 52
-	// maxRecord is how many tags there are in a record at most.
-	maxRecord = 4096
 	// recordOverhead is what a record takes beside its tags, in bytes.
 	recordOverhead = 8
 

@@ -16,18 +16,6 @@ import (
 	"nym-socks5/mixnet/topology"
 )
 
-// Defaults of a Config.
-const (
-	DefaultHopDelay   = 15 * time.Millisecond
-	DefaultSendEvery  = 20 * time.Millisecond
-	DefaultCoverEvery = 200 * time.Millisecond
-	DefaultRefresh    = 5 * time.Minute
-)
-
-// MaxEntries is how many entry gateways a client has at most: every further one
-// is one more that may watch it (H26).
-const MaxEntries = 3
-
 // Off switches a mean of [Traffic] off.
 const Off = -1
 

@@ -11,6 +11,14 @@ import (
 // could count on are drawn between a half and one and a half of what is said
 // here (H05).
 
+// Defaults of a Config.
+const (
+	DefaultHopDelay   = 15 * time.Millisecond
+	DefaultSendEvery  = 20 * time.Millisecond
+	DefaultCoverEvery = 200 * time.Millisecond
+	DefaultRefresh    = 5 * time.Minute
+)
+
 // Connecting.
 const (
 	firstPause = 500 * time.Millisecond // between two attempts; a gateway restarts faster than most people notice
@@ -25,6 +33,10 @@ const (
 
 // Several entries (H26).
 const (
+	// MaxEntries is how many entry gateways a client has at most: every further one
+	// is one more that may watch it.
+	MaxEntries = 3
+
 	moveAfter  = 10 * time.Second // without a session, then another entry is tried: a restart is shorter
 	moveSlow   = 5 * time.Minute  // what that grows to while no entry can be reached
 	tryFirst   = 10 * time.Second // between attempts to go back to the first

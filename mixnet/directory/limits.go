@@ -2,6 +2,12 @@ package directory
 
 import "time"
 
+// Defaults of a [Schedule]: those of the public network.
+const (
+	DefaultEpoch    = time.Hour
+	DefaultValidity = 24 // epochs that one rotation of Sphinx keys lasts
+)
+
 // Sizes in bytes.
 const (
 	// MaxFile is the largest topology file or document that is read: more than
@@ -12,6 +18,8 @@ const (
 	MaxAnnouncement = 16 << 10
 	// maxSeal is longer than any seal.
 	maxSeal = 600
+	// maxSavedLine is longer than the first line of what is kept of a snapshot can be.
+	maxSavedLine = 2 << 10
 	// maxForeignText is how much of another program's words goes to a log.
 	maxForeignText = 200
 )

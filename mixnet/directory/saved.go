@@ -23,9 +23,6 @@ type savedJSON struct {
 	Chain   string `json:"chain"` // hash of the history up to it
 }
 
-// maxSavedLine is longer than the first line can be, in bytes.
-const maxSavedLine = 2 << 10
-
 // appendSaved appends the form in which a snapshot is kept.
 func (p *snapshot) appendSaved(b []byte, chain Hash) []byte {
 	line, err := json.Marshal(savedJSON{1, p.path, p.seal.String(), chain.String()})

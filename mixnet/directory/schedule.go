@@ -6,12 +6,6 @@ import (
 	"time"
 )
 
-// Defaults of a Schedule: those of the public network.
-const (
-	DefaultEpoch    = time.Hour
-	DefaultValidity = 24 // epochs that one rotation of Sphinx keys lasts
-)
-
 // A Schedule numbers the time: epochs of equal length, and rotations of Sphinx
 // keys that span a number of epochs each (nodes.md §3.7). It is a pure function
 // of the clock, so that all who know it agree.

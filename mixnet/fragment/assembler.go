@@ -7,21 +7,6 @@ import (
 	"time"
 )
 
-// Bounds of an Assembler (H14).
-const (
-	// MaxMessage is the longest message that is put together: a body of
-	// 16 MiB and what the message layer puts around it.
-	MaxMessage = 16<<20 + 256<<10
-	// MaxHalfOpen is how much memory incomplete messages may take in all.
-	MaxHalfOpen = 64 << 20
-	// MaxUnsolicited is how much of it may belong to messages of no origin.
-	MaxUnsolicited = MaxHalfOpen / 2
-	// MaxChain is the largest number of sets that a message may consist of.
-	MaxChain = 64
-	// Lifetime is how long a set waits for another fragment.
-	Lifetime = 30 * time.Minute
-)
-
 // ErrTooLong reports a message beyond the bounds.
 var ErrTooLong = errors.New("fragment: message too long")
 

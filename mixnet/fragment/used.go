@@ -1,8 +1,5 @@
 package fragment
 
-// maxUsed is how many sets one generation of a memory holds.
-const maxUsed = 1 << 16
-
 // A memory remembers the sets that are over, because retransmissions bring
 // their fragments again: at least the last maxUsed of them, at most twice as
 // many. The zero memory is empty.

@@ -2,14 +2,6 @@ package link
 
 import "io"
 
-// Sizes of a read buffer in bytes: what a connection begins with, and what it
-// has once it proved to be busy. One that must hold a longer message grows
-// further.
-const (
-	firstBuffer = 4 << 10
-	readSize    = 64 << 10
-)
-
 // A buffer reads ahead, so that one read brings many frames. It starts small,
 // since most connections of an attacker say little, and grows with use.
 type buffer struct {

@@ -54,3 +54,10 @@ const (
 // idleTimeout is how long a link stays open unused, at either end. Cover keeps
 // the links of a network in use.
 const idleTimeout = 30 * time.Minute
+
+// Sizes of a read buffer in bytes. One that must hold a longer message grows
+// further.
+const (
+	firstBuffer = 4 << 10  // what a connection begins with: a frame or two
+	readSize    = 64 << 10 // what it has once it proved to be busy: thirty frames a call
+)

@@ -2,9 +2,6 @@ package mixnode
 
 import "time"
 
-// damageEvery is how often the payloads that arrived damaged are told of.
-const damageEvery = time.Hour
-
 // tellDamage logs, at most once an hour, how many payloads came to their last
 // hop damaged. Headers are checked at every hop and payloads only there: who
 // wants to follow a packet can damage its payload at one place and look out for

@@ -69,3 +69,17 @@ const (
 // replayBytes is for ReplayBytes: at twelve bytes each, the 90 million packets
 // that a key meets in its life of a day at 1 000 a second.
 const replayBytes = 1 << 30
+
+// Replay logs.
+const (
+	// recordEvery is the least time between two writes to the replay logs: a fraction
+	// of any delay, and at full speed twenty packets share one.
+	recordEvery = 2 * time.Millisecond
+	// recordBytes bounds the packets whose tags wait for the next write: those of a
+	// second at full speed, which is how long a disk may stall.
+	recordBytes = 32 << 20
+)
+
+// damageEvery is how often the payloads that arrived damaged are told of: rarely
+// enough that the hour does not tell which packets they were.
+const damageEvery = time.Hour

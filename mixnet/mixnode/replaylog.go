@@ -41,13 +41,6 @@ type ReplayLog interface {
 // could be sent again. The node needs a new key.
 var ErrTagsLost = errors.New("mixnode: replay log has lost tags, the key must be replaced")
 
-const (
-	// recordEvery is the least time between two writes to the replay logs.
-	recordEvery = 2 * time.Millisecond
-	// recordBytes bounds the packets whose tags wait for the next write.
-	recordBytes = 32 << 20
-)
-
 // A held packet was unwrapped and goes on when its tag is in the log.
 type held struct {
 	b     *buffer

@@ -8,6 +8,14 @@ import (
 
 // Time-outs and bounds, each with its reason.
 
+// Defaults of a Config.
+const (
+	DefaultMaxPeers     = 64       // programs: many times what one user runs
+	DefaultMaxStreams   = 256      // of a program: as many as a browser with a few pages opens
+	DefaultKeepMessages = 4096     // while nobody is connected
+	DefaultKeepBytes    = 32 << 20 // the same
+)
+
 // Before the WebSocket.
 const (
 	headerPatience = 5 * time.Second // for the header of a request: programs are on this machine

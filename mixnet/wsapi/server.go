@@ -59,14 +59,6 @@ type Config struct {
 	Log zerolog.Logger
 }
 
-// Defaults of a Config.
-const (
-	DefaultMaxPeers     = 64
-	DefaultMaxStreams   = 256
-	DefaultKeepMessages = 4096
-	DefaultKeepBytes    = 32 << 20
-)
-
 // A Server lets programs use a Messenger.
 type Server struct {
 	cfg   Config

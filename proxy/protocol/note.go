@@ -5,10 +5,6 @@ import "encoding/binary"
 // NoteSize is the size of an encoded Note in bytes.
 const NoteSize = 21
 
-// Window is how many data bytes of a stream either of our ends may send before
-// its peer's first [NoteLimit]: 4 MiB.
-const Window = 4 << 20
-
 // noteMark begins every Note.
 var noteMark = [4]byte{'n', 's', '5', 1}
 

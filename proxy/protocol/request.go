@@ -14,10 +14,6 @@ const (
 	kindQuery   = 2
 )
 
-// MaxTarget is the longest target a client may ask for, in bytes: a name of
-// 255, a colon and a port (socks.md §6.1).
-const MaxTarget = 255 + 6
-
 // A Request is what a client says to a requester.
 type Request struct {
 	Versions

@@ -23,10 +23,6 @@ import (
 	"github.com/coder/websocket"
 )
 
-// maxFrame is the size in bytes of the largest answer: a message of 16 MiB in
-// base64, and the other members.
-const maxFrame = 24 << 20
-
 // A Conn is a connection to the port.
 type Conn struct {
 	ws      *websocket.Conn

@@ -33,9 +33,6 @@ type StatusError struct {
 
 func (e *StatusError) Error() string { return e.Text }
 
-// maxRefusal is how many bytes of the text of a refusal are read.
-const maxRefusal = 4 << 10
-
 // Open has the port at addr ("host:port") open a stream to target: a port of an
 // address, or of a name for one ("bob:22"), or a stream that it told us of (its name
 // and any port). ctx ends the waiting only. If the port refuses, the error is a

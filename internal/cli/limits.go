@@ -1,0 +1,15 @@
+package cli
+
+import "time"
+
+// Time-outs and bounds, each with its reason.
+
+// Sizes of files, in bytes.
+const (
+	maxSecret = 4096     // a key or a token: more than the longest certificate key takes
+	maxReread = 16 << 20 // what a program reads again on HUP: a topology of the largest network
+)
+
+// lookEvery is how often files are looked at for changes. What an editor wrote is
+// in force within two looks.
+const lookEvery = 2 * time.Second
