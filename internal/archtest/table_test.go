@@ -104,7 +104,7 @@ var outside = []struct {
 	{"github.com/armon/go-socks5", []string{"proxy/socks"}},
 	{"github.com/flynn/noise", []string{"mixnet/link"}},
 	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/session/sessionserver", "mixnet/wsapi", "mixnet/wsapi/wsclient"}},
-	{"go.etcd.io/bbolt", []string{"mixnet/boltstore"}},
+	{"go.etcd.io/bbolt", []string{"mixnet/boltstore", "examples/*"}},
 	{"syscall/js", []string{"cmd/nym-wasm", "mixnet/session"}},
 	{"testing", []string{"mixnet/mixnettest", "mixnet/messengertest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},
 }
