@@ -7,6 +7,8 @@ DEMO     ?=
 MUTANTS  ?=
 REV      ?= HEAD
 TARGETS  ?=
+WITHOUT  ?=
+EXAMPLES ?=
 
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
@@ -99,9 +101,8 @@ netns: ## Run a network on three hosts, each a network namespace; needs root, ip
 mutants: ## Break a line for every hardening rule and see its tests fail (MUTANTS=H30: some); ten minutes
 	$(GO) run ./internal/mutants/run -run '$(MUTANTS)'
 
-examples: ## Run the examples; one needs Python 3 and Node
-	$(GO) run ./examples/hello
-	$(GO) run ./examples/first-message
+examples: ## Run every example with its counterparts; needs Python 3, Node 20, curl and Chromium (WITHOUT=node: leave out what needs it; EXAMPLES=notes: only that)
+	$(GO) run ./examples/run -without '$(WITHOUT)' -only '$(EXAMPLES)'
 
 .PHONY: dist dist-check
 dist: ## Make a release of a commit into dist/: programs for all platforms, archives, checksums (REV=v1.2.3 TARGETS=linux/amd64,...)
