@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // A holder is who put a note: some bytes that a service draws for every sender tag
@@ -66,7 +67,7 @@ func parseNote(b []byte) (note, error) {
 // openStore opens the file, which only its owner can read, and sees what is there.
 func openStore(path string, max int) (*store, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("notes: %s is in use: does the service run already?", path)
 	}
 	if err != nil {
