@@ -15,4 +15,10 @@ const (
 	maxPerHost = 100
 	// maxDelay is the longest delay that nodes honour (sphinx.md §3.10).
 	maxDelay = Duration(10 * time.Second)
+	// MaxJoin is the size of the longest link, or file of facts, in bytes: a hundred
+	// times that of a long one. It comes from somebody else.
+	MaxJoin = 16 << 10
+	// maxDirectories bounds how many directories one link has programs ask, one after
+	// the other where none answers.
+	maxDirectories = 16
 )

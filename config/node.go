@@ -58,11 +58,14 @@ func (m Mix) missing() error {
 
 // Registration is how a node or requester comes to be in the directories.
 type Registration struct {
-	Register bool `toml:"register" flag:"register" help:"announce this program to the directories, which list it if their operator has its identity. A node then changes Sphinx keys as they say; without this it has one, and is listed by hand"`
+	Register bool   `toml:"register" flag:"register" help:"announce this program to the directories, which list it if their operator has its identity. A node then changes Sphinx keys as they say; without this it has one, and is listed by hand"`
+	Invite   string `toml:"invite" arg:"SECRET" help:"secret of an invitation, which has the directories list this program though their operator does not have its identity; of no use once they have. A link to join by has it"`
 }
 
 func (r Registration) check(n Network) error {
 	switch {
+	case !r.Register && r.Invite != "":
+		return invalid("registration.invite is set, and registration.register is off: an invitation is for programs that register")
 	case !r.Register:
 	case len(n.Directories) == 0:
 		return invalid("registration.register is on, and no directory is given: say --directory URL")

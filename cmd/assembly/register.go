@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -21,6 +22,7 @@ import (
 // announces itself there, with Sphinx keys that follow their schedule.
 type Registered struct {
 	Network  config.Network
+	Invite   string // secret of an invitation; empty: none
 	Source   *Source
 	State    *cli.State
 	Identity *keys.IdentityKey
@@ -41,7 +43,7 @@ func (r Registered) Run(ctx context.Context) (err error) {
 		return Explain(err)
 	}
 	defer func() { err = errors.Join(err, chain.Close()) }()
-	announcer, err := NewAnnouncer(r.Source, r.State, r.Network, announce.Config{
+	announcer, err := NewAnnouncer(r.Source, r.State, r.Network, r.Invite, announce.Config{
 		Identity:     r.Identity,
 		Announcement: r.Says,
 		Keyring:      chain.Ring,
@@ -85,7 +87,14 @@ func Announcement(role directory.Role, m config.Mix, ks cli.Keys) directory.Anno
 
 // NewAnnouncer makes an announcer for the directories that a Source asks. Of cfg
 // it fills in what all announcers have in common.
-func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg announce.Config) (*announce.Announcer, error) {
+func NewAnnouncer(src *Source, s *cli.State, n config.Network, invite string, cfg announce.Config) (*announce.Announcer, error) {
+	if invite != "" {
+		secret, err := parseInvite(invite)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Invite = secret.Key()
+	}
 	records := Records(s)
 	sequence, err := node.Sequence(records)
 	if err != nil {
@@ -101,6 +110,23 @@ func NewAnnouncer(src *Source, s *cli.State, n config.Network, cfg announce.Conf
 		return nil, cli.Invalid("%v", err)
 	}
 	return a, nil
+}
+
+// CheckInvite reports what is wrong with the secret of an invitation, if there is one.
+func CheckInvite(r config.Registration) error {
+	if r.Invite == "" {
+		return nil
+	}
+	_, err := parseInvite(r.Invite)
+	return err
+}
+
+func parseInvite(text string) (directory.Invite, error) {
+	secret, err := directory.ParseInvite(text)
+	if err != nil {
+		err = cli.Invalid("registration.invite: %s", strings.TrimPrefix(err.Error(), "directory: "))
+	}
+	return secret, err
 }
 
 // A Listed is a mix node or gateway that somebody put into the topology by hand.

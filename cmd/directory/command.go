@@ -37,6 +37,30 @@ var commands = []cli.Command[*config.Directory]{{
 	Settings: membersSetting,
 	Do:       listMembers,
 }, {
+	Name:  "invite",
+	Usage: "print a link by which users join, or, with --role, who runs a node",
+	Flags: []cli.Flag{
+		{Name: "role", Arg: "ROLE", Help: "what it lets somebody join as: mixnode, gateway or requester. Without it, the link is for users, the same for everybody, and no secret"},
+		{Name: "expires", Arg: "TIME", Help: "how long the invitation is good for, such as 30m or 72h (default: 24h)"},
+		{Name: "uses", Arg: "N", Help: "how many may join by it; each of them once (default: 1)"},
+		{Name: "requester", Arg: "ADDRESS", Help: "network requester that users are to have (default: auto, those that register)"},
+		{Name: "qr", Help: "draw the link too, for a camera"},
+		{Name: "file", Arg: "FILE", Help: "write the facts of the network there too, as network.toml"},
+	},
+	Settings: []string{"directory.name", "directory.listen", "directory.url"},
+	Do:       invitation,
+}, {
+	Name:     "invites",
+	Usage:    "list the invitations, and how often each was used",
+	Settings: []string{},
+	Do:       listInvites,
+}, {
+	Name:     "revoke",
+	Usage:    "take an invitation back; who joined by it stays until it is denied",
+	Args:     []string{"KEY"},
+	Settings: []string{},
+	Do:       revoke,
+}, {
 	Name:     "export",
 	Usage:    "write the topology file that Nym's programs take; the directory must be running",
 	Flags:    []cli.Flag{{Name: "custom-mixnet", Arg: "FILE", Help: "where to write it", Needed: true}},
@@ -50,8 +74,8 @@ var roleFlag = cli.Flag{Name: "role", Arg: "ROLE", Help: "what it joins as: mixn
 
 type call = cli.Call[*config.Directory]
 
-// atNextReading is when a change of the list counts.
-const atNextReading = "the next HUP, or start, of the directory"
+// atNextReading is when a change of a list counts.
+const atNextReading = "some seconds, if the directory runs, else its next start"
 
 func allow(c *call) ([]cli.Detail, error) { return change(c, "allowed", addMember) }
 
@@ -68,11 +92,11 @@ func change(c *call, done string, do func(path string, m member) (bool, error)) 
 	if err != nil {
 		return nil, err
 	}
-	with := atNextReading
+	facts := []cli.Detail{{Name: done, Value: m.String()}, {Name: "in", Value: path}}
 	if !changed {
-		with = "already, the list said so"
+		return append(facts, cli.Detail{Name: "unchanged", Value: "the list said so already"}), nil
 	}
-	return []cli.Detail{{Name: done, Value: m.String()}, {Name: "in", Value: path}, {Name: "with", Value: with}}, nil
+	return append(facts, cli.Detail{Name: "within", Value: atNextReading}), nil
 }
 
 func listMembers(c *call) (facts []cli.Detail, err error) {

@@ -3,16 +3,19 @@
 //	directory init --network testnet --listen 203.0.113.5:8080   key, and a file with all settings
 //	directory allow IDENTITY --role mixnode                      one line of the operator's list
 //	directory members | deny IDENTITY --role mixnode             the list, and one line less
-//	directory run                                                until TERM or INT; HUP reads the list again
+//	directory invite [--role mixnode]                            a link by which users, or who runs a node, join
+//	directory invites | revoke KEY                               the invitations, and one taken back
+//	directory run                                                until TERM or INT; reads the list again when it changes
 //	directory export --custom-mixnet topology.json               the topology, for Nym's programs
 //
 //	 mixnode, gateway,      announce          ┌───────────┐   topology      all programs,
 //	 network-requester   ───────────────────▶ │ directory │ ───────────▶    Nym's clients too
 //	                                          └─────┬─────┘   signed
-//	 operator ── allow ──▶ members ── HUP ──────────┘
+//	 operator ── allow ──▶ members ─────────────────┤
+//	          ── invite ─▶ invites ─────────────────┘
 //
 // It lists those that announce themselves to it, answer at the address they
-// announce, and are in the operator's list. All it says is signed by its
+// announce, and are in the operator's list or were invited to it. All it says is signed by its
 // identity key, which our programs pin. What it prints when it runs are the
 // flags that make them do so:
 //

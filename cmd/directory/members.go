@@ -80,7 +80,7 @@ func membersFile(l config.List, s *cli.State) string {
 }
 
 // membersHead is what a new list begins with.
-const membersHead = "# Who may join: an identity and its role on each line. Send HUP after a change.\n"
+const membersHead = "# Who may join: an identity and its role on each line.\n"
 
 // makeMembers makes an empty list unless there is one.
 func makeMembers(path string) error {

@@ -35,6 +35,14 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 	if err != nil {
 		return err
 	}
+	given, err := openInvites(env.State.Path(invitesFile))
+	if err != nil {
+		return err
+	}
+	host, err := newHost(given, list, membersFile(cfg.List, env.State), env.State.Path(invitedFile))
+	if err != nil {
+		return err
+	}
 	cert, err := openCertificate(cfg.List)
 	if err != nil {
 		return err
@@ -44,7 +52,7 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	server, err := dirserver.New(serving(env, list, store))
+	server, err := dirserver.New(serving(env, list, host, store))
 	if err != nil {
 		return err
 	}
@@ -59,7 +67,7 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 		return web.Serve(ctx, admit.Listen(ln, admit.New(places(cfg))), server, secured(cert))
 	})
 	g.Go(func() error {
-		files := []cli.Rereader{list}
+		files := []cli.Rereader{list, given}
 		if cert != nil {
 			files = append(files, cert)
 		}
@@ -71,6 +79,7 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 		case <-server.Ready():
 			fmt.Fprintf(env.Out, "--network %s --directory %s --directory-key %s\n",
 				cfg.List.Name, address(cfg.List, at), env.Keys.Identity.Public())
+			fmt.Fprintf(env.Out, "--join %s\n", facts(cfg.List, at, env.Keys.Identity.Public()).Link())
 			env.Ready("serving")
 		case <-ctx.Done():
 		}
@@ -137,10 +146,11 @@ func engine(c *config.Directory, key *keys.IdentityKey) dirserver.Config {
 }
 
 // serving adds what is there when the program runs.
-func serving(env *cli.Env[*config.Directory], list *cli.File[members], store dirserver.Store) dirserver.Config {
+func serving(env *cli.Env[*config.Directory], list *cli.File[members], host *host, store dirserver.Store) dirserver.Config {
 	d := engine(env.Config, env.Keys.Identity)
 	d.Store = store
 	d.Allow = func(id keys.Identity, role directory.Role) bool { return list.Value()[member{id, role}] }
+	d.Invites = host
 	if env.Config.List.Probe {
 		d.Probe = probe
 	}

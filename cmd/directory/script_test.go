@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	clitest.Main(m, map[string]func() int{
 		"directory": func() int { return cli.Main(program()) },
 		"get":       func() int { return ask(http.MethodGet, os.Args[1], nil) },
-		"announce":  func() int { return announce(os.Args[1], os.Args[2]) },
+		"announce":  func() int { return announce(os.Args[1], os.Args[2], os.Args[3:]) },
 		"identity":  func() int { fmt.Println(somebody(os.Args[1]).Public()); return 0 },
 	})
 }
@@ -66,15 +66,26 @@ func ask(method, url string, body []byte) int {
 	return 1
 }
 
-// announce announces a requester and prints the answer.
-func announce(url, name string) int {
+// announce announces a requester, with the link of an invitation if there is one, and
+// prints the answer.
+func announce(url, name string, links []string) int {
+	var invite *keys.IdentityKey
+	for _, link := range links {
+		_, text, _ := strings.Cut(link, ",invite=")
+		secret, err := directory.ParseInvite(text)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		invite = secret.Key()
+	}
 	key := somebody(name)
 	at := mixnet.Recipient{Identity: key.Public(), Encryption: keys.NewEncryptionKey().Public(), Gateway: somebody("gateway").Public()}
 	said := directory.Announcement{
 		Network: "testnet", Identity: key.Public(), Role: directory.RoleRequester, Sequence: uint64(time.Now().UnixNano()),
 		Issued: time.Now().UTC(), Addresses: []mixnet.Recipient{at}, Build: "test",
 	}
-	b, err := said.Sign(key)
+	b, err := said.SignInvited(key, invite)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -84,7 +95,7 @@ func announce(url, name string) int {
 
 // The scripts have, beside those of clitest,
 //
-//	let VAR                      what was printed last
+//	let VAR [NAME]               what was printed last, or the fact of that name in it
 //	eventually TEXT PROGRAM ...  runs a program until it prints the text
 //	hup                          sends HUP to all programs in the background
 func TestScripts(t *testing.T) {
@@ -102,7 +113,18 @@ func hup(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func let(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+	text := strings.TrimSpace(ts.ReadFile("stdout"))
+	if len(args) == 1 {
+		ts.Setenv(args[0], text)
+		return
+	}
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) == 2 && words[0] == args[1] {
+			ts.Setenv(args[0], words[1])
+			return
+		}
+	}
+	ts.Fatalf("no %s was printed", args[1])
 }
 
 func eventually(ts *testscript.TestScript, _ bool, args []string) {

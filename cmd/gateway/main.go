@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 
 	"nym-socks5/cmd/assembly"
@@ -34,7 +35,7 @@ those that are away it keeps them. It must be in the network's topology:
 					return err
 				}
 			}
-			return assembly.CheckNetwork(c.Network)
+			return errors.Join(assembly.CheckInvite(c.Registration), assembly.CheckNetwork(c.Network))
 		},
 		CheckState: func(c *config.Gateway, s *cli.State, ks cli.Keys) error {
 			return assembly.CheckNode(c.Network, c.Mix, c.Registration, s, ks, true)

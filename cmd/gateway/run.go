@@ -79,6 +79,7 @@ func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembl
 	says.Clients = clients.said
 	return assembly.Registered{
 		Network:  env.Config.Network,
+		Invite:   env.Config.Registration.Invite,
 		Source:   src,
 		State:    env.State,
 		Identity: env.Keys.Identity,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"slices"
 
@@ -26,7 +27,7 @@ network's topology: "mixnode details" prints what that needs to have of it.`,
 		Upgrade: assembly.Upgrade,
 		Ports:   []string{mixListen},
 		Check: func(c *config.Mixnode) error {
-			return assembly.CheckNetwork(c.Network)
+			return errors.Join(assembly.CheckInvite(c.Registration), assembly.CheckNetwork(c.Network))
 		},
 		CheckState: func(c *config.Mixnode, s *cli.State, ks cli.Keys) error {
 			return assembly.CheckNode(c.Network, c.Mix, c.Registration, s, ks, false)

@@ -56,6 +56,7 @@ func build(env *cli.Env[*config.Mixnode], src *assembly.Source, ln net.Listener)
 func registered(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembly.Source, ln net.Listener) error {
 	return assembly.Registered{
 		Network:  env.Config.Network,
+		Invite:   env.Config.Registration.Invite,
 		Source:   src,
 		State:    env.State,
 		Identity: env.Keys.Identity,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 
 	"nym-socks5/cmd/assembly"
@@ -35,7 +36,7 @@ func check(c *config.Requester) error {
 	if _, err := openRules(c.Egress); err != nil {
 		return err
 	}
-	return assembly.CheckClient(c.Client, c.Network)
+	return errors.Join(assembly.CheckInvite(c.Registration), assembly.CheckClient(c.Client, c.Network))
 }
 
 // details prints the address, once the gateway is known.

@@ -80,7 +80,7 @@ func register(ctx context.Context, env *cli.Env[*config.Requester], src *assembl
 	if !env.Config.Registration.Register {
 		return nil
 	}
-	announcer, err := assembly.NewAnnouncer(src, env.State, env.Config.Network, announce.Config{
+	announcer, err := assembly.NewAnnouncer(src, env.State, env.Config.Network, env.Config.Registration.Invite, announce.Config{
 		Identity:     env.Keys.Identity,
 		Announcement: directory.Announcement{Role: directory.RoleRequester, Addresses: []mixnet.Recipient{at}},
 		Log:          env.Log,

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"nym-socks5/config"
 )
 
 // app describes the command line.
@@ -26,7 +29,12 @@ func (p Program[C]) app() *cli.App {
 		}
 		return c
 	}
-	instance := func() []cli.Flag { return append(p.instanceFlags(), p.settingFlags()...) }
+	instance := func() []cli.Flag { return slices.Concat(p.instanceFlags(), p.joinFlags(), p.settingFlags()) }
+	first := command("init", "write settings and keys of a new instance", p.initInstance, instance()...)
+	if config.CanJoin(p.New()) {
+		first.UsageText += " [LINK]"
+		first.Action = p.initInstance // it takes an argument
+	}
 	a := &cli.App{
 		Name:                      p.Name,
 		HelpName:                  p.Name,
@@ -40,7 +48,7 @@ func (p Program[C]) app() *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {}, // Main decides
 		Action:                    func(c *cli.Context) error { return NoCommand(c, p.Name+" run") },
 		Commands: []*cli.Command{
-			command("init", "write settings and keys of a new instance", p.initInstance, instance()...),
+			first,
 			command("run", "run until TERM or INT; without an instance, init first", p.run, instance()...),
 			command("check-config", "say whether run would accept the settings", p.checkConfig, instance()...),
 		},

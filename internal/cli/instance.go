@@ -13,8 +13,8 @@ import (
 	"nym-socks5/internal/wholefile"
 )
 
-// settings reads the settings of a command line: defaults, file, variables,
-// flags. Without a file, there is false.
+// settings reads the settings of a command line: defaults, file, what it joins by,
+// variables, flags. Without a file, there is false.
 func (p Program[C]) settings(c *cli.Context, at place) (cfg C, there bool, err error) {
 	cfg = p.New()
 	switch err := config.Load(at.config, cfg); {
@@ -26,8 +26,14 @@ func (p Program[C]) settings(c *cli.Context, at place) (cfg C, there bool, err e
 	default:
 		return cfg, true, Invalid("%v", err)
 	}
+	if err := p.join(c, cfg); err != nil {
+		return cfg, there, err
+	}
 	if err := override(c, cfg); err != nil {
 		return cfg, there, err
+	}
+	if !there {
+		p.reachable(c, cfg)
 	}
 	return cfg, there, cfg.Check()
 }
@@ -53,6 +59,14 @@ func (p Program[C]) writeSettings(at place, cfg C) error {
 
 // initInstance is the command init.
 func (p Program[C]) initInstance(c *cli.Context) error {
+	if c.NArg() > 1 {
+		return usagef("unexpected argument %q; see %s", c.Args().Get(1), Help(c))
+	}
+	if link := c.Args().First(); link != "" {
+		if err := c.Set(flagJoin, link); err != nil {
+			return err
+		}
+	}
 	at, err := p.chosen(c)
 	if err != nil {
 		return err

@@ -13,3 +13,8 @@ const (
 // lookEvery is how often files are looked at for changes. What an editor wrote is
 // in force within two looks.
 const lookEvery = 2 * time.Second
+
+// lookAtRoute is how long it may take to learn the address of a directory by name:
+// one question to a resolver, and a second where the first is lost. Without an answer
+// a node says that it does not know its own address.
+const lookAtRoute = 3 * time.Second

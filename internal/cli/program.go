@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -113,7 +114,7 @@ func (p Program[C]) execute(ctx context.Context, args []string, out, errOut io.W
 // unsetEmpty makes an empty variable as good as none, as scripts expect that
 // pass on what they may not have.
 func (p Program[C]) unsetEmpty() {
-	for _, f := range append(p.instanceFlags(), p.settingFlags()...) {
+	for _, f := range slices.Concat(p.instanceFlags(), p.joinFlags(), p.settingFlags()) {
 		if name := p.variable(f.Names()[0]); os.Getenv(name) == "" {
 			os.Unsetenv(name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,9 +18,8 @@ type File[T any] struct {
 	parse func([]byte) (T, error)
 	value atomic.Pointer[T]
 
-	// What was there when it was read last, and when it was looked at last: by the
-	// one goroutine that rereads.
-	read, seen os.FileInfo
+	mu         sync.Mutex
+	read, seen os.FileInfo // what was there when it was read last, and when it was looked at last
 }
 
 // same reports whether a file is the one of before, as far as that can be told
@@ -40,6 +40,23 @@ func (f *File[T]) Value() T { return *f.value.Load() }
 
 // Reread reads the file again. If it cannot be used, the value stays.
 func (f *File[T]) Reread() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reread()
+}
+
+// Refresh reads the file again if it is another than it was. It is for files that are
+// only ever written whole.
+func (f *File[T]) Refresh() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if info, err := os.Stat(f.path); err != nil || same(info, f.read) {
+		return err
+	}
+	return f.reread()
+}
+
+func (f *File[T]) reread() error {
 	var b []byte
 	if f.path != "" {
 		info, err := os.Stat(f.path)
@@ -72,6 +89,8 @@ func (f *File[T]) Changed() bool {
 	if f.path == "" {
 		return false
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	info, err := os.Stat(f.path)
 	if err != nil {
 		return false

@@ -51,6 +51,9 @@ type Announcement struct {
 	Build     string // program and version, for people
 	// PreferredLayer asks for a layer of mixes, 1 to 3; zero leaves it to the directory.
 	PreferredLayer uint8
+	// InvitedBy is the public key of the [Invite] that signed the announcement
+	// besides its identity; zero: none did. It is not part of what is said.
+	InvitedBy keys.Identity
 }
 
 type announcementJSON struct {
@@ -93,19 +96,33 @@ type requesterJSON struct {
 
 // signedAnnouncement is what goes over the wire.
 type signedAnnouncement struct {
-	Announcement string `json:"announcement"`
-	Signature    string `json:"signature"`
+	Announcement string           `json:"announcement"`
+	Signature    string           `json:"signature"`
+	Invite       *inviteSignature `json:"invite,omitempty"`
+}
+
+type inviteSignature struct {
+	Key       string `json:"key"`
+	Signature string `json:"signature"`
 }
 
 // Sign gives the signed form (nodes.md §4.11): the JSON text in base64, and the
 // signature over that text's bytes. The key must be that of a.Identity.
-func (a *Announcement) Sign(k *keys.IdentityKey) ([]byte, error) {
+func (a *Announcement) Sign(k *keys.IdentityKey) ([]byte, error) { return a.SignInvited(k, nil) }
+
+// SignInvited is Sign, with a second signature by the key of an [Invite]; nil: none.
+func (a *Announcement) SignInvited(k, invite *keys.IdentityKey) ([]byte, error) {
 	text, err := json.Marshal(a.json())
 	if err != nil {
 		return nil, fmt.Errorf("directory: announcement: %w", err)
 	}
 	sig := k.Sign(text)
-	return json.Marshal(signedAnnouncement{base64.StdEncoding.EncodeToString(text), base58.Encode(sig[:])})
+	signed := signedAnnouncement{Announcement: base64.StdEncoding.EncodeToString(text), Signature: base58.Encode(sig[:])}
+	if invite != nil {
+		sig := invite.Sign(invited(text))
+		signed.Invite = &inviteSignature{Key: invite.Public().String(), Signature: base58.Encode(sig[:])}
+	}
+	return json.Marshal(signed)
 }
 
 // OpenAnnouncement reads a signed announcement and checks its signature and its
@@ -133,6 +150,18 @@ func OpenAnnouncement(b []byte) (*Announcement, error) {
 	}
 	if !a.Identity.Verify(text, sig[:]) {
 		return nil, fmt.Errorf("%w: announcement not signed by its identity", ErrMalformed)
+	}
+	if s.Invite == nil {
+		return a, nil
+	}
+	if a.InvitedBy, err = keys.ParseIdentityText(s.Invite.Key); err != nil {
+		return nil, fmt.Errorf("%w: key of an invitation", ErrMalformed)
+	}
+	if sig, err = parseSignature(s.Invite.Signature); err != nil {
+		return nil, err
+	}
+	if !a.InvitedBy.Verify(invited(text), sig[:]) {
+		return nil, fmt.Errorf("%w: announcement not signed by its invitation", ErrMalformed)
 	}
 	return a, nil
 }

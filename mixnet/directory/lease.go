@@ -54,6 +54,7 @@ const (
 	CodeMalformed   = "malformed"   // or not signed by its identity
 	CodeNetwork     = "network"     // of another network
 	CodeNotListed   = "not-listed"  // the operator does not list the identity in this role
+	CodeInvite      = "invite"      // the invitation is not known, over, used up, or for another role
 	CodeClock       = "clock"       // issued too far from the directory's time
 	CodeSequence    = "sequence"    // not greater than the one before
 	CodeTaken       = "taken"       // another node has the address or identity

@@ -25,6 +25,9 @@ type Config struct {
 	Key keys.Identity
 	// Identity signs the announcements. Required.
 	Identity *keys.IdentityKey
+	// Invite is the key of an invitation ([directory.Invite]) that signs announcements
+	// until a lease is held. Nil: there is none.
+	Invite *keys.IdentityKey
 	// Announcement is what is said. Identity, Sequence and Issued are filled in,
 	// and Sphinx too where there is a Keyring.
 	Announcement directory.Announcement
@@ -228,7 +231,11 @@ func (a *Announcer) announce(ctx context.Context) (directory.Lease, error) {
 			return directory.Lease{}, fmt.Errorf("%w: %w", errNotSaved, err)
 		}
 	}
-	body, err := said.Sign(a.cfg.Identity)
+	invite := a.cfg.Invite
+	if !a.State().Until.IsZero() {
+		invite = nil // we are a member now
+	}
+	body, err := said.SignInvited(a.cfg.Identity, invite)
 	if err != nil {
 		return directory.Lease{}, err
 	}

@@ -29,6 +29,9 @@ type Config struct {
 	// It is asked at every announcement and at every snapshot, by one goroutine
 	// at a time, and may change its mind. If nil, nobody may.
 	Allow func(keys.Identity, directory.Role) bool
+	// Invites says whether an invitation lets an identity join that Allow refuses. If
+	// nil, none does.
+	Invites Invites
 	// Fixed are nodes that are always listed, with one Sphinx key for every
 	// rotation and numbers from 1.
 	Fixed []directory.Node
@@ -67,6 +70,18 @@ type Config struct {
 
 	// Log receives the directory's log. The zero Logger drops everything.
 	Log zerolog.Logger
+}
+
+// Invites are the invitations of an operator. The methods are called by one
+// goroutine at a time. Their errors are told to who announces itself.
+type Invites interface {
+	// Check says whether the invitation with this public key would let the identity
+	// join in the role. It changes nothing.
+	Check(invite, id keys.Identity, role directory.Role) error
+	// Use lets it join: once it has returned nil, Config.Allow does. What the
+	// invitation was used for is on disk then. To use one again for the same
+	// identity makes no difference.
+	Use(invite, id keys.Identity, role directory.Role) error
 }
 
 func (c Config) withDefaults() (Config, error) {

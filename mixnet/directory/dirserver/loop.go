@@ -130,6 +130,9 @@ func (s *Server) take(ctx context.Context, reg *registry, p *publisher, o offer)
 	case needsProbe && !o.probed:
 		return verdict{needsProbe: true}
 	}
+	if err := reg.join(o.said); err != nil {
+		return verdict{err: err}
+	}
 	if err := s.cfg.Store.PutRecord(ctx, rec); err != nil {
 		s.cfg.Log.Error().Err(err).Msg("record not stored")
 		return verdict{err: &directory.Refusal{Code: directory.CodeBusy, Message: "the directory cannot store the announcement"}}

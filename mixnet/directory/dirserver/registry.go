@@ -28,6 +28,7 @@ type registry struct {
 	lease    time.Duration
 	schedule directory.Schedule
 	allow    func(keys.Identity, directory.Role) bool
+	invites  Invites // nil: there are none
 	fixed    []directory.Node
 	probes   bool // addresses must have been probed
 
@@ -38,7 +39,7 @@ type registry struct {
 func newRegistry(c *Config) *registry {
 	r := &registry{
 		network: c.Network, lease: c.Lease, schedule: c.Schedule,
-		allow: c.Allow, fixed: c.Fixed, probes: c.Probe != nil,
+		allow: c.Allow, invites: c.Invites, fixed: c.Fixed, probes: c.Probe != nil,
 		members: make(map[keys.Identity]*member),
 	}
 	for _, n := range c.Fixed {
@@ -79,8 +80,8 @@ func (r *registry) judge(a *directory.Announcement, signed []byte, now time.Time
 	if a.Network != r.network {
 		return rec, false, refuse(directory.CodeNetwork, "this is the directory of network "+r.network)
 	}
-	if !r.allow(a.Identity, a.Role) {
-		return rec, false, refuse(directory.CodeNotListed, fmt.Sprintf("the operator does not list this identity as %[2]s; on the directory's machine say: directory allow %[1]v --role %[2]s, then send it HUP", a.Identity, a.Role))
+	if err := r.mayJoin(a); err != nil {
+		return rec, false, err
 	}
 	if d := now.Sub(a.Issued); d > maxClockSkew || d < -maxClockSkew {
 		return rec, false, refuse(directory.CodeClock, "issued more than two minutes from the directory's time")
@@ -111,6 +112,36 @@ func (r *registry) judge(a *directory.Announcement, signed []byte, now time.Time
 		needsProbe = old == nil || !old.Expires.After(now) || addrOf(old.said) != addrOf(a) || old.said.Noise != a.Noise
 	}
 	return rec, needsProbe, nil
+}
+
+// mayJoin says whether the operator wants the author of an announcement: the list has
+// it, or an invitation would let it in. It uses up no invitation; [registry.join] does.
+func (r *registry) mayJoin(a *directory.Announcement) error {
+	switch {
+	case r.allow(a.Identity, a.Role):
+		return nil
+	case r.invites != nil && !a.InvitedBy.IsZero():
+		return invitedError(r.invites.Check(a.InvitedBy, a.Identity, a.Role))
+	}
+	return &directory.Refusal{
+		Code:    directory.CodeNotListed,
+		Message: fmt.Sprintf("the operator does not list this identity as %[2]s; on the directory's machine say: directory allow %[1]v --role %[2]s", a.Identity, a.Role),
+	}
+}
+
+// join uses the invitation of an announcement that was judged, if it needs one.
+func (r *registry) join(a *directory.Announcement) error {
+	if r.allow(a.Identity, a.Role) {
+		return nil
+	}
+	return invitedError(r.invites.Use(a.InvitedBy, a.Identity, a.Role))
+}
+
+func invitedError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &directory.Refusal{Code: directory.CodeInvite, Message: err.Error()}
 }
 
 // put makes a judged record stand.

@@ -218,7 +218,7 @@ func post(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, b
 func refuse(w http.ResponseWriter, r *directory.Refusal) {
 	status := http.StatusBadRequest
 	switch r.Code {
-	case directory.CodeNotListed, directory.CodeNetwork:
+	case directory.CodeNotListed, directory.CodeNetwork, directory.CodeInvite:
 		status = http.StatusForbidden
 	case directory.CodeSequence, directory.CodeTaken:
 		status = http.StatusConflict
