@@ -28,7 +28,7 @@ type Endpoint struct {
 
 	client     *client.Client
 	proxy      *proxy.Proxy  // nil: messages only
-	letters    *letters      // nil: streams only, or messages only
+	letters    *letters      // nil: streams only
 	requesters *requesters   // nil: none
 	preferred  keys.Identity // entry gateway
 
@@ -38,6 +38,8 @@ type Endpoint struct {
 
 	mu      sync.Mutex // guards the following
 	running bool
+	stop    context.CancelFunc // of Run, once it has begun
+	shut    bool               // Shutdown was called
 	entry   EntryStatus
 	changed chan struct{}
 }
@@ -60,19 +62,25 @@ func New(cfg Config) (*Endpoint, error) {
 	}, nil
 }
 
-// Run keeps the endpoint connected and serves its streams until ctx ends, then
-// returns nil. Streams say goodbye first. Everything it started has returned
-// before it does. It can be called once.
+// Run keeps the endpoint connected and serves its streams until ctx ends or
+// [Endpoint.Shutdown] has done its work, then returns nil. When ctx ends, streams have
+// three seconds to say goodbye. Everything it started has returned before it does. It
+// can be called once.
 func (e *Endpoint) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	e.mu.Lock()
-	again := e.running
-	e.running = true
+	again, shut := e.running, e.shut
+	e.running, e.stop = true, stop
 	e.mu.Unlock()
 	if again {
 		return errors.New("endpoint: run twice")
 	}
 	defer close(e.ended)
 	defer e.ports.close()
+	if shut {
+		return nil
+	}
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.cfg.Network.Run(inner) })
 	g.Go(func() error {
@@ -120,9 +128,7 @@ func (e *Endpoint) make(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if !e.cfg.Messages || e.cfg.Peers {
-		e.newStreams()
-	}
+	e.newStreams()
 	if e.cfg.leaves() {
 		e.requesters = &requesters{
 			named: e.cfg.Requesters, network: e.cfg.Network, store: e.cfg.Store, log: e.cfg.Log, changed: e.notify,
@@ -238,7 +244,7 @@ func (e *Endpoint) Address() mixnet.Recipient {
 // Messenger sends messages and, with Config.Messages, receives them. Call it
 // after Ready.
 func (e *Endpoint) Messenger() mixnet.Messenger {
-	if e.letters != nil {
+	if e.cfg.Messages {
 		return e.letters
 	}
 	return e.client

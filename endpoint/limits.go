@@ -62,3 +62,10 @@ const (
 	maxLetters  = 16 << 20 // bytes; one of MaxMessage is taken whenever none waits
 	leastLetter = 4 << 10  // what one counts at least
 )
+
+// Pauses of a Pool after an endpoint that ended before it was of use: a network that
+// is away for a moment costs a moment, one that is down few attempts.
+const (
+	poolPause     = time.Second
+	poolPauseMost = time.Minute // what that grows to, doubled each time
+)

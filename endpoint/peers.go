@@ -77,7 +77,12 @@ func (e *Endpoint) accept(ctx context.Context) error {
 
 func (e *Endpoint) route(in *proxy.Incoming) {
 	host, port, err := net.SplitHostPort(in.Target())
+	e.mu.Lock()
+	shut := e.shut
+	e.mu.Unlock()
 	switch {
+	case shut:
+		in.Reject(proxy.ReasonLimit)
 	case err == nil && host == PeerHost:
 		e.ports.offer(port, in)
 	case !e.cfg.Egress:

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"context"
+	"sync"
 
 	"golang.org/x/sync/semaphore"
 
@@ -39,18 +40,23 @@ func (s *sorter) Receive(ctx context.Context) (mixnet.Message, error) {
 }
 
 // letters is the Messenger of the caller: its lanes are apart from those of the
-// streams, and it receives what the sorter gives it.
+// streams, it receives what the sorter gives it, and it knows how many of its messages
+// are on their way.
 type letters struct {
 	*client.Client
-	waiting chan mixnet.Message // has room for all that the semaphore lets in
+	waiting chan mixnet.Message // has room for all that the semaphore lets in; nil: all messages are the caller's
 	room    *semaphore.Weighted
 	ended   <-chan struct{} // closed when nobody sorts any more
+
+	mu      sync.Mutex
+	onWay   int           // accepted, and neither acknowledged nor failed
+	settled chan struct{} // closed, and made anew, whenever onWay becomes zero
 }
 
 func newLetters(c *client.Client, ended <-chan struct{}) *letters {
 	return &letters{
 		Client: c, waiting: make(chan mixnet.Message, maxLetters/leastLetter),
-		room: semaphore.NewWeighted(maxLetters), ended: ended,
+		room: semaphore.NewWeighted(maxLetters), ended: ended, settled: make(chan struct{}),
 	}
 }
 
@@ -68,6 +74,9 @@ func (l *letters) put(ctx context.Context, m mixnet.Message) error {
 
 // Receive implements [mixnet.Messenger].
 func (l *letters) Receive(ctx context.Context) (mixnet.Message, error) {
+	if l.waiting == nil {
+		return l.Client.Receive(ctx)
+	}
 	taken := func(m mixnet.Message) (mixnet.Message, error) {
 		l.room.Release(letterSize(m))
 		return m, nil
@@ -98,14 +107,57 @@ func letterLane(l mixnet.Lane) mixnet.Lane {
 
 // Send implements [mixnet.Messenger].
 func (l *letters) Send(ctx context.Context, to mixnet.Recipient, body []byte, o mixnet.SendOptions) error {
-	o.Lane = letterLane(o.Lane)
-	return l.Client.Send(ctx, to, body, o)
+	return l.count(&o, func() error { return l.Client.Send(ctx, to, body, o) })
 }
 
 // Reply implements [mixnet.Messenger].
 func (l *letters) Reply(ctx context.Context, tag mixnet.SenderTag, body []byte, o mixnet.SendOptions) error {
+	return l.count(&o, func() error { return l.Client.Reply(ctx, tag, body, o) })
+}
+
+// count sends a message, and counts it until it is settled.
+func (l *letters) count(o *mixnet.SendOptions, send func() error) error {
+	told := o.Done
 	o.Lane = letterLane(o.Lane)
-	return l.Client.Reply(ctx, tag, body, o)
+	o.Done = func(err error) {
+		l.change(-1)
+		if told != nil {
+			told(err)
+		}
+	}
+	l.change(1)
+	err := send()
+	if err != nil { // Done is never called
+		l.change(-1)
+	}
+	return err
+}
+
+func (l *letters) change(by int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.onWay += by; l.onWay == 0 {
+		close(l.settled)
+		l.settled = make(chan struct{})
+	}
+}
+
+// drain waits until no message is on its way.
+func (l *letters) drain(ctx context.Context) error {
+	l.mu.Lock()
+	settled, left := l.settled, l.onWay
+	l.mu.Unlock()
+	if left == 0 {
+		return nil
+	}
+	select {
+	case <-settled:
+		return nil
+	case <-l.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // CloseLane implements [mixnet.Messenger].
@@ -115,13 +167,17 @@ func (l *letters) CloseLane(n mixnet.Lane) { l.Client.CloseLane(letterLane(n)) }
 func (l *letters) LaneLen(n mixnet.Lane) int { return l.Client.LaneLen(letterLane(n)) }
 
 // newStreams makes the streams over the client and, where messages are the
-// caller's too, what keeps the two apart.
+// caller's, their Messenger, and what keeps the two apart.
 func (e *Endpoint) newStreams() {
 	if !e.cfg.Messages {
 		e.proxy = proxy.New(e.client, e.cfg.Streams)
 		return
 	}
 	e.letters = newLetters(e.client, e.ended)
+	if !e.cfg.Peers {
+		e.letters.waiting = nil
+		return
+	}
 	s := &sorter{Client: e.client, letters: e.letters}
 	p := proxy.New(s, e.cfg.Streams)
 	s.streams = func(m mixnet.Message) bool { return p.Concerns(m, PeerHost, e.ports.listening()) }

@@ -99,7 +99,10 @@ func (p *Proxy) connected(now time.Time, from mixnet.SenderTag, v protocol.Versi
 	if from.IsZero() {
 		most = p.cfg.Streams / 2 // all who show their address share this
 	}
-	victim, ok := p.roomFor(now, o, most)
+	victim, ok := (*Conn)(nil), false
+	if !p.draining() {
+		victim, ok = p.roomFor(now, o, most)
+	}
 	if !ok {
 		p.closed.add(now, k)
 		p.tidyRemote(from)

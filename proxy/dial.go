@@ -86,7 +86,7 @@ func (p *Proxy) open(requester mixnet.Recipient, o DialOptions) (*Conn, error) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closing {
+	if p.closing || p.draining() {
 		return nil, &OpenError{ReasonNoNetwork}
 	}
 	if len(p.conns) >= p.cfg.Streams {

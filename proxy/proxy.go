@@ -51,6 +51,7 @@ type Proxy struct {
 	mu         sync.RWMutex // guards the following
 	running    bool
 	closing    bool
+	drained    chan struct{} // nil: streams are welcome; closed when the last has ended
 	conns      map[key]*Conn
 	unread     map[*Conn]struct{} // streams that are over but for what was not read
 	closed     recent[key]
@@ -249,6 +250,7 @@ func (p *Proxy) remove(c *Conn) {
 		return
 	}
 	delete(p.conns, c.key)
+	p.noteDrained()
 	p.closed.add(now, c.key)
 	if c.held() > 0 {
 		p.unread[c] = struct{}{}

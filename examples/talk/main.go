@@ -25,10 +25,17 @@ func main() {
 	warn := zerolog.New(os.Stderr).Level(zerolog.WarnLevel) // says why nothing happens, where nothing does
 	network := must(endpoint.Directories(directory.ClientConfig{URLs: []string{*url}, Fetch: dirhttp.New(nil).Fetch, Log: warn}, store))
 	e := must(endpoint.New(endpoint.Config{Network: network, Store: store, Peers: true, Log: warn}))
-	go func() { log.Fatal(e.Run(context.Background())) }()
-	<-e.Ready()
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(context.Background()) }()
+	select {
+	case <-e.Ready():
+	case err := <-ended:
+		log.Fatal(err)
+	}
 	talk(connect(e, *call), os.Stdin, os.Stdout)
-	time.Sleep(3 * time.Second) // the end of the stream leaves in the background, at the network's pace
+	last, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	e.Shutdown(last) // the last words leave at the network's pace
 }
 
 // connect calls an address, or waits for a call. Who is called learns no address.
