@@ -37,7 +37,7 @@ var examples = []example{
 }
 
 // elsewhere are examples that are run by something else.
-var elsewhere = map[string]string{"web": "make sdk", "run": "this program", "chat": "go test ./examples/chat/protocol", "broadcast": "go test ./examples/broadcast"}
+var elsewhere = map[string]string{"grpc": "cd examples/grpc && go test ./...", "web": "make sdk", "run": "this program", "chat": "go test ./examples/chat/protocol", "broadcast": "go test ./examples/broadcast"}
 
 func main() {
 	without := flag.String("without", "", "leave out the examples that need these `PROGRAMS`, such as node,chromium")
