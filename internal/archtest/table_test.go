@@ -26,10 +26,10 @@ mixnet/client:     mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment 
 mixnet/wsapi:      mixnet internal/admit
 mixnet/spool:      mixnet internal/wholefile
 mixnet/wsapi/wsclient:
-mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
+mixnet/boltstore:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode internal/broadcast internal/broadcast/service
 mixnet/mixnettest: mixnet mixnet/keys
 mixnet/messengertest: mixnet mixnet/keys
-mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode
+mixnet/storetest:  mixnet mixnet/keys mixnet/gateway mixnet/session/sessionserver mixnet/client mixnet/directory mixnet/directory/dirserver mixnet/mixnode internal/broadcast internal/broadcast/service
 proxy/protocol:    mixnet
 proxy:             mixnet proxy/protocol
 proxy/socks:       proxy internal/admit
@@ -64,6 +64,8 @@ internal/release/run: internal/release
 internal/bench:    anything but cmd
 internal/bench/run: internal/bench
 internal/broadcast:
+internal/broadcast/chain: internal/broadcast internal/wholefile
+internal/broadcast/service: mixnet internal/broadcast internal/broadcast/chain
 cmd/*:             anything
 examples/*:        anything but cmd
 examples/chat/*:   anything but cmd
