@@ -28,6 +28,7 @@ type Keychain struct {
 	ready   chan struct{} // closed when there are keys
 
 	mu   sync.Mutex // guards the following
+	kept string     // the record as it is
 	keys mixnode.Keys
 	logs map[keys.Sphinx]*boltstore.ReplayLog // of the keys in use
 	set  func(mixnode.Keys) error             // of the engine; nil: not yet made
@@ -40,7 +41,10 @@ func OpenKeychain(dir string, records endpoint.Store) (*Keychain, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keychain{dir: dir, records: records, ready: make(chan struct{}), logs: make(map[keys.Sphinx]*boltstore.ReplayLog)}
+	k := &Keychain{
+		dir: dir, records: records, ready: make(chan struct{}),
+		kept: ringText(stored), logs: make(map[keys.Sphinx]*boltstore.ReplayLog),
+	}
 	var held []announce.SphinxKey
 	for _, key := range stored {
 		log, err := boltstore.OpenReplayLog(dir, key.Key.Public())
@@ -80,8 +84,11 @@ func (k *Keychain) Use(current, other announce.SphinxKey) error {
 		using[key.Key.Public()] = true
 	}
 	// A key in the record always has had its log.
-	if err := k.records.Save(context.Background(), ringRecord, endpoint.Record{Version: recordVersion, Body: []byte(ringText(held))}); err != nil {
-		return err
+	if text := ringText(held); text != k.kept {
+		if err := save(k.records, ringRecord, []byte(text)); err != nil {
+			return err
+		}
+		k.kept = text
 	}
 	keys := mixnode.Keys{Primary: next[0], Secondary: next[1]}
 	if k.set != nil {

@@ -32,15 +32,16 @@ import (
 // the process is killed, but not when the machine stops. The header names the
 // boot of the machine then, and says whether the log was closed:
 //
-//	 closed, all on disk ──open──▶ boot X, open
-//	          ▲                        │ process ends
-//	          └───────Close────────────┤
-//	                                   ▼
-//	opened again in boot X: clean     in another: not clean
+//	closed, all on disk ──first Append──▶ boot X, open
+//	         ▲                                │ process ends
+//	         └────────────Close───────────────┤
+//	                                          ▼
+//	       opened again in boot X: clean     in another: not clean
 type ReplayLog struct {
 	path  string
 	clean bool
 	max   int64
+	boot  bootID // of the machine; zero: it cannot be told, or says nothing of this file
 
 	mu     sync.Mutex // guards the following
 	f      replayFile // nil: closed, or not clean
@@ -148,11 +149,8 @@ func (l *ReplayLog) open(key keys.Sphinx, boot bootID) error {
 		}
 		return err
 	}
-	l.f, l.header, l.end, l.clean = f, h, end, true
-	if err := l.begin(boot); err != nil {
-		l.f = nil
-		return errors.Join(err, f.Close())
-	}
+	l.f, l.header, l.end, l.clean, l.boot = f, h, end, true, boot
+	l.each = h.boot == bootID{} || boot == bootID{}
 	return nil
 }
 
@@ -162,31 +160,27 @@ func (h replayHeader) counts(boot bootID) bool {
 	return h.boot == bootID{} || h.state == logClosed || h.boot == boot
 }
 
-// begin says in the file that records follow which are not on disk, if that is so.
-func (l *ReplayLog) begin(boot bootID) error {
-	if l.header.boot == (bootID{}) {
-		l.each = true
+// begin says in the file, before the first record that may not be on disk, that
+// there may be such. A node that meets no packet changes nothing.
+func (l *ReplayLog) begin() error {
+	if l.header.boot == (bootID{}) || l.header.state == logOpen {
 		return nil
 	}
-	if l.header.state == logOpen && boot != (bootID{}) {
-		return nil // in this boot: it was not closed
-	}
-	l.each = boot == bootID{} // it became a log of the other kind
-	return l.mark(boot, logOpen)
+	return l.say(l.boot, logOpen)
 }
 
-// mark puts the records on disk, then what the header says of them.
-func (l *ReplayLog) mark(boot bootID, state logState) error {
+// say writes the header anew, and returns when it is on disk.
+func (l *ReplayLog) say(boot bootID, state logState) error {
 	h := l.header
 	h.boot, h.state = boot, state
-	if err := l.f.Sync(); err != nil {
-		return err
-	}
 	if _, err := l.f.WriteAt(h.append(nil), 0); err != nil {
 		return err
 	}
+	if err := l.f.Sync(); err != nil {
+		return err
+	}
 	l.header = h
-	return l.f.Sync()
+	return nil
 }
 
 // Waits implements [mixnode.ReplayLog].
@@ -230,7 +224,7 @@ func (l *ReplayLog) Load(see func(mixnode.ReplayTag)) error {
 	return nil
 }
 
-// Append implements [mixnode.ReplayLog].
+// Append implements [mixnode.ReplayLog]. The first one waits for the disk.
 func (l *ReplayLog) Append(tags []mixnode.ReplayTag) error {
 	if err := l.add(tags); err != nil {
 		return fmt.Errorf("boltstore: append to replay log: %w", explain(err))
@@ -258,6 +252,10 @@ func (l *ReplayLog) add(tags []mixnode.ReplayTag) error {
 	if l.end+int64(len(l.buf)) > l.max {
 		return fmt.Errorf("it has its greatest size, %d bytes", l.max)
 	}
+	if err := l.begin(); err != nil {
+		l.each = true
+		return err
+	}
 	_, err := l.f.WriteAt(l.buf, l.end)
 	if err == nil && l.each {
 		err = l.f.Sync()
@@ -284,8 +282,10 @@ func (l *ReplayLog) close(keep bool) (err error) {
 	if l.f == nil {
 		return nil
 	}
-	if keep && l.broken == nil && l.header.boot != (bootID{}) {
-		err = l.mark(l.header.boot, logClosed)
+	if keep && l.broken == nil && l.header.boot != (bootID{}) && l.header.state == logOpen {
+		if err = l.f.Sync(); err == nil {
+			err = l.say(l.header.boot, logClosed)
+		}
 	}
 	err = errors.Join(err, l.f.Close())
 	l.f = nil

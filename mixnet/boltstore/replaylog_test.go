@@ -233,6 +233,46 @@ func TestH18ReplayLogOfAnotherBoot(t *testing.T) {
 	}
 }
 
+// H18: the header says that records follow which may not be on disk before the
+// first of them is written. A log that gets none is not touched.
+func TestH18ReplayLogIsOpenWhenWritten(t *testing.T) {
+	dir, key := t.TempDir(), keys.NewSphinxKey().Public()
+	l, err := testMachine(1).createReplayLog(dir, key, SyncAtEnd)
+	must(t, err)
+	must(t, l.Append(tagsFrom(0, 1)))
+	must(t, l.Close())
+	closed, err := os.ReadFile(l.path)
+	must(t, err)
+
+	l, err = testMachine(2).openReplayLog(dir, key)
+	must(t, err)
+	f := &failingFile{File: l.f.(*os.File), sync: errDisk}
+	l.f = f
+	wantError(t, l.Append(tagsFrom(1, 1)), errDisk)
+	if b, err := os.ReadFile(l.path); err != nil || len(b) != len(closed) {
+		t.Errorf("%d bytes, %v: a record was written before the header was on disk", len(b), err)
+	}
+	must(t, os.WriteFile(l.path, closed, 0o600))
+	f.sync = nil
+	must(t, l.Append(tagsFrom(1, 1)))
+	b, err := os.ReadFile(l.path)
+	must(t, err)
+	if h, err := parseReplayHeader(b); err != nil || h.state != logOpen || h.boot != (bootID{2}) {
+		t.Errorf("header %+v, %v", h, err)
+	}
+	must(t, l.Close())
+
+	must(t, os.WriteFile(l.path, closed, 0o600))
+	for boot := range byte(3) { // each is killed before it gets a packet
+		l, err := testMachine(boot).openReplayLog(dir, key)
+		must(t, err)
+		if b, err := os.ReadFile(l.path); err != nil || !bytes.Equal(b, closed) || !l.Clean() {
+			t.Errorf("boot %d: clean %t, %v, or not the same bytes", boot, l.Clean(), err)
+		}
+		must(t, l.f.Close())
+	}
+}
+
 // H18: a torn tail, and an error of the disk, are as bad as ever.
 func TestH18ReplayLogTornInTheSameBoot(t *testing.T) {
 	dir, key, m := t.TempDir(), keys.NewSphinxKey().Public(), testMachine(1)

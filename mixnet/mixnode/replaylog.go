@@ -32,8 +32,9 @@ type ReplayLog interface {
 	// does not keep the slice. After the log was closed, because its key is
 	// retired, the error wraps [fs.ErrClosed].
 	Append([]ReplayTag) error
-	// Waits reports whether Append waits for a disk, as it does for a log that
-	// is clean even after the end of the machine. It may change from false to true.
+	// Waits reports whether every Append waits for a disk, as it does for a log
+	// that is clean even after the end of the machine. It may change from false to
+	// true.
 	Waits() bool
 }
 
