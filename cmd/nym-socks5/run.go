@@ -44,15 +44,32 @@ func run(ctx context.Context, env *cli.Env[*config.SOCKS]) (err error) {
 	g.Go(func() error { return assembly.Explain(end.Run(ctx)) })
 	g.Go(func() error { return server.Run(ctx, ln) })
 	g.Go(func() error {
-		select {
-		case <-end.Ready():
+		if awaitReady(ctx, env, end) {
 			env.Ready("connected")
 			fmt.Fprintf(env.Out, "socks5h://%v\n", ln.Addr())
-		case <-ctx.Done():
 		}
 		return nil
 	})
 	return g.Wait()
+}
+
+// awaitReady tells what the start waits for; false: ctx ended.
+func awaitReady(ctx context.Context, env *cli.Env[*config.SOCKS], end *endpoint.Endpoint) bool {
+	for asking := false; ; {
+		changed, s := end.Changed(), end.Status()
+		switch {
+		case s.Ready:
+			return true
+		case s.Entry.Connected && !asking:
+			asking = true
+			env.Status("asking a requester")
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // front makes the Config of the SOCKS server.

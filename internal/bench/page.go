@@ -42,7 +42,8 @@ Written by ` + "`make bench`" + `, together with benchmarks.json. Measured on %s
 Each figure stands beside a yardstick that was measured in the same run: for packets the shortest code that does
 the same with the fastest single-packet parts there are, without vector instructions; for stored mail a page
 written and synced on the same disk; for handing mail over the same bytes on bare TCP; for a directory a handler
-that has only the bytes; for a session a bare connection; for a start the same program saying how it was built. Figures of CPU time are medians of
+that has only the bytes; for a session a bare connection; for a start the same program saying how it was built. nym-socks5 is
+ready when a requester has answered it, six hops away and back, and the other programs when they are connected. Figures of CPU time are medians of
 slices in which product and yardstick take turns; figures of the whole network are wall-clock time over loopback
 TCP, with client, gateways, mixes, requester, target and whoever measures on the same cores. They move with what
 else the machine does (see the rows on cores that others used); the ratios move least. Rows without a goal are

@@ -15,24 +15,33 @@ import (
 )
 
 // The figures of programs that start, as processes with a directory at hand:
-// from before the process is there to when it says that it is up, which is when
-// it is connected. The first start, which makes keys and registers, is not among
-// them. The yardstick is the same program saying what it was built from.
+// from before the process is there to when it says that it is up. The first start,
+// which makes keys and registers, is not among them. The yardstick is the same
+// program saying what it was built from.
 var startFigures = func() (all []Figure) {
 	for _, program := range startPrograms {
-		all = append(all, startFigure(program))
+		all = append(all, startFigure(program+", start until ready", program))
 	}
-	return all
+	// It is ready when a requester has answered, six hops there and back; this is
+	// what the others do.
+	return append(all, startFigure("nym-socks5, start until connected to its gateway", socksConnected))
 }()
 
 var startPrograms = []string{"directory", "mixnode", "gateway", "network-requester", "nym-socks5"}
 
-func startFigure(program string) Figure {
+// socksConnected stands beside the programs for when a start of nym-socks5 has come
+// as far as socksAsks, a status that it tells.
+const (
+	socksConnected = "nym-socks5 connected"
+	socksAsks      = "asking a requester"
+)
+
+func startFigure(name, what string) Figure {
 	return Figure{
-		Name: program + ", start until ready", Unit: "ms", Goal: AtMost(200),
+		Name: name, Unit: "ms", Goal: AtMost(200),
 		Measure: func(l *Lab) (Value, error) {
 			all, err := l.starts()
-			return all[program], err
+			return all[what], err
 		},
 	}
 }
@@ -78,9 +87,18 @@ func measureStarts(ctx context.Context, programs fleet.Programs, rounds int) (al
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	asks := make(chan time.Time, 1) // full: nobody waits for it
 	n, err := fleet.Make(ctx, fleet.Spec{
 		Dir: dir, Programs: programs, MixesPerLayer: 1, Traffic: fleet.Fast,
 		Rules: fleet.Rules{Allow: []string{"127.0.0.1:1"}},
+		Heard: func(part, status string) {
+			if status == socksAsks {
+				select {
+				case asks <- time.Now():
+				default:
+				}
+			}
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -96,30 +114,43 @@ func measureStarts(ctx context.Context, programs fleet.Programs, rounds int) (al
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		all, err = startAll(ctx, n, programs, rounds)
+		all, err = startAll(ctx, n, programs, rounds, asks)
 		return err
 	})
 	err = g.Wait()
 	return all, err
 }
 
-// startAll stops and starts one part of each program.
-func startAll(ctx context.Context, n *fleet.Network, programs fleet.Programs, rounds int) (map[string]Value, error) {
+// startAll stops and starts one part of each program. asks tells when nym-socks5
+// asks a requester.
+func startAll(ctx context.Context, n *fleet.Network, programs fleet.Programs, rounds int, asks chan time.Time) (map[string]Value, error) {
 	all := make(map[string]Value)
 	for _, part := range n.Parts {
 		if _, ok := all[part.Program]; ok {
 			continue
 		}
-		var up, yard []float64
+		var up, connected, yard []float64
 		for range rounds {
 			if err := n.Stop(ctx, part.Name); err != nil {
 				return nil, err
+			}
+			select {
+			case <-asks: // of the start before
+			default:
 			}
 			began := time.Now()
 			if err := n.Start(ctx, part.Name); err != nil {
 				return nil, err
 			}
 			up = append(up, millis(time.Since(began)))
+			if part.Program == "nym-socks5" {
+				select {
+				case at := <-asks:
+					connected = append(connected, millis(at.Sub(began)))
+				default:
+					return nil, errors.New("bench: nym-socks5 was ready before it asked a requester")
+				}
+			}
 			began = time.Now()
 			if err := exec.CommandContext(ctx, programs[part.Program], "build-info").Run(); err != nil {
 				return nil, err
@@ -127,6 +158,9 @@ func startAll(ctx context.Context, n *fleet.Network, programs fleet.Programs, ro
 			yard = append(yard, millis(time.Since(began)))
 		}
 		all[part.Program] = Value{Measured: median(up), Yardstick: median(yard)}
+		if connected != nil {
+			all[socksConnected] = Value{Measured: median(connected), Yardstick: median(yard)}
+		}
 	}
 	return all, nil
 }

@@ -49,6 +49,7 @@ type Network struct {
 	folder   folder
 	log      zerolog.Logger
 	limits   limits
+	heard    func(part, status string) // nil: nobody wants to know
 	super    *tree
 }
 
@@ -66,7 +67,7 @@ func Make(ctx context.Context, spec Spec) (*Network, error) {
 		ctx:  ctx,
 		spec: spec,
 		net: &Network{
-			Dir: spec.Dir, Name: networkName, programs: spec.Programs, folder: folder(spec.Dir), limits: usualLimits,
+			Dir: spec.Dir, Name: networkName, programs: spec.Programs, folder: folder(spec.Dir), limits: usualLimits, heard: spec.Heard,
 			log: spec.Log.With().Str("component", "fleet").Logger(),
 		},
 	}

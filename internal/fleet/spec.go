@@ -39,6 +39,9 @@ type Spec struct {
 	Rules Rules
 	// LogLevel is that of all parts. If empty, it is info.
 	LogLevel string
+	// Heard, if set, is called with each status that a part's process tells. It must
+	// not wait.
+	Heard func(part, status string)
 	// Log receives what becomes of the parts. The zero Logger drops everything.
 	Log zerolog.Logger
 }

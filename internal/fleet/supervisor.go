@@ -218,6 +218,9 @@ func (s *supervisor) begin() {
 
 // hear takes what the process says of itself.
 func (s *supervisor) hear(n notice) {
+	if n.status != "" && s.net.heard != nil {
+		s.net.heard(s.part.Name, n.status)
+	}
 	up := n.ready && s.describe().State == Starting
 	s.change(func(i *Info) {
 		if n.status != "" {

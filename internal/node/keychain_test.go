@@ -198,3 +198,54 @@ func FuzzParseRing(f *testing.F) {
 		}
 	})
 }
+
+// A start with the keys of the record writes nothing: it would wait for a disk.
+func TestKeychainWritesWhatChanged(t *testing.T) {
+	s := newPlace(t)
+	stored := func() string {
+		t.Helper()
+		text, err := endpoint.Text(t.Context(), s.records, ringRecord, recordVersion)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	a, b := ring(7), ring(8)
+	k, err := openKeychain(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(k.Use(a, b), k.Close()); err != nil {
+		t.Fatal(err)
+	}
+	writes := &countedStore{Store: s.records}
+	if k, err = OpenKeychain(s.dir, writes); err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	for range 2 {
+		if err := k.Use(a, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if writes.saved != 0 {
+		t.Errorf("%d writes of what the record has", writes.saved)
+	}
+	if err := k.Use(b, announce.SphinxKey{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := stored(); writes.saved != 1 || got != ringText([]announce.SphinxKey{b}) {
+		t.Errorf("%d writes of a change, the record is %q", writes.saved, got)
+	}
+}
+
+// A countedStore counts what is saved.
+type countedStore struct {
+	endpoint.Store
+	saved int
+}
+
+func (c *countedStore) Save(ctx context.Context, name string, r endpoint.Record) error {
+	c.saved++
+	return c.Store.Save(ctx, name, r)
+}
