@@ -90,7 +90,7 @@ func (e *Endpoint) Run(ctx context.Context) error {
 		return e.serve(inner)
 	})
 	err := g.Wait()
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
 	}
 	return err
@@ -133,7 +133,7 @@ func (e *Endpoint) make(ctx context.Context) (err error) {
 		e.requesters = &requesters{
 			named: e.cfg.Requesters, network: e.cfg.Network, store: e.cfg.Store, log: e.cfg.Log, changed: e.notify,
 		}
-		if err := e.requesters.choose(ctx); err != nil {
+		if err := e.chooseRequesters(ctx); err != nil {
 			return err
 		}
 	}

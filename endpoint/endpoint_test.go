@@ -167,6 +167,28 @@ func TestEndpointWithoutRequester(t *testing.T) {
 	})
 }
 
+// Where no requester is listed, one is waited for, but not for ever.
+func TestNoRequesterIsListed(t *testing.T) {
+	inWorld(t, func(w *world) {
+		e, err := w.NewEndpoint(endpoint.Config{ListedRequesters: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err = e.Run(w.ctx); !errors.Is(err, endpoint.ErrNoRequester) || time.Since(began) != 2*time.Minute {
+			t.Errorf("got %v after %v", err, time.Since(began))
+		}
+		if e, err = w.NewEndpoint(endpoint.Config{ListedRequesters: true}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
+		defer cancel()
+		if err := e.Run(ctx); err != nil {
+			t.Errorf("it was ended while it waited: %v", err)
+		}
+	})
+}
+
 // A requester whose gateway is not in the network cannot be reached, ever.
 func TestMistypedRequesterIsRefusedAtTheStart(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -65,7 +65,7 @@ func (r *requesters) choose(ctx context.Context) error {
 	case len(r.named) > 0:
 		return fmt.Errorf("%w: the gateways of all %d that are named are not in the topology; are the addresses right, and are they of this network?", ErrNoRequester, len(r.named))
 	default:
-		return fmt.Errorf("%w: the directories list none now; name one, or try again: one that registers is listed within a minute", ErrNoRequester)
+		return fmt.Errorf("%w: the directories list none; name one, or have one register: it is listed within a minute", ErrNoRequester)
 	}
 	r.since, r.why = time.Now(), WhyDrawn
 	if r.at == kept {
