@@ -71,15 +71,16 @@ type Network struct {
 }
 
 func (n Network) check() error {
+	var errs []error
 	if n.Topology != "" && len(n.Directories) > 0 {
-		return invalid("network.topology and network.directories are both set, and only one can say what nodes there are")
+		errs = append(errs, invalid("network.topology and network.directories are both set, and only one can say what nodes there are"))
 	}
 	for _, d := range n.Directories {
 		if u, err := url.Parse(d); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return invalid("network.directories: %q is no address of a directory; write it like https://directory.example.org/api/", d)
+			errs = append(errs, invalid("network.directories: %q is no address of a directory; write it like https://directory.example.org/api/", d))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (n Network) missing() error {

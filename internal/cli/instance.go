@@ -100,7 +100,7 @@ func (p Program[C]) initInstance(c *cli.Context) error {
 	}
 	fmt.Fprintf(c.App.Writer, "settings: %s\nkeys:     %s\n", at.config, at.state)
 	if err := cfg.Missing(); err != nil {
-		fmt.Fprintf(c.App.Writer, "to do:    %s\n", message(p.Name, err))
+		fmt.Fprintf(c.App.Writer, "to do:    %s\n", p.message(err))
 	}
 	return nil
 }

@@ -64,11 +64,13 @@ type Env[C config.Config] struct {
 	Reload <-chan struct{}
 
 	super supervisor
+	keep  func() // writes the settings, if they are to be
 }
 
 // Ready tells whoever started the program that it is up. The status is for
-// people, such as "listening".
+// people, such as "listening". Settings of a first start are kept from then on.
 func (e *Env[C]) Ready(status string) {
+	e.keep()
 	e.super.tell("READY=1")
 	e.Status(status)
 }
@@ -93,7 +95,7 @@ func Main[C config.Config](p Program[C]) int {
 	p.unsetEmpty()
 	err := p.execute(ctx, os.Args, os.Stdout, os.Stderr)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", p.Name, message(p.Name, err))
+		fmt.Fprintf(os.Stderr, "%s: %s\n", p.Name, p.message(err))
 	}
 	return exitCode(err)
 }

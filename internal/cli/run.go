@@ -35,13 +35,9 @@ func (p Program[C]) run(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	keep := func() {}
 	if !there {
-		switch err := p.writeSettings(at, cfg); {
-		case errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS):
-			log.Info().Msg("settings come from flags and variables, no file was written")
-		case err != nil:
-			return err
-		}
+		keep = sync.OnceFunc(func() { p.keepSettings(at, cfg, log) })
 	}
 
 	hup, reload := make(chan os.Signal, 1), make(chan struct{}, 1) // full: one reload is enough
@@ -49,12 +45,25 @@ func (p Program[C]) run(c *cli.Context) (err error) {
 	defer signal.Stop(hup)
 	env := &Env[C]{
 		Config: cfg, Keys: ks, State: s, Log: log, Out: c.App.Writer, Reload: reload,
-		super: supervisorOf(os.Getenv),
+		super: supervisorOf(os.Getenv), keep: keep,
 	}
 	return p.supervise(c.Context, env, hup, func() {
 		p.rereadSettings(c, at, cfg, log, level)
 		offer(reload)
 	})
+}
+
+// keepSettings writes the file of an instance that was started without one. It is
+// called when the program is up: settings with which it never was are not kept.
+func (p Program[C]) keepSettings(at place, cfg C, log zerolog.Logger) {
+	switch err := p.writeSettings(at, cfg); {
+	case err == nil:
+		log.Info().Str("file", at.config).Msg("settings kept")
+	case errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS):
+		log.Info().Msg("settings come from flags and variables, no file was written")
+	default:
+		log.Error().Err(err).Str("file", at.config).Msg("the settings cannot be kept; give the flags again at the next start")
+	}
 }
 
 // open opens the state folder; where it is new, keys are made.

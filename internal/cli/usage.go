@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"nym-socks5/config"
@@ -55,10 +56,40 @@ func exitCode(err error) int {
 }
 
 // message is the one line that tells of an error.
-func message(program string, err error) string {
-	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+func message(program string, err error) string { return oneLine(program, err.Error()) }
+
+func oneLine(program, text string) string {
+	text = strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ")
 	text = strings.ReplaceAll(text, config.ErrInvalid.Error()+": ", "")
 	return strings.TrimPrefix(text, program+": ")
+}
+
+// message is the one line that tells of an error. What is wrong with settings ends in
+// their flags, unless it says what to write by itself.
+func (p Program[C]) message(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		if !errors.Is(err, config.ErrInvalid) || strings.Contains(line, "--") || strings.Contains(line, "did you mean") {
+			continue
+		}
+		if flags := flagsOf(line, config.Settings(p.New())); len(flags) > 0 {
+			lines[i] += " (" + strings.Join(flags, ", ") + ")"
+		}
+	}
+	return oneLine(p.Name, strings.Join(lines, "\n"))
+}
+
+// flagsOf lists the flags of the settings that a text names.
+func flagsOf(text string, all []config.Setting) (flags []string) {
+	for word := range strings.FieldsSeq(text) {
+		word = strings.TrimRight(strings.TrimLeft(word, "("), ":;,)")
+		for _, s := range all {
+			if flag := "--" + s.Flag; word == s.Key() && !slices.Contains(flags, flag) {
+				flags = append(flags, flag)
+			}
+		}
+	}
+	return flags
 }
 
 // didYouMean is " (did you mean ...?)", or nothing.
