@@ -19,6 +19,11 @@ const (
 	// silentDials is how many streams in a row it may leave without an answer before
 	// another takes its place: one may have met a gateway that restarts.
 	silentDials = 2
+	// A requester that registers is listed with the next document, a minute later at
+	// most: how long one is waited for, where none is listed, and how often one is
+	// looked for.
+	listedPatience = 2 * time.Minute
+	listedEvery    = time.Second
 )
 
 // The network and the machine.

@@ -6,12 +6,6 @@ import (
 	"time"
 )
 
-// A requester that registers is listed with the next document, a minute later at most.
-const (
-	listedPatience = 2 * time.Minute // how long one is waited for, where none is listed
-	listedEvery    = time.Second     // between two looks
-)
-
 // chooseRequesters chooses among those that are named or listed. Where none is listed
 // yet, it waits for one.
 func (e *Endpoint) chooseRequesters(ctx context.Context) error {
