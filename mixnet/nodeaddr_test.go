@@ -2,7 +2,6 @@ package mixnet
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"net/netip"
 	"testing"
@@ -79,8 +78,7 @@ func TestZeroNodeAddr(t *testing.T) {
 
 func FuzzParseNodeAddr(f *testing.F) {
 	for _, s := range []string{"0406fdcb00710b", "0606fd20010db8000000000000000000000003"} {
-		b, _ := hex.DecodeString(s)
-		f.Add(b)
+		f.Add(vectest.Unhex(f, s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		a, n, err := ParseNodeAddr(in)

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/internal/socksclient"
 	"nym-socks5/localnet"
 	"nym-socks5/mixnet/topology"
@@ -73,23 +74,13 @@ func socksReplies(t *testing.T, code byte) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			b := make([]byte, 512)
-			io.ReadFull(c, b[:3])
-			c.Write([]byte{5, 0})
-			c.Read(b)
-			c.Write([]byte{5, code, 0, 1, 0, 0, 0, 0, 0, 0})
-			c.Close()
-		}
-	}()
-	t.Cleanup(func() { ln.Close(); <-done })
+	runtest.Serve(t, ln, func(c net.Conn) {
+		b := make([]byte, 512)
+		io.ReadFull(c, b[:3])
+		c.Write([]byte{5, 0})
+		c.Read(b)
+		c.Write([]byte{5, code, 0, 1, 0, 0, 0, 0, 0, 0})
+	})
 	return ln.Addr().String()
 }
 

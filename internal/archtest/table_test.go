@@ -46,6 +46,8 @@ internal/vec8:
 internal/vec8/gen:
 internal/vectest:
 internal/routetest: mixnet mixnet/keys mixnet/sphinx
+internal/linktest: mixnet/keys mixnet/wire mixnet/link internal/runtest
+internal/runtest:
 internal/gcmsiv:
 internal/wholefile:
 internal/web:      config
@@ -108,5 +110,5 @@ var outside = []struct {
 	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/session/sessionserver", "mixnet/wsapi", "mixnet/wsapi/wsclient"}},
 	{"go.etcd.io/bbolt", []string{"mixnet/boltstore", "examples/*"}},
 	{"syscall/js", []string{"cmd/nym-wasm", "mixnet/session"}},
-	{"testing", []string{"mixnet/mixnettest", "mixnet/messengertest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest"}},
+	{"testing", []string{"mixnet/mixnettest", "mixnet/messengertest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest", "internal/linktest", "internal/runtest"}},
 }

@@ -43,6 +43,16 @@ func Unhex(tb testing.TB, s string) []byte {
 	return b
 }
 
+// Unhex32 does so with 32 bytes.
+func Unhex32(tb testing.TB, s string) [32]byte {
+	tb.Helper()
+	b := Unhex(tb, s)
+	if len(b) != 32 {
+		tb.Fatalf("%s is %d bytes, not 32", s, len(b))
+	}
+	return [32]byte(b)
+}
+
 // Sum gives the SHA-256 of b in hexadecimal, which stands in vectors for bytes
 // that would be long.
 func Sum(b []byte) string {

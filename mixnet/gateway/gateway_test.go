@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/linktest"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
@@ -44,15 +45,8 @@ type site struct {
 	in       *link.Pool
 	builder  sphinx.Builder
 	acks     *surb.Acks
-	trust    *tls.Config // of who comes to the port with TLS
-
-	mu  sync.Mutex
-	out []sent // frames at the first mix
-}
-
-type sent struct {
-	wire.Frame
-	at time.Time
+	trust    *tls.Config    // of who comes to the port with TLS
+	out      *linktest.Sink // in the place of the first mix
 }
 
 const (
@@ -114,48 +108,24 @@ func inSite(t *testing.T, cfg Config, test func(s *site)) {
 				t.Errorf("gateway: %v", err)
 			}
 		})
-		s.firstMix()
+		first, err := s.net.Listen("10.0.0.1:1789")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.out = linktest.Listen(t, first, nil)
 		s.in = link.NewPool(link.PoolConfig{Dial: s.net.Host("10.0.0.3").DialContext})
 		s.wg.Go(func() { s.in.Run(ctx) })
 		synctest.Wait()
 		test(s)
 		cancel()
 		s.wg.Wait()
+		s.out.Stop()
 		synctest.Wait()
 	})
 }
 
-// firstMix notes every frame that the gateway sends on.
-func (s *site) firstMix() {
-	ln, err := s.net.Listen("10.0.0.1:1789")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	srv := link.NewServer(link.ServerConfig{Serve: func(_ context.Context, in *link.Inbound) {
-		for {
-			frames, err := in.Read()
-			if err != nil {
-				return
-			}
-			s.mu.Lock()
-			for _, f := range frames {
-				s.out = append(s.out, sent{wire.Frame{Rotation: f.Rotation, Packet: bytes.Clone(f.Packet)}, time.Now()})
-			}
-			s.mu.Unlock()
-		}
-	}})
-	s.wg.Go(func() { srv.Run(s.ctx, ln) })
-}
-
 // taken gives what the first mix got since it was last asked.
-func (s *site) taken() []sent {
-	synctest.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := s.out
-	s.out = nil
-	return out
-}
+func (s *site) taken() []linktest.Arrival { return s.out.Take(0) }
 
 // message fills a regular packet's message.
 func message(b byte) []byte {
@@ -491,7 +461,7 @@ func TestH19SURBAcksTellNotWhoIsThere(t *testing.T) {
 				if len(out) != 1 {
 					t.Fatalf("%d SURB-ACKs, want 1", len(out))
 				}
-				took[i] = append(took[i], out[0].at.Sub(began))
+				took[i] = append(took[i], out[0].At.Sub(began))
 			}
 		}
 		for i := range took[0] {

@@ -7,18 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"nym-socks5/internal/vectest"
 	"strings"
 	"testing"
 )
-
-func unhex32(t testing.TB, s string) [32]byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != 32 {
-		t.Fatalf("%s is not 32 bytes", s)
-	}
-	return [32]byte(b)
-}
 
 func filled(v byte) (b [32]byte) {
 	copy(b[:], bytes.Repeat([]byte{v}, 32))
@@ -71,8 +63,8 @@ func TestX25519AgreesWithTheStandardLibrary(t *testing.T) {
 
 // The first test vector of RFC 7748 §5.2.
 func TestX25519OfTheRFC(t *testing.T) {
-	k := EncryptionKeyFromBytes(unhex32(t, "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"))
-	got, err := k.Shared(unhex32(t, "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c"))
+	k := EncryptionKeyFromBytes(vectest.Unhex32(t, "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"))
+	got, err := k.Shared(vectest.Unhex32(t, "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c"))
 	if want := "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552"; err != nil || hex.EncodeToString(got[:]) != want {
 		t.Errorf("got %x, %v, want %s", got, err, want)
 	}
@@ -83,7 +75,7 @@ func TestSharedRefusesLowOrder(t *testing.T) {
 	k := NewEncryptionKey()
 	for _, s := range lowOrder {
 		for _, top := range []byte{0, 0x80} {
-			p := unhex32(t, s)
+			p := vectest.Unhex32(t, s)
 			p[31] |= top
 			if got, err := k.Shared(p); !errors.Is(err, ErrLowOrder) || got != [32]byte{} {
 				t.Errorf("%x: got %x, %v, want ErrLowOrder", p, got, err)
@@ -109,7 +101,7 @@ func TestH10SphinxKeys(t *testing.T) {
 		}
 	}
 	for _, s := range lowOrder {
-		b := unhex32(t, s)
+		b := vectest.Unhex32(t, s)
 		if _, err := ParseSphinx(b[:]); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s of low order: %v, want ErrMalformed", s, err)
 		}
@@ -284,7 +276,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 
 func FuzzParseSphinx(f *testing.F) {
 	for _, s := range lowOrder {
-		b := unhex32(f, s)
+		b := vectest.Unhex32(f, s)
 		f.Add(b[:])
 	}
 	honest := NewSphinxKey().Public()

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
@@ -79,16 +80,9 @@ func (s *sink) got() []wire.Frame {
 
 // run starts f and returns what ends it and waits for it.
 func run(t *testing.T, f func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
+	stop = runtest.Start(t, f)
 	synctest.Wait()
-	return sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
+	return stop
 }
 
 func runPool(t *testing.T, n *simnet.Network, cfg PoolConfig) (p *Pool, stop func()) {

@@ -87,7 +87,7 @@ func TestH08Copies(t *testing.T) {
 				node, stop := n.node(mix1, func(c *Config) {
 					c.Keys = Keys{Primary: Key{Rotation: 7, Key: n.keys[mix1]}, Secondary: Key{Rotation: 6, Key: other}}
 				})
-				next, stopNext := n.sink(mix2)
+				next := n.sink(mix2)
 				l := n.link(n.host(entry), mix1)
 				packet := n.packet(mixnet.Regular, 20*time.Millisecond, mix1, mix2, mix3, exit)
 				copies := disguise(t, packet)
@@ -97,7 +97,7 @@ func TestH08Copies(t *testing.T) {
 				l.send(wire.V8, copies...) // and once more, later, on another link
 				l2 := n.link(n.host(exit), mix1)
 				l2.send(wire.V8, copies...)
-				if got := len(next.take(time.Second)); got != 1 {
+				if got := len(next.Take(time.Second)); got != 1 {
 					t.Errorf("%d copies passed, want 1", got)
 				}
 				d := node.Stats().Dropped
@@ -107,7 +107,7 @@ func TestH08Copies(t *testing.T) {
 				l.c.Close()
 				l2.c.Close()
 				stop()
-				stopNext()
+				next.Stop()
 			})
 		})
 	}
@@ -122,7 +122,7 @@ func TestRotationOfKeys(t *testing.T) {
 		n := newTestNet(t, false)
 		k7, k8, k9 := n.keys[mix1], keys.NewSphinxKey(), keys.NewSphinxKey()
 		node, stop := n.node(mix1, func(c *Config) { c.Keys = Keys{Primary: Key{Rotation: 7, Key: k7}} })
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		l := n.link(n.host(entry), mix1)
 		under := func(k *keys.SphinxKey) []byte {
 			return n.build(sphinx.Job{Route: []sphinx.Hop{
@@ -132,7 +132,7 @@ func TestRotationOfKeys(t *testing.T) {
 		try := func(what string, p []byte, r mixnet.Rotation, passes bool) {
 			t.Helper()
 			l.send(wire.V8, wire.Frame{Rotation: r, Packet: p})
-			if got := len(next.take(time.Second)); got != 0 != passes {
+			if got := len(next.Take(time.Second)); got != 0 != passes {
 				t.Errorf("%s: %d packets passed", what, got)
 			}
 		}
@@ -174,7 +174,7 @@ func TestRotationOfKeys(t *testing.T) {
 		}
 		l.c.Close()
 		stop()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -254,7 +254,7 @@ func testFlood(t *testing.T, proved bool) {
 	bubble(t, func(t *testing.T) {
 		n := newTestNet(t, false)
 		node, stop := n.node(mix1, func(c *Config) { c.QueueBytes = 64 << 10 })
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		from := n.net.Host("198.51.100.9")
 		if proved {
 			from = n.host(exit)
@@ -279,7 +279,7 @@ func testFlood(t *testing.T, proved bool) {
 			honest.send(wire.V8, odd(n.packet(mixnet.AckSize, 0, mix1, mix2, mix3, exit)))
 			time.Sleep(20 * time.Millisecond)
 		}
-		if got := len(next.take(time.Second)); got != packets {
+		if got := len(next.Take(time.Second)); got != packets {
 			t.Errorf("%d of %d honest packets passed", got, packets)
 		}
 		open := 2
@@ -298,7 +298,7 @@ func testFlood(t *testing.T, proved bool) {
 		<-done
 		honest.c.Close()
 		stop()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -316,7 +316,7 @@ func TestH16Shutdown(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			n := newTestNet(t, false)
 			node, stop := n.node(mix1, func(cfg *Config) { cfg.DrainTimeout = c.drain })
-			next, stopNext := n.sink(mix2)
+			next := n.sink(mix2)
 			l := n.link(n.host(entry), mix1)
 			start := time.Now()
 			delays := []time.Duration{100 * time.Millisecond, time.Second, 9 * time.Second}
@@ -331,18 +331,18 @@ func TestH16Shutdown(t *testing.T) {
 			if got := time.Since(start); got < c.took || got > c.took+time.Second {
 				t.Errorf("drain %v: ended after %v, want %v", c.drain, got, c.took)
 			}
-			got := next.take(time.Second)
+			got := next.Take(time.Second)
 			if len(got) != c.left {
 				t.Errorf("drain %v: %d packets left, want %d", c.drain, len(got), c.left)
 			}
 			for i, a := range got {
-				if early := start.Add(delays[i]).Sub(a.at); early > 0 {
+				if early := start.Add(delays[i]).Sub(a.At); early > 0 {
 					t.Errorf("drain %v: packet %d left %v early", c.drain, i, early)
 				}
 			}
 			wantDrops(t, node, map[DropReason]uint64{DropShutdown: uint64(3 - c.left)})
 			l.c.Close()
-			stopNext()
+			next.Stop()
 		})
 	}
 }
@@ -353,7 +353,7 @@ func TestHostileBytes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := newTestNet(t, false)
 		node, stop := n.node(mix1, nil)
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		rng := mrand.NewChaCha8([32]byte{1})
 		good, _ := wire.AppendFrame(nil, wire.V8, odd(n.packet(mixnet.AckSize, 0, mix1, mix2, mix3, exit)))
 		for i := range 100 {
@@ -376,12 +376,12 @@ func TestHostileBytes(t *testing.T) {
 			c.Close()
 		}
 		time.Sleep(time.Second)
-		if got := len(next.take(0)); got != 1 {
+		if got := len(next.Take(0)); got != 1 {
 			t.Errorf("%d packets passed, want the one good one", got)
 		}
 		l := n.link(n.host(entry), mix1)
 		l.send(wire.V8, odd(n.packet(mixnet.AckSize, 0, mix1, mix2, mix3, exit)))
-		if got := len(next.take(time.Second)); got != 1 {
+		if got := len(next.Take(time.Second)); got != 1 {
 			t.Errorf("%d packets passed at last, want 1", got)
 		}
 		if s := node.Stats(); s.Server.Open != 1 {
@@ -389,7 +389,7 @@ func TestHostileBytes(t *testing.T) {
 		}
 		l.c.Close()
 		stop()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -410,13 +410,13 @@ func TestH37BuffersDoNotLeak(t *testing.T) {
 		poison(gw)
 		mix, stop := n.node(mix1, nil)
 		poison(mix)
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		l, lg := n.link(n.host(entry), mix1), n.link(n.host(mix3), exit)
 		for size := mixnet.Regular; size <= mixnet.Extended16; size++ {
 			packet := n.packet(size, time.Millisecond, mix1, mix2, mix3, exit)
 			want := n.strip(mix1, packet).Data
 			l.send(wire.V8, odd(packet))
-			got := next.take(time.Second)
+			got := next.Take(time.Second)
 			if len(got) != 1 || !bytes.Equal(got[0].Packet, want) {
 				t.Errorf("%v: another packet came out", size)
 			}
@@ -437,7 +437,7 @@ func TestH37BuffersDoNotLeak(t *testing.T) {
 		lg.c.Close()
 		stop()
 		stopGW()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -483,10 +483,10 @@ func TestTopologyChanges(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := newTestNet(t, false)
 		_, stop := n.node(mix1, nil)
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		l := n.link(n.host(entry), mix1)
 		l.send(wire.V8, odd(n.packet(mixnet.AckSize, 0, mix1, mix2, mix3, exit)))
-		if got := len(next.take(time.Second)); got != 1 {
+		if got := len(next.Take(time.Second)); got != 1 {
 			t.Fatalf("%d packets passed, want 1", got)
 		}
 		// Layers 2 and 3 change places.
@@ -495,12 +495,12 @@ func TestTopologyChanges(t *testing.T) {
 		n.addrs[mix2], n.addrs[mix3] = n.addrs[mix3], n.addrs[mix2]
 		n.change(topo)
 		l.send(wire.V8, odd(n.packet(mixnet.AckSize, 0, mix1, mix2, mix3, exit)))
-		if got := len(next.take(time.Second)); got != 0 {
+		if got := len(next.Take(time.Second)); got != 0 {
 			t.Errorf("%d packets passed to what is layer 3 now", got)
 		}
 		l.c.Close()
 		stop()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -531,10 +531,10 @@ func TestH17StrangersShareOneQueue(t *testing.T) {
 		topo := n.current()
 		n.change(nil)
 		node, stop := n.node(mix1, func(c *Config) { c.DelayQuota = 7 * mixnet.AckSize.Total() / 2 })
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		known := n.link(n.host(entry), mix1)
 		known.send(wire.V8, odd(n.packet(mixnet.AckSize, 0, mix1, mix2, mix3, exit)))
-		if got := len(next.take(time.Second)); got != 0 {
+		if got := len(next.Take(time.Second)); got != 0 {
 			t.Fatalf("%d packets passed without a topology", got)
 		}
 		n.change(topo)
@@ -549,7 +549,7 @@ func TestH17StrangersShareOneQueue(t *testing.T) {
 		for range 3 {
 			known.send(wire.V8, odd(n.packet(mixnet.AckSize, time.Second, mix1, mix2, mix3, exit)))
 		}
-		if got := len(next.take(3 * time.Second)); got != 6 {
+		if got := len(next.Take(3 * time.Second)); got != 6 {
 			t.Errorf("%d packets passed, want three of a node and three of all strangers", got)
 		}
 		wantDrops(t, node, map[DropReason]uint64{DropUnknownNext: 1, DropDelayQuota: 6})
@@ -557,6 +557,6 @@ func TestH17StrangersShareOneQueue(t *testing.T) {
 			l.c.Close()
 		}
 		stop()
-		stopNext()
+		next.Stop()
 	})
 }

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/linktest"
+	"nym-socks5/internal/runtest"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
@@ -114,16 +116,9 @@ func (n *testNet) node(place int, change func(*Config)) (node *Node, stop func()
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(n.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx, ln) }()
+	stop = runtest.Start(n.t, func(ctx context.Context) error { return node.Run(ctx, ln) })
 	synctest.Wait()
-	return node, sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			n.t.Errorf("Run: %v", err)
-		}
-	})
+	return node, stop
 }
 
 // A sender is a plain link to a node, from the host of another.
@@ -155,66 +150,14 @@ func (s *sender) send(v wire.FrameVersion, frames ...wire.Frame) {
 	}
 }
 
-// arrival is a frame and when it came.
-type arrival struct {
-	wire.Frame
-	at time.Time
-}
-
-// A sink listens in the place of a node and keeps what comes.
-type sink struct {
-	mu   sync.Mutex
-	got  []arrival
-	from []net.Addr
-}
-
-func (n *testNet) sink(place int) (s *sink, stop func()) {
+// sink listens in the place of a node and keeps what comes.
+func (n *testNet) sink(place int) *linktest.Sink {
 	n.t.Helper()
-	s = new(sink)
-	server := link.NewServer(link.ServerConfig{
-		Key: n.noise[place],
-		Serve: func(_ context.Context, in *link.Inbound) {
-			s.mu.Lock()
-			s.from = append(s.from, net.TCPAddrFromAddrPort(in.Peer().Addr))
-			s.mu.Unlock()
-			for {
-				frames, err := in.Read()
-				if err != nil {
-					return
-				}
-				s.mu.Lock()
-				for _, f := range frames {
-					f.Packet = bytes.Clone(f.Packet)
-					s.got = append(s.got, arrival{f, time.Now()})
-				}
-				s.mu.Unlock()
-			}
-		},
-	})
 	ln, err := n.net.Listen(n.addrs[place].String())
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(n.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- server.Run(ctx, ln) }()
-	return s, sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			n.t.Errorf("sink: %v", err)
-		}
-	})
-}
-
-// take waits d and takes out what came.
-func (s *sink) take(d time.Duration) []arrival {
-	time.Sleep(d)
-	synctest.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	got := s.got
-	s.got = nil
-	return got
+	return linktest.Listen(n.t, ln, n.noise[place])
 }
 
 // packet builds a packet for a route of places.

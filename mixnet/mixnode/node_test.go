@@ -2,7 +2,6 @@ package mixnode
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"math"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/link"
@@ -94,11 +94,11 @@ func TestDelays(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := newTestNet(t, false)
 		node, stop := n.node(mix1, nil)
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		l := n.link(n.host(entry), mix1)
 		warm := n.packet(mixnet.AckSize, 0, mix1, mix2, mix3, exit)
 		l.send(wire.V8, odd(warm))
-		next.take(time.Second)
+		next.Take(time.Second)
 		for _, c := range []struct{ ask, want time.Duration }{
 			{0, 0},
 			{1, time.Millisecond},
@@ -109,12 +109,12 @@ func TestDelays(t *testing.T) {
 		} {
 			start := time.Now()
 			l.send(wire.V8, odd(n.packet(mixnet.AckSize, c.ask, mix1, mix2, mix3, exit)))
-			got := next.take(15 * time.Second)
+			got := next.Take(15 * time.Second)
 			if len(got) != 1 {
 				t.Fatalf("delay %v: got %d packets", c.ask, len(got))
 			}
 			const way = 20 * time.Millisecond
-			if d := got[0].at.Sub(start) - way; d < c.want || d > c.want+wheelTick {
+			if d := got[0].At.Sub(start) - way; d < c.want || d > c.want+wheelTick {
 				t.Errorf("asked for %v: waited %v, want %v", c.ask, d, c.want)
 			}
 		}
@@ -123,7 +123,7 @@ func TestDelays(t *testing.T) {
 		}
 		l.c.Close()
 		stop()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -133,24 +133,24 @@ func TestRotationIsKept(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := newTestNet(t, false)
 		_, stop := n.node(mix1, nil)
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		l := n.link(n.host(entry), mix1)
 		for r := mixnet.RotationUnknown; r <= mixnet.RotationEven; r++ {
 			packet := n.packet(mixnet.Regular, 0, mix1, mix2, mix3, exit)
 			want := n.strip(mix1, packet).Data
 			l.send(wire.V8, wire.Frame{Rotation: r, Packet: packet})
-			got := next.take(time.Second)
+			got := next.Take(time.Second)
 			if len(got) != 1 || got[0].Rotation != r || !bytes.Equal(got[0].Packet, want) {
 				t.Errorf("%v: got %d packets", r, len(got))
 			}
 		}
 		l.send(wire.V7, odd(n.packet(mixnet.Regular, 0, mix1, mix2, mix3, exit)))
-		if got := next.take(time.Second); len(got) != 1 || got[0].Rotation != mixnet.RotationUnknown {
+		if got := next.Take(time.Second); len(got) != 1 || got[0].Rotation != mixnet.RotationUnknown {
 			t.Errorf("v7: got %d packets", len(got))
 		}
 		l.c.Close()
 		stop()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -378,8 +378,8 @@ func TestForward(t *testing.T) {
 				c.StrictLayers = strict
 				c.Deliver = func(d Delivered) { d.Release() }
 			})
-			first, stopFirst := n.sink(mix1)
-			other, stopOther := n.sink(exit)
+			first := n.sink(mix1)
+			other := n.sink(exit)
 			packet := n.packet(mixnet.Regular, 0, mix1, mix2, mix3, exit)
 			for i, want := range map[int]bool{mix1: true, mix2: false, mix3: false, exit: !strict} {
 				if got := node.Forward(n.addrs[i], mixnet.RotationOdd, packet); got != want {
@@ -392,7 +392,7 @@ func TestForward(t *testing.T) {
 			if node.Forward(n.addrs[mix1], 0, packet[1:]) || node.Forward(n.addrs[mix1], 3, packet) {
 				t.Error("forwarded what is no frame")
 			}
-			got := first.take(time.Second)
+			got := first.Take(time.Second)
 			if len(got) != 1 || got[0].Rotation != mixnet.RotationOdd || !bytes.Equal(got[0].Packet, packet) {
 				t.Errorf("got %d packets at the first mix", len(got))
 			}
@@ -405,12 +405,12 @@ func TestForward(t *testing.T) {
 			if got := node.Stats().Injected; got != injected {
 				t.Errorf("injected %d, want %d", got, injected)
 			}
-			if got := len(other.take(0)); got != direct {
+			if got := len(other.Take(0)); got != direct {
 				t.Errorf("strict %v: %d packets went straight to the other gateway", strict, got)
 			}
 			stop()
-			stopFirst()
-			stopOther()
+			first.Stop()
+			other.Stop()
 		})
 	}
 }
@@ -462,11 +462,9 @@ func (n *testNet) pool(place int) (stop func(), send func(to int, f wire.Frame))
 		Dial: n.host(place).DialContext, Key: n.noise[place],
 		NoiseKey: func(a mixnet.NodeAddr) keys.Noise { return n.current().NoiseKey(a) },
 	})
-	ctx, cancel := context.WithCancel(n.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
+	stop = runtest.Start(n.t, p.Run)
 	time.Sleep(time.Millisecond)
-	return func() { cancel(); <-done }, func(to int, f wire.Frame) {
+	return stop, func(to int, f wire.Frame) {
 		n.t.Helper()
 		if err := p.Send(n.addrs[to], f); err != nil {
 			n.t.Errorf("send: %v", err)

@@ -70,23 +70,23 @@ func TestH18TagsReachDiskFirst(t *testing.T) {
 		n := newTestNet(t, false)
 		log := &fakeLog{takes: 500 * time.Millisecond}
 		node, stop := n.node(mix1, func(c *Config) { c.Keys.Primary.Log = log })
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		l := n.link(n.host(entry), mix1)
 		start := time.Now()
 		delays := []time.Duration{0, 100 * time.Millisecond, 2 * time.Second}
 		for _, d := range delays {
 			l.send(wire.V8, odd(n.packet(mixnet.Regular, d, mix1, mix2)))
 		}
-		if got := next.take(499 * time.Millisecond); len(got) != 0 {
+		if got := next.Take(499 * time.Millisecond); len(got) != 0 {
 			t.Errorf("%d packets left before their tags were on disk", len(got))
 		}
-		got := next.take(3 * time.Second)
+		got := next.Take(3 * time.Second)
 		if len(got) != len(delays) {
 			t.Fatalf("%d packets left, want %d", len(got), len(delays))
 		}
 		// Those that came while the disk was busy wait for the next write, and the
 		// last is not late for having waited.
-		if at := got[2].at.Sub(start); at < delays[2] || at > delays[2]+20*time.Millisecond {
+		if at := got[2].At.Sub(start); at < delays[2] || at > delays[2]+20*time.Millisecond {
 			t.Errorf("the last left after %v, want %v", at, delays[2])
 		}
 		if tags, _ := log.count(); tags != len(delays) {
@@ -95,7 +95,7 @@ func TestH18TagsReachDiskFirst(t *testing.T) {
 		wantDrops(t, node, nil)
 		l.c.Close()
 		stop()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -106,17 +106,17 @@ func TestH18TagsReachTheKernelFirst(t *testing.T) {
 		n := newTestNet(t, false)
 		log := &fakeLog{prompt: true, takes: 500 * time.Millisecond} // so long does writing take here
 		node, stop := n.node(mix1, func(c *Config) { c.Keys.Primary.Log = log })
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		exitLog := &fakeLog{prompt: true}
 		var c collector
 		_, stopExit := n.node(exit, func(cfg *Config) { cfg.Deliver, cfg.Keys.Primary.Log = c.deliver, exitLog })
 		l, last := n.link(n.host(entry), mix1), n.link(n.host(mix3), exit)
 		l.send(wire.V8, odd(n.packet(mixnet.Regular, 0, mix1, mix2)))
 		last.send(wire.V8, odd(n.packet(mixnet.Regular, 0, exit)))
-		if got := next.take(499 * time.Millisecond); len(got) != 0 {
+		if got := next.Take(499 * time.Millisecond); len(got) != 0 {
 			t.Errorf("%d packets left before their tags were written", len(got))
 		}
-		if got := next.take(100 * time.Millisecond); len(got) != 1 {
+		if got := next.Take(100 * time.Millisecond); len(got) != 1 {
 			t.Errorf("%d packets left once their tags were written, want 1", len(got))
 		}
 		for _, log := range []*fakeLog{log, exitLog} {
@@ -134,7 +134,7 @@ func TestH18TagsReachTheKernelFirst(t *testing.T) {
 		last.c.Close()
 		stop()
 		stopExit()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -171,14 +171,14 @@ func TestH18WritesAreShared(t *testing.T) {
 		n := newTestNet(t, false)
 		log := new(fakeLog)
 		_, stop := n.node(mix1, func(c *Config) { c.Keys.Primary.Log = log })
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		l := n.link(n.host(entry), mix1)
 		const packets, every = 200, 200 * time.Microsecond
 		for range packets {
 			l.send(wire.V8, odd(n.packet(mixnet.AckSize, 0, mix1, mix2)))
 			time.Sleep(every)
 		}
-		if got := len(next.take(time.Second)); got != packets {
+		if got := len(next.Take(time.Second)); got != packets {
 			t.Errorf("%d packets left, want %d", got, packets)
 		}
 		tags, calls := log.count()
@@ -187,7 +187,7 @@ func TestH18WritesAreShared(t *testing.T) {
 		}
 		l.c.Close()
 		stop()
-		stopNext()
+		next.Stop()
 	})
 }
 
@@ -197,14 +197,14 @@ func TestH18ReplayAfterRestart(t *testing.T) {
 	for _, log := range []ReplayLog{nil, new(fakeLog), &fakeLog{prompt: true}} {
 		bubble(t, func(t *testing.T) {
 			n := newTestNet(t, false)
-			next, stopNext := n.sink(mix2)
+			next := n.sink(mix2)
 			p := n.packet(mixnet.Regular, 30*time.Millisecond, mix1, mix2)
 			var passed []int
 			for range 2 {
 				_, stop := n.node(mix1, func(c *Config) { c.Keys.Primary.Log = log })
 				l := n.link(n.host(entry), mix1)
 				l.send(wire.V8, odd(p), odd(n.packet(mixnet.Regular, 0, mix1, mix2)))
-				passed = append(passed, len(next.take(time.Second)))
+				passed = append(passed, len(next.Take(time.Second)))
 				l.c.Close()
 				stop()
 			}
@@ -215,7 +215,7 @@ func TestH18ReplayAfterRestart(t *testing.T) {
 			if !slices.Equal(passed, want) {
 				t.Errorf("with log %t: %v packets passed, want %v", log != nil, passed, want)
 			}
-			stopNext()
+			next.Stop()
 		})
 	}
 }
@@ -267,25 +267,25 @@ func TestH18FailingLogRefuses(t *testing.T) {
 			n := newTestNet(t, false)
 			log := &fakeLog{err: c.err, prompt: c.prompt}
 			node, stop := n.node(mix1, func(c *Config) { c.Keys.Primary.Log = log })
-			next, stopNext := n.sink(mix2)
+			next := n.sink(mix2)
 			l := n.link(n.host(entry), mix1)
 			var packets []wire.Frame
 			for i := range 4 {
 				packets = append(packets, odd(n.packet(mixnet.Regular, time.Duration(i)*time.Millisecond, mix1, mix2)))
 			}
 			l.send(wire.V8, packets...)
-			if got := next.take(time.Second); len(got) != 0 {
+			if got := next.Take(time.Second); len(got) != 0 {
 				t.Errorf("%d packets left without a trace", len(got))
 			}
 			log.fail(nil)
 			l.send(wire.V8, packets[0], odd(n.packet(mixnet.Regular, 0, mix1, mix2)))
-			if got := next.take(time.Second); len(got) != 1 {
+			if got := next.Take(time.Second); len(got) != 1 {
 				t.Errorf("%d packets left when the disk was back, want 1", len(got))
 			}
 			wantDrops(t, node, map[DropReason]uint64{c.why: 4, DropReplayed: 1})
 			l.c.Close()
 			stop()
-			stopNext()
+			next.Stop()
 		})
 	}
 }
@@ -295,18 +295,18 @@ func TestHeldPacketsLeaveAtTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := newTestNet(t, false)
 		_, stop := n.node(mix1, func(c *Config) { c.Keys.Primary.Log = &fakeLog{takes: time.Second} })
-		next, stopNext := n.sink(mix2)
+		next := n.sink(mix2)
 		l := n.link(n.host(entry), mix1)
 		for range 3 { // the first is being written, the others wait
 			l.send(wire.V8, odd(n.packet(mixnet.Regular, 100*time.Millisecond, mix1, mix2)))
 			time.Sleep(100 * time.Millisecond)
 		}
 		stop()
-		if got := next.take(time.Second); len(got) != 3 {
+		if got := next.Take(time.Second); len(got) != 3 {
 			t.Errorf("%d packets left, want 3", len(got))
 		}
 		l.c.Close()
-		stopNext()
+		next.Stop()
 	})
 }
 

@@ -9,7 +9,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/crypto/chacha20"
 
 	"nym-socks5/internal/vec8"
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 )
@@ -134,8 +134,7 @@ func TestSpecificationPacket(t *testing.T) {
 	} {
 		j.Version = v
 		build(t, j)
-		h, _ := hex.DecodeString(want)
-		checkHash(t, v.String(), j.Packet, h)
+		checkHash(t, v.String(), j.Packet, vectest.Unhex(t, want))
 	}
 	for v, want := range map[Version]string{
 		Version259: "b960a1eb6e2ee399e9ff82d90da3c39013dc12f0496c02d22c95234f4507a860",
@@ -144,14 +143,12 @@ func TestSpecificationPacket(t *testing.T) {
 		s := j
 		s.Version, s.Packet, s.SURB = v, nil, make([]byte, SURBSize(v, 4))
 		build(t, s)
-		h, _ := hex.DecodeString(want)
-		checkHash(t, "SURB "+v.String(), s.SURB, h)
+		checkHash(t, "SURB "+v.String(), s.SURB, vectest.Unhex(t, want))
 	}
 	j.Version, j.Route, j.Packet = Version259, j.Route[:1], make([]byte, mixnet.AckSize.Total())
 	j.Message = []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}
 	build(t, j)
-	h, _ := hex.DecodeString("f92e50ccb0fcadef53deace65ff85971ce94f7527ee5e851e040ffb8be3d4f81")
-	checkHash(t, "ack", j.Packet, h)
+	checkHash(t, "ack", j.Packet, vectest.Unhex(t, "f92e50ccb0fcadef53deace65ff85971ce94f7527ee5e851e040ffb8be3d4f81"))
 }
 
 // A packet, its SURB-ACK inside it, and SURBs, in one call of more than a batch.
@@ -265,12 +262,12 @@ func TestH06OrderOfRefusals(t *testing.T) {
 	lowOrder := [][]byte{
 		make([]byte, 32),
 		append([]byte{1}, make([]byte, 31)...),
-		mustHex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
-		mustHex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
-		mustHex("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
-		mustHex("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
-		mustHex("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
-		mustHex("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"),
+		vectest.Unhex(t, "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+		vectest.Unhex(t, "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+		vectest.Unhex(t, "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+		vectest.Unhex(t, "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+		vectest.Unhex(t, "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+		vectest.Unhex(t, "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"),
 	}
 	for _, a := range lowOrder {
 		j := nw.job(Version259, mixnet.AckSize, nil)
@@ -329,14 +326,6 @@ func multiply(out, scalar, point *[32]byte) {
 	copy(out[:], s)
 }
 
-func mustHex(s string) []byte {
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
 // hardening.md H10: "zero mask per lane for the shared secret and the blinded α;
 // seven honest lanes beside one zero, low-order, twist or non-canonical point, in
 // every lane, equal the scalar results"
@@ -359,7 +348,7 @@ func TestH10OnePointInEveryLane(t *testing.T) {
 		"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // 18, not canonical
 	} {
 		odd := bytes.Clone(honest.Packet)
-		copy(odd, mustHex(a))
+		copy(odd, vectest.Unhex(t, a))
 		alone := unwrap(bytes.Clone(odd), nw.keys[0])
 		for lane := range BatchSize {
 			batch := make([]Packet, BatchSize)
@@ -418,11 +407,11 @@ func TestH07LegacyVersions(t *testing.T) {
 	if err := legacyBlind(&good, &factor); err != nil {
 		t.Fatalf("honest alpha: %v", err)
 	}
-	bad := invert(alpha)
+	bad := invert(t, alpha)
 	if err := legacyBlind(&bad, &factor); err != ErrLowOrder {
 		t.Errorf("alpha with torsion: got %v, want %v", err, ErrLowOrder)
 	}
-	for _, u := range [][32]byte{{2}, [32]byte(mustHex("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"))} { // twist; u = -1
+	for _, u := range [][32]byte{{2}, [32]byte(vectest.Unhex(t, "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"))} { // twist; u = -1
 		if err := legacyBlind(&u, &factor); err != ErrLowOrder {
 			t.Errorf("alpha %x: got %v, want %v", u, err, ErrLowOrder)
 		}
@@ -437,7 +426,7 @@ func TestH08TagIgnoresFormOfAlpha(t *testing.T) {
 	build(t, j)
 	topBit, torsion, payload := bytes.Clone(j.Packet), bytes.Clone(j.Packet), bytes.Clone(j.Packet)
 	topBit[31] |= 0x80
-	a := invert([32]byte(torsion)) // plus the point of order 2, which clamping removes
+	a := invert(t, [32]byte(torsion)) // plus the point of order 2, which clamping removes
 	copy(torsion, a[:])
 	payload[400-30] ^= 1
 	k := nw.keys[0]
@@ -464,7 +453,8 @@ func TestH08TagIgnoresFormOfAlpha(t *testing.T) {
 }
 
 // invert gives 1/u: the u-coordinate of a point plus the point of order 2.
-func invert(u [32]byte) [32]byte {
+func invert(tb testing.TB, u [32]byte) [32]byte {
+	tb.Helper()
 	p, ok := keys.EdwardsPoint(&u)
 	if !ok {
 		panic("not on the curve")
@@ -472,7 +462,7 @@ func invert(u [32]byte) [32]byte {
 	// On the Edwards curve that point is (0, -1), and P + (0, -1) = (-x, -y).
 	b := p.Bytes()
 	var carry int16
-	prime := mustHex("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")
+	prime := vectest.Unhex(tb, "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")
 	b[31] &= 0x7f
 	for i := range b {
 		d := int16(prime[i]) - int16(b[i]) + carry

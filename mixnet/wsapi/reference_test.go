@@ -88,7 +88,7 @@ func TestReferenceRequests(t *testing.T) {
 			}
 			want.conn = connID{n, true}
 		}
-		got, err := parseBinary(unhex(c.Binary))
+		got, err := parseBinary(vectest.Unhex(t, c.Binary))
 		if err != nil || !same(got, want) {
 			t.Errorf("%s: got %+v, %v; want %+v", c.Name, got, err, want)
 		}
@@ -109,7 +109,7 @@ func TestReferenceFrames(t *testing.T) {
 		}
 	}
 	for _, c := range r.Frames {
-		_, err := parseBinary(unhex(c.Binary))
+		_, err := parseBinary(vectest.Unhex(t, c.Binary))
 		judged(c.Name, c.Kind, err)
 	}
 	for _, c := range r.Texts {
@@ -118,7 +118,7 @@ func TestReferenceFrames(t *testing.T) {
 		if c.Kind != 0 || err != nil {
 			continue
 		}
-		want, err := parseBinary(unhex(c.Binary))
+		want, err := parseBinary(vectest.Unhex(t, c.Binary))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,10 +142,10 @@ func TestReferenceResponses(t *testing.T) {
 			t.Fatalf("%s: unknown kind %q", c.Name, c.Is.Kind)
 		}
 		r := response{
-			kind: kind, failure: &failure{c.Is.Error, c.Is.Detail}, message: unhex(c.Is.Message), from: tagOf(t, c.Is.Tag),
+			kind: kind, failure: &failure{c.Is.Error, c.Is.Detail}, message: vectest.Unhex(t, c.Is.Message), from: tagOf(t, c.Is.Tag),
 			address: recipientOf(t, c.Is.Recipient), conn: c.Is.Lane, length: c.Is.Length,
 		}
-		if got := r.appendBinary(nil); !bytes.Equal(got, unhex(c.Binary)) {
+		if got := r.appendBinary(nil); !bytes.Equal(got, vectest.Unhex(t, c.Binary)) {
 			t.Errorf("%s: got %x, want %s", c.Name, got, c.Binary)
 		}
 		text, err := r.text(textFormat)

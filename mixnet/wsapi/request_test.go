@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/mixnettest"
 )
@@ -49,14 +50,6 @@ func same(a, b request) bool {
 		a.events == b.events && bytes.Equal(a.of, b.of) && reflect.DeepEqual(a.wants, b.wants)
 }
 
-func unhex(s string) []byte {
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
 func TestParseBinary(t *testing.T) {
 	to := hex.EncodeToString(encodeBinary(request{kind: sendRequest, to: somebody})[1 : 1+96])
 	tag := hex.EncodeToString(stranger[:])
@@ -80,12 +73,12 @@ func TestParseBinary(t *testing.T) {
 		{"closed 0", "04" + none, request{kind: closedRequest, conn: connID{0, true}}},
 		{"queue length", "05" + seven, request{kind: queueLengthRequest, conn: connID{7, true}}},
 	} {
-		got, err := parseBinary(unhex(c.hex))
+		got, err := parseBinary(vectest.Unhex(t, c.hex))
 		if err != nil || !same(got, c.want) {
 			t.Errorf("%s: got %+v, %v\nwant %+v", c.name, got, err, c.want)
 		}
 	}
-	if n := len(unhex("00" + to + none + hello)); n != 118 {
+	if n := len(vectest.Unhex(t, "00"+to+none+hello)); n != 118 {
 		t.Errorf("the example has %d bytes, want 118", n)
 	}
 	bad := "02" + strings.Repeat("00", 95) // its identity is no point of the curve
@@ -115,7 +108,7 @@ func TestParseBinary(t *testing.T) {
 		{"queue length, short by one", "05 00000000000000", malformedRequest},
 		{"queue length, long by one", "05 000000000000000700", malformedRequest},
 	} {
-		_, err := parseBinary(unhex(c.hex))
+		_, err := parseBinary(vectest.Unhex(t, c.hex))
 		var f *failure
 		if !errors.As(err, &f) || f.kind != c.want {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 )
 
@@ -72,7 +73,7 @@ func TestResponses(t *testing.T) {
 		{"queue length", response{kind: queueLengthResponse, conn: 1<<64 - 1, length: 258},
 			"03 ffffffffffffffff 0000000000000102", `{"type":"laneQueueLength","lane":18446744073709551615,"queue_length":258}`},
 	} {
-		if got, want := c.r.appendBinary(nil), unhex(c.hex); !bytes.Equal(got, want) {
+		if got, want := c.r.appendBinary(nil), vectest.Unhex(t, c.hex); !bytes.Equal(got, want) {
 			t.Errorf("%s: got %x, want %x", c.name, got, want)
 		}
 		if got, err := c.r.text(textFormat); err != nil || string(got) != c.text {

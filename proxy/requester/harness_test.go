@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nym-socks5/allowlist"
+	"nym-socks5/internal/runtest"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/proxy"
 )
@@ -192,17 +193,7 @@ func (w *world) service(addr string, serve func(net.Conn)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	w.t.Cleanup(func() { ln.Close(); wg.Wait() })
-	wg.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { defer c.Close(); serve(c) })
-		}
-	})
+	runtest.Serve(w.t, ln, serve)
 }
 
 func (w *world) echo(addr string) {

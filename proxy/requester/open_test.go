@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/proxy"
 )
 
@@ -246,19 +247,10 @@ func TestH30CheckedAgainWhileConnecting(t *testing.T) {
 		t.Fatal(err)
 	}
 	reached := make(chan struct{})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-			reached <- struct{}{}
-		}
-	}()
-	defer func() { ln.Close(); <-done }()
+	defer runtest.Serve(t, ln, func(c net.Conn) {
+		c.Close()
+		reached <- struct{}{}
+	})()
 
 	for _, tt := range []struct {
 		name  string

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/proxy"
 )
 
@@ -371,21 +372,7 @@ func TestTwoHundredAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var echoes sync.WaitGroup
-	echoes.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			echoes.Go(func() {
-				defer c.Close()
-				io.Copy(c, c)
-			})
-		}
-	})
-	defer echoes.Wait()
-	defer ln.Close()
+	defer runtest.Serve(t, ln, func(c net.Conn) { io.Copy(c, c) })()
 
 	wishes := make(chan Incoming)
 	r := New(Config{

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/internal/socksclient"
 	"nym-socks5/proxy"
@@ -142,17 +143,7 @@ func (w *world) service(addr string, serve func(net.Conn)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	w.t.Cleanup(func() { ln.Close(); wg.Wait() })
-	wg.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { defer c.Close(); serve(c) })
-		}
-	})
+	runtest.Serve(w.t, ln, serve)
 }
 
 // An app is an application's connection to the proxy.

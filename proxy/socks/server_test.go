@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nym-socks5/internal/admit"
+	"nym-socks5/internal/runtest"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/internal/socksclient"
 	"nym-socks5/proxy"
@@ -122,15 +123,7 @@ func run(t *testing.T, srv *Server, network *simnet.Network, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
+	runtest.Start(t, func(ctx context.Context) error { return srv.Run(ctx, ln) })
 }
 
 func TestHandshakeTimeLimit(t *testing.T) {
@@ -232,9 +225,7 @@ func TestAcceptBacksOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv := New(Config{Dial: fails(proxy.ReasonDenied)})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- srv.Run(ctx, &flakyListener{ln, 10}) }()
+		stop := runtest.Start(t, func(ctx context.Context) error { return srv.Run(ctx, &flakyListener{ln, 10}) })
 		d := socksclient.Dialer{Proxy: proxyAddr, Dial: network.DialContext}
 		took := since(func() { _, err = d.DialContext(t.Context(), "tcp", "example.org:443") })
 		var reply *socksclient.ReplyError
@@ -245,10 +236,7 @@ func TestAcceptBacksOff(t *testing.T) {
 		if want := 1275*time.Millisecond + 2*time.Second; took != want {
 			t.Errorf("waited %v, want %v", took, want)
 		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
+		stop()
 	})
 }
 
@@ -272,15 +260,7 @@ func realServer(t *testing.T, cfg Config) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- New(cfg).Run(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
+	runtest.Start(t, func(ctx context.Context) error { return New(cfg).Run(ctx, ln) })
 	return ln.Addr().String()
 }
 
@@ -388,21 +368,7 @@ func TestTwoHundredAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var echoes sync.WaitGroup
-	echoes.Go(func() {
-		for {
-			c, err := target.Accept()
-			if err != nil {
-				return
-			}
-			echoes.Go(func() {
-				defer c.Close()
-				io.Copy(c, c)
-			})
-		}
-	})
-	defer echoes.Wait()
-	defer target.Close()
+	defer runtest.Serve(t, target, func(c net.Conn) { io.Copy(c, c) })()
 	addr := realServer(t, Config{Dial: Dialer(func(ctx context.Context, _ string, _ proxy.DialOptions) (netStream, error) {
 		c, err := new(net.Dialer).DialContext(ctx, "tcp", target.Addr().String())
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
 )
@@ -120,7 +121,7 @@ func TestH24TwoDirectoriesOnOneStore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			stop := runIn(t, s.Run)
+			stop := runtest.Start(t, s.Run)
 			synctest.Wait()
 			return &testServer{t, s, key, "203.0.113.99:1234"}, stop
 		}

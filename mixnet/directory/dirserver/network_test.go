@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/announce"
@@ -60,7 +61,7 @@ func (w *town) open() {
 		w.t.Fatal(err)
 	}
 	w.server = s
-	stopLoop := runIn(w.t, s.Run)
+	stopLoop := runtest.Start(w.t, s.Run)
 	stopHTTP := serveHTTP(w.t, w.net, townAddr, s)
 	w.stop = func() { stopHTTP(); stopLoop() }
 }
@@ -73,7 +74,7 @@ func serveHTTP(t *testing.T, n *simnet.Network, addr string, h http.Handler) (st
 		t.Fatal(err)
 	}
 	srv := &http.Server{Handler: h}
-	return runIn(t, func(ctx context.Context) error {
+	return runtest.Start(t, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { srv.Close() })()
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -134,7 +135,7 @@ func (w *town) join(role directory.Role, change func(*announce.Config)) *citizen
 		w.t.Fatal(err)
 	}
 	c.Announcer = a
-	c.stop = runIn(w.t, a.Run)
+	c.stop = runtest.Start(w.t, a.Run)
 	return c
 }
 
@@ -162,7 +163,7 @@ func (w *town) reader(change func(*directory.ClientConfig)) *directory.Client {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	runIn(w.t, c.Run)
+	runtest.Start(w.t, c.Run)
 	return c
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/announce"
 	"nym-socks5/mixnet/keys"
@@ -62,7 +63,7 @@ func TestStartWhileTheDirectoryIsDown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return c, runIn(t, c.Run)
+			return c, runtest.Start(t, c.Run)
 		}
 		c, stop := life(nil)
 		time.Sleep(40 * time.Minute) // within one epoch
@@ -154,7 +155,7 @@ func TestUnchangedTopologyIsNotFetchedAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			stop := runIn(t, c.Run)
+			stop := runtest.Start(t, c.Run)
 			if _, err := c.Network(t.Context()); err != nil || c.Stale() {
 				t.Fatal(err, c.Stale())
 			}

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/runtest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/keys"
@@ -42,28 +43,9 @@ func startServer(t *testing.T, change func(*Config)) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runIn(t, s.Run)
+	runtest.Start(t, s.Run)
 	synctest.Wait()
 	return &testServer{t, s, key, "203.0.113.99:1234"}
-}
-
-// runIn runs f until the test ends, and waits for it.
-func runIn(t *testing.T, f func(context.Context) error) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	stop = func() {
-		if ctx.Err() != nil {
-			return
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	}
-	t.Cleanup(stop)
-	return stop
 }
 
 // scheduleNow has rotation 25 begin now.
