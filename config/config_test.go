@@ -22,6 +22,7 @@ var programs = []struct {
 	{"network-requester", func() Config { return NewRequester() }},
 	{"nym-socks5", func() Config { return NewSOCKS() }},
 	{"nym-client", func() Config { return NewNymClient() }},
+	{"broadcaster", func() Config { return NewBroadcaster() }},
 	{"directory", func() Config { return NewDirectory() }},
 }
 

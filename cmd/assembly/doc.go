@@ -3,7 +3,7 @@
 //
 //	settings [network] ──▶ Source ──┬──▶ Node, Registered, Listed    mixnode, gateway
 //	         [mix], keys ───────────┤
-//	         [client], keys, state ─┴──▶ Endpoint                    nym-client, nym-socks5, network-requester
+//	         [client], keys, state ─┴──▶ Endpoint                    nym-client, nym-socks5, network-requester, broadcaster
 //
 // What only one command has stays in that command's run.go; flags, files and
 // signals stay in internal/cli. What decides anything is elsewhere: in package

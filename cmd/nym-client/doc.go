@@ -28,6 +28,7 @@
 //	echo who? | nym-client send --anonymous bob  bob can answer, and not know us
 //	nym-client receive --json                   what arrives, an object a line
 //	echo me | nym-client send TAG               answers the senderTag of such a line
+//	nym-client broadcast send ADDRESS bitcoin    a transaction on standard input, by a broadcaster
 //	nym-client alias add bob ADDRESS
 //	nym-client status
 //

@@ -56,31 +56,50 @@ var commands = []cli.Command[*config.NymClient]{
 		Do: status,
 	},
 	dialCommand, listenCommand,
+	broadcastCommand,
 	aliasCommand,
 }
 
 // connect connects to the client that runs, for as long as the command may take.
 func connect(c *call) (*wsclient.Conn, context.Context, context.CancelFunc, error) {
-	ctx, cancel := c.Context(), context.CancelFunc(func() {})
-	if text := c.Flag("timeout"); text != "" {
-		d, err := time.ParseDuration(text)
-		if err != nil || d <= 0 {
-			return nil, nil, nil, cli.Usage("--timeout %q: say a time, such as 30s", text)
-		}
-		ctx, cancel = context.WithTimeout(ctx, d)
+	ctx, cancel, err := within(c)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	secret, err := token(c.Config.WebSocket)
+	conn, err := open(ctx, c)
 	if err != nil {
 		cancel()
 		return nil, nil, nil, err
 	}
+	return conn, ctx, cancel, nil
+}
+
+// within gives a context that ends when the command may not take any longer.
+func within(c *call) (context.Context, context.CancelFunc, error) {
+	text := c.Flag("timeout")
+	if text == "" {
+		return c.Context(), func() {}, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return nil, nil, cli.Usage("--timeout %q: say a time, such as 30s", text)
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), d)
+	return ctx, cancel, nil
+}
+
+// open connects to the client that runs.
+func open(ctx context.Context, c *call) (*wsclient.Conn, error) {
+	secret, err := token(c.Config.WebSocket)
+	if err != nil {
+		return nil, err
+	}
 	at := reachable(c.Config.WebSocket.Listen).String()
 	conn, err := wsclient.Dial(ctx, "ws://"+at, wsclient.Options{Token: secret})
 	if err != nil {
-		cancel()
-		return nil, nil, nil, silent(at, err)
+		return nil, silent(at, err)
 	}
-	return conn, ctx, cancel, nil
+	return conn, nil
 }
 
 // silent makes an error of a port where nothing answers one that says so.

@@ -107,6 +107,12 @@ func (r *Running) Signal(t *testing.T, s syscall.Signal) {
 	}
 }
 
+// Kill kills the program, and returns when it has ended.
+func (r *Running) Kill() {
+	r.cmd.Process.Kill()
+	r.cmd.Wait()
+}
+
 // End asks the program to end, and wants it to do so in order.
 func (r *Running) End(t *testing.T) {
 	t.Helper()

@@ -71,6 +71,7 @@ var services = map[string]string{
 	"network-requester": "Network requester of a mixnet",
 	"nym-socks5":        "SOCKS proxy into a mixnet",
 	"nym-client":        "Mixnet client with a WebSocket",
+	"broadcaster":       "Broadcaster of transactions from a mixnet",
 }
 
 // environmentFile is for variables of all services of a machine.

@@ -51,9 +51,10 @@ const (
 	// maxSURBs is how many reply SURBs are attached to one message at most. Who
 	// needs more for its answer gets them when they are needed.
 	maxSURBs = 500
-	// maxTags is how many recipients keep their tag. One forgotten gets a new tag,
-	// under which it cannot tell that the sender is the same.
-	maxTags = 2048
+	// maxTags is how many recipients, and matters of theirs, keep their tag. One
+	// forgotten gets a new tag, under which it cannot tell that the sender is the same.
+	maxTags      = 2048
+	maxIsolation = 64 // bytes of the name of such a matter
 	// maxHanded is how many bytes of kept messages a program is given at once.
 	maxHanded = 8 << 20
 	// maxSubscribed is how many strangers' tags a program subscribes to at most: a

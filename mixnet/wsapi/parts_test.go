@@ -64,24 +64,29 @@ func TestTagsAreKeptForRecipients(t *testing.T) {
 		r.Identity[0] = n
 		return r
 	}
-	first := tags.of(person(1))
-	if first.IsZero() || tags.of(person(2)) == first {
+	first := tags.of(person(1), "")
+	if first.IsZero() || tags.of(person(2), "") == first {
 		t.Fatal("two recipients with one tag, or none")
 	}
-	tags.of(person(3))
-	if tags.of(person(1)) != first {
+	tags.of(person(3), "")
+	if tags.of(person(1), "") != first {
 		t.Error("another tag the second time")
 	}
-	second := tags.of(person(2))
-	tags.of(person(4)) // 3 was not asked for longest
-	if tags.of(person(1)) != first || tags.of(person(2)) != second {
+	second := tags.of(person(2), "")
+	tags.of(person(4), "") // 3 was not asked for longest
+	if tags.of(person(1), "") != first || tags.of(person(2), "") != second {
 		t.Error("a tag in use was forgotten")
 	}
 	if len(tags.byName) != 3 || tags.order.Len() != 3 {
 		t.Errorf("%d and %d kept, want 3", len(tags.byName), tags.order.Len())
 	}
-	if newTags(1).of(person(1)) == first {
+	if newTags(1).of(person(1), "") == first {
 		t.Error("the tag follows from the recipient")
+	}
+	apart := newTags(8)
+	general, one, other := apart.of(person(1), ""), apart.of(person(1), "one"), apart.of(person(1), "other")
+	if general == one || one == other || general == other || apart.of(person(1), "one") != one || apart.of(person(2), "one") == one {
+		t.Error("matters that are kept apart share a tag, or one has two")
 	}
 }
 

@@ -293,7 +293,7 @@ func (p *peer) send(l *lane, r *request) error {
 	case replyRequest:
 		err = m.Reply(l.ctx, r.tag, r.message, o)
 	case anonymousRequest:
-		o.As, o.SURBs = p.s.tags.of(r.to), int(min(r.surbs, maxSURBs))
+		o.As, o.SURBs = p.s.tags.of(r.to, r.isolation), int(min(r.surbs, maxSURBs))
 		p.s.hub.spoke(p, o.As)
 		if o.SURBs == 0 {
 			o.SURBs = -1 // none, and not as many as the client thinks best

@@ -57,11 +57,12 @@ type request struct {
 	id     json.RawMessage // JSON: to be echoed; nil if there is none
 
 	// In JSON only:
-	events bool            // send: the program wants to be told what becomes of it
-	of     json.RawMessage // cancel: the id of what
-	wants  *subscription   // subscribe
-	port   uint16          // listen, unlisten
-	stream string          // refuse: its name
+	events    bool            // send: the program wants to be told what becomes of it
+	isolation string          // send with SURBs: what it has another tag for; empty: nothing
+	of        json.RawMessage // cancel: the id of what
+	wants     *subscription   // subscribe
+	port      uint16          // listen, unlisten
+	stream    string          // refuse: its name
 
 	delivery *delivery // of a send with an id, from when it is queued
 }

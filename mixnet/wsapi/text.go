@@ -196,6 +196,14 @@ func (m members) sending(r *request, known Names) error {
 		if err := m.read("replySurbs", &r.surbs); err != nil {
 			return err
 		}
+		if m.has("isolation") {
+			if err := m.read("isolation", &r.isolation); err != nil {
+				return err
+			}
+			if len(r.isolation) > maxIsolation {
+				return malformed("the isolation has %d bytes, and %d may be", len(r.isolation), maxIsolation)
+			}
+		}
 	}
 	var message string
 	if err := m.read("message", &message); err != nil {

@@ -25,6 +25,6 @@ case $1 in
 configure) [ -n "$2" ] || exit 0 ;; # installed, not upgraded
 1) exit 0 ;;
 esac
-for program in directory mixnode gateway network-requester socks5 client; do
+for program in directory mixnode gateway network-requester broadcaster socks5 client; do
 	systemctl try-restart --no-block "nym-$program@*.service"
 done

@@ -5,7 +5,7 @@
 set -e
 
 links() {
-	for program in directory mixnode gateway network-requester socks5 client; do
+	for program in directory mixnode gateway network-requester broadcaster socks5 client; do
 		rm -f /etc/systemd/system/multi-user.target.wants/nym-$program@*.service
 	done
 }

@@ -8,6 +8,6 @@ remove | 0) ;;
 *) exit 0 ;;
 esac
 [ -d /run/systemd/system ] || exit 0
-for program in directory mixnode gateway network-requester socks5 client; do
+for program in directory mixnode gateway network-requester broadcaster socks5 client; do
 	systemctl stop "nym-$program@*.service"
 done

@@ -151,9 +151,10 @@ var (
 	text  = hex.EncodeToString(aHash[:])
 )
 
-// What nodes say is as real ones of bitcoind 27, btcd 0.26, anvil 1.7, geth 1.14 and
+// hardening.md H48: "A refusal is believed where the node says, too, that it does not have
+// the transaction", "no redirect is followed". What nodes say is as real ones of bitcoind 27, btcd 0.26, anvil 1.7, geth 1.14 and
 // monerod 0.18 word it.
-func TestNodes(t *testing.T) {
+func TestH48Nodes(t *testing.T) {
 	const (
 		moneroOK     = `{"credits": 0, "double_spend": false, "fee_too_low": false, "not_relayed": false, "reason": "", "status": "OK", "untrusted": false}`
 		moneroFailed = `{"credits": 0, "double_spend": true, "not_relayed": false, "reason": "double spend", "status": "Failed", "untrusted": false}`
@@ -304,7 +305,7 @@ func TestChecks(t *testing.T) {
 }
 
 // An Ethereum node of another chain gets no transaction, nor one that became one.
-func TestEthereumChain(t *testing.T) {
+func TestH48EthereumChain(t *testing.T) {
 	id := func(n string) string { return `{"jsonrpc":"2.0","id":1,"result":"` + n + `"}` }
 	n, f := fakeNode(t, broadcast.Ethereum, script{"eth_chainId": id("0x5"), "eth_sendRawTransaction": id("0x" + text)}, "id=1")
 	if o, err := n.Send(t.Context(), aTx, aHash); ClassOf(err) != OtherChain || len(f.calls) != 1 {
@@ -381,7 +382,7 @@ func TestPost(t *testing.T) {
 }
 
 // A node that is not there, closes at once, is slow, or certified by somebody else.
-func TestNodesThatFail(t *testing.T) {
+func TestH48NodesThatFail(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

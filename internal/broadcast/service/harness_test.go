@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -236,4 +238,14 @@ func later(tx string, mean time.Duration) broadcast.Request {
 
 func statusOf(tx string) broadcast.Request {
 	return broadcast.Request{Do: broadcast.Status, Chain: "post", Hash: sha256.Sum256([]byte(tx))}
+}
+
+// bitcoinTx makes a transaction of Bitcoin.
+func bitcoinTx(t *testing.T) []byte {
+	t.Helper()
+	tx, err := hex.DecodeString("01000000" + "01" + strings.Repeat("11", 36) + "00" + "ffffffff" + "01" + "0100000000000000" + "00" + "00000000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tx
 }

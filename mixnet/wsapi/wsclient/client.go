@@ -40,6 +40,9 @@ type Message struct {
 	// without telling who we are.
 	Anonymous bool
 	SURBs     int
+	// Isolation keeps anonymous messages apart that one recipient gets: those with
+	// another text come under another sender tag. Anonymous only.
+	Isolation string
 }
 
 // A Received is a message that came.
@@ -175,6 +178,9 @@ func (c *Conn) Send(ctx context.Context, m Message) error {
 		request["type"], request["senderTag"] = "reply", m.Reply
 	case m.Anonymous:
 		request["type"], request["recipient"], request["replySurbs"] = "sendAnonymous", m.To, m.SURBs
+		if m.Isolation != "" {
+			request["isolation"] = m.Isolation
+		}
 	default:
 		request["type"], request["recipient"] = "send", m.To
 	}
