@@ -23,112 +23,150 @@ var errChanged = errors.New("requester: address is no longer allowed")
 func (r *Requester) connect(ctx context.Context, t target, s *resolution) (net.Conn, proxy.Reason, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.LookupTimeout+r.cfg.DialTimeout)
 	defer cancel()
-	dialCtx, stopDialing := context.WithCancel(ctx)
-	defer stopDialing()
-
-	type result struct {
-		c   net.Conn
-		err error
+	dialing, stop := context.WithCancel(ctx)
+	defer stop()
+	a := &attempts{
+		r: r, t: t, s: s, dialing: dialing, stop: stop,
+		results: make(chan dialed, 2*maxAddrs), // room for all: none waits
 	}
-	results := make(chan result, 2*maxAddrs) // room for all: no attempt waits
-	running := 0
-	var limit <-chan time.Time // of connecting to all addresses
-	var stagger <-chan time.Time
-	start := func() {
-		if s.pending > 0 && r.cfg.RefuseMixed || running >= maxConnecting || ctx.Err() != nil {
+	for a.goOn() {
+		a.step(ctx)
+	}
+	return a.outcome()
+}
+
+// attempts are those of connecting to the addresses of one target, while answers
+// about them come in.
+type attempts struct {
+	r *Requester
+	t target
+	s *resolution
+
+	dialing context.Context // of those that run
+	stop    func()          // ends them
+	results chan dialed
+	running int
+	limit   <-chan time.Time // of connecting to all addresses; nil: none was tried
+	stagger <-chan time.Time // until the next may start; nil: now
+
+	over    bool     // nothing more is begun
+	conn    net.Conn // of the first that succeeded
+	failure error    // of the others, the one that says most
+}
+
+// dialed is how an attempt has ended.
+type dialed struct {
+	conn net.Conn
+	err  error
+}
+
+// goOn reports whether there is something to wait for.
+func (a *attempts) goOn() bool {
+	return a.running > 0 || !a.over && (a.s.pending > 0 || len(a.s.six)+len(a.s.four) > 0)
+}
+
+// step waits for what happens next, and deals with it.
+func (a *attempts) step(ctx context.Context) {
+	answers := a.s.answers
+	if a.over {
+		answers = nil
+	}
+	select {
+	case f := <-answers:
+		if !a.r.add(a.s, a.t, f) {
+			a.finish(nil)
 			return
 		}
-		a, ok := s.next()
-		if !ok {
-			return
+		a.startIfIdle(ctx)
+	case <-a.s.hold:
+		a.s.hold = nil
+		a.startIfIdle(ctx)
+	case <-a.s.late:
+		a.s.late = nil
+		if !a.s.found {
+			a.finish(nil)
 		}
-		if limit == nil {
-			limit = time.After(r.cfg.DialTimeout)
+	case end := <-a.results:
+		a.ended(ctx, end)
+	case <-a.stagger:
+		a.stagger = nil
+		a.start(ctx)
+	case <-a.limit:
+		a.limit = nil
+		a.finish(context.DeadlineExceeded)
+	case <-ctx.Done():
+		if !a.over {
+			a.finish(ctx.Err())
 		}
-		running++
-		stagger = time.After(r.cfg.Stagger)
-		go func() {
-			c, err := r.connectTo(dialCtx, t, a)
-			results <- result{c, err}
-		}()
+		if a.running > 0 { // they end with it
+			a.running--
+			if end := <-a.results; end.err == nil {
+				end.conn.Close()
+			}
+		}
 	}
+}
 
-	var conn net.Conn
-	var failure error
-	over := false // nothing more is begun
-	stop := func(err error) {
-		over = true
-		failure = tellsMore(failure, err)
-		stopDialing()
+// startIfIdle starts an attempt unless the last one still has its time alone.
+func (a *attempts) startIfIdle(ctx context.Context) {
+	if a.running == 0 || a.stagger == nil {
+		a.start(ctx)
 	}
-	for !over && (running > 0 || s.pending > 0 || len(s.six)+len(s.four) > 0) || running > 0 {
-		answers := s.answers
-		if over {
-			answers = nil
-		}
-		select {
-		case f := <-answers:
-			if !r.add(s, t, f) {
-				stop(nil)
-				continue
-			}
-			if running == 0 || stagger == nil {
-				start()
-			}
-		case <-s.hold:
-			s.hold = nil
-			if running == 0 || stagger == nil {
-				start()
-			}
-		case <-s.late:
-			s.late = nil
-			if !s.found {
-				stop(nil)
-			}
-		case res := <-results:
-			running--
-			switch {
-			case res.err == nil && conn == nil && !over:
-				conn = res.c
-				stop(nil)
-			case res.err == nil:
-				res.c.Close() // came second
-			case conn == nil:
-				failure = tellsMore(failure, res.err)
-				if !over {
-					start()
-				}
-			}
-		case <-stagger:
-			stagger = nil
-			if !over {
-				start()
-			}
-		case <-limit:
-			limit = nil
-			stop(context.DeadlineExceeded)
-		case <-ctx.Done():
-			if !over {
-				stop(ctx.Err())
-			}
-			if running > 0 { // they end with it
-				res := <-results
-				running--
-				if res.err == nil {
-					res.c.Close()
-				}
-			}
-		}
+}
+
+// start starts the attempt whose turn it is, if there is one and it may.
+func (a *attempts) start(ctx context.Context) {
+	if a.over || a.s.pending > 0 && a.r.cfg.RefuseMixed || a.running >= maxConnecting || ctx.Err() != nil {
+		return
 	}
+	addr, ok := a.s.next()
+	if !ok {
+		return
+	}
+	if a.limit == nil {
+		a.limit = time.After(a.r.cfg.DialTimeout)
+	}
+	a.running++
+	a.stagger = time.After(a.r.cfg.Stagger)
+	go func() {
+		c, err := a.r.connectTo(a.dialing, a.t, addr)
+		a.results <- dialed{c, err}
+	}()
+}
+
+// ended takes in how an attempt has ended.
+func (a *attempts) ended(ctx context.Context, end dialed) {
+	a.running--
 	switch {
-	case conn != nil:
-		return conn, 0, nil
-	case failure != nil:
-		return nil, reasonOf(failure), failure
-	case s.denied != nil:
-		return nil, proxy.ReasonDenied, s.denied
-	case s.failed != nil:
-		return nil, proxy.ReasonDNS, s.failed
+	case end.err == nil && a.conn == nil && !a.over:
+		a.conn = end.conn
+		a.finish(nil)
+	case end.err == nil:
+		end.conn.Close() // it came second
+	case a.conn == nil:
+		a.failure = tellsMore(a.failure, end.err)
+		a.start(ctx)
+	}
+}
+
+// finish begins nothing more, and ends what runs.
+func (a *attempts) finish(err error) {
+	a.over = true
+	a.failure = tellsMore(a.failure, err)
+	a.stop()
+}
+
+// outcome says what came of it all.
+func (a *attempts) outcome() (net.Conn, proxy.Reason, error) {
+	switch {
+	case a.conn != nil:
+		return a.conn, 0, nil
+	case a.failure != nil:
+		return nil, reasonOf(a.failure), a.failure
+	case a.s.denied != nil:
+		return nil, proxy.ReasonDenied, a.s.denied
+	case a.s.failed != nil:
+		return nil, proxy.ReasonDNS, a.s.failed
 	}
 	return nil, proxy.ReasonDNS, errNoAddress
 }
