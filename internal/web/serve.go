@@ -11,12 +11,18 @@ import (
 	"time"
 )
 
-// webIdle is how long a connection is kept for another request: clients that read
-// several documents ask for one after the other, and then not for a minute.
-const webIdle = 10 * time.Second
-
-// stopWithin is how long requests under way may take when the program ends.
-const stopWithin = 5 * time.Second
+// Time-outs and bounds, each with its reason.
+const (
+	headerWithin = 5 * time.Second  // a header is one packet, which may be lost once or twice
+	readWithin   = 15 * time.Second // an announcement is a few kilobytes
+	writeWithin  = time.Minute      // the lists of the largest network over a slow line
+	maxHeader    = 16 << 10         // bytes: many times what our clients and browsers send
+	// webIdle is how long a connection is kept for another request: clients that read
+	// several documents ask for one after the other, and then not for a minute.
+	webIdle = 10 * time.Second
+	// stopWithin is how long requests under way may take when the program ends.
+	stopWithin = 5 * time.Second
+)
 
 // Serve answers on ln until ctx ends, then returns nil. It closes ln. If
 // secure is nil, it speaks plain HTTP.
@@ -24,11 +30,11 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, secure *t
 	srv := &http.Server{
 		Handler:           handler,
 		TLSConfig:         secure,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      time.Minute,
+		ReadHeaderTimeout: headerWithin,
+		ReadTimeout:       readWithin,
+		WriteTimeout:      writeWithin,
 		IdleTimeout:       webIdle,
-		MaxHeaderBytes:    16 << 10,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          log.New(io.Discard, "", 0), // it would name who asks (H38)
 	}
 	ended := make(chan error, 1)
