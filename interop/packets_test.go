@@ -125,9 +125,9 @@ func TestWasmPackets(t *testing.T) {
 		// sphinx.md §6.4: "older clients (1.4.1 and 1.4.4 included) used the
 		// stream's own average [...] as the hop-delay mean". Here it is 20 ms,
 		// and that of other packets 60 ms.
-		packets, receipts := delays(theirs)
+		packets, acks := delays(theirs)
 		exponential(t, "Nym's loop cover", packets, 20*time.Millisecond)
-		exponential(t, "receipts of Nym's loop cover", receipts, 15*time.Millisecond)
+		exponential(t, "SURB-ACKs of Nym's loop cover", acks, 15*time.Millisecond)
 	})
 	// The setting for the old format has no effect on messages, sphinx.md §8 trap 1.
 	t.Run("messages in large packets", func(t *testing.T) {
@@ -181,10 +181,10 @@ func replaced(t *testing.T, of map[string]int, old, new string) map[string]int {
 
 func compareDelays(t *testing.T, what string, nym, ours []trace.Record) {
 	t.Helper()
-	nymPackets, nymReceipts := delays(nym)
-	ourPackets, ourReceipts := delays(ours)
+	nymPackets, nymAcks := delays(nym)
+	ourPackets, ourAcks := delays(ours)
 	sameDelays(t, what, nymPackets, ourPackets)
-	sameDelays(t, "receipts of "+what, nymReceipts, ourReceipts)
+	sameDelays(t, "SURB-ACKs of "+what, nymAcks, ourAcks)
 }
 
 // exponential compares a sample with the distribution of that mean: the
@@ -198,7 +198,7 @@ func exponential(t *testing.T, what string, sample []time.Duration, mean time.Du
 	}
 }
 
-// uniform checks that routes, of packets and receipts, go by both mixes of each
+// uniform checks that routes, of packets and SURB-ACKs, go by both mixes of each
 // layer equally often. Half of n is missed by 5.5 standard deviations less than
 // once in ten million times.
 func uniform(t *testing.T, what string, sent []trace.Record) {

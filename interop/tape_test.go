@@ -114,8 +114,8 @@ func sum(m map[string]int) (n int) {
 
 func counts(m map[string]int) []int { return slices.Sorted(maps.Values(m)) }
 
-// delays gives what packets ask for at all hops, and what their receipts do.
-func delays(sent []trace.Record) (packets, receipts []time.Duration) {
+// delays gives what packets ask for at all hops, and what their SURB-ACKs do.
+func delays(sent []trace.Record) (packets, acks []time.Duration) {
 	of := func(p *trace.Packet) (all []time.Duration) {
 		for _, l := range p.Layers {
 			if !l.Final {
@@ -127,10 +127,10 @@ func delays(sent []trace.Record) (packets, receipts []time.Duration) {
 	for _, r := range sent {
 		packets = append(packets, of(&r.Packet)...)
 		if r.Ack != nil {
-			receipts = append(receipts, of(r.Ack)...)
+			acks = append(acks, of(r.Ack)...)
 		}
 	}
-	return packets, receipts
+	return packets, acks
 }
 
 // falseAlarm is how often a comparison of equal distributions may fail.

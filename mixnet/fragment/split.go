@@ -65,16 +65,6 @@ func Capacity(count, size int) int {
 // Count is how many fragments of size bytes a message of length bytes fills.
 func Count(length, size int) int { return layoutOf(size).fragments(length + 1) }
 
-// UseSecondary reports whether a message of length bytes should travel in
-// fragments of the secondary size rather than the primary: only if that takes
-// strictly fewer. The estimate counts one byte less room per fragment than
-// there is and leaves out the mark, as the reference does (sphinx.md §5.5).
-func UseSecondary(length, primary, secondary int) bool {
-	return estimate(length, secondary) < estimate(length, primary)
-}
-
-func estimate(length, size int) int { return layoutOf(size - 1).fragments(length) }
-
 // Fragments is a message, cut. It holds on to the message and makes the
 // fragments when asked, as often as one is needed again.
 type Fragments struct {

@@ -166,24 +166,6 @@ func TestNewSets(t *testing.T) {
 	}
 }
 
-// sphinx.md §5.5: "use the secondary only if it needs strictly fewer packets".
-func TestUseSecondary(t *testing.T) {
-	for _, c := range []struct {
-		length int
-		want   bool
-	}{
-		{0, false}, {1603, false}, {1604, true}, // one byte less room than there is
-		{7747, true}, {100000, true},
-	} {
-		if got := UseSecondary(c.length, 1611, 7755); got != c.want {
-			t.Errorf("message of %d: secondary %v, want %v", c.length, got, c.want)
-		}
-		if UseSecondary(c.length, 1611, 1611) {
-			t.Errorf("message of %d: a size is better than itself", c.length)
-		}
-	}
-}
-
 func TestUnpad(t *testing.T) {
 	for _, c := range []struct {
 		in, want string

@@ -14,7 +14,6 @@ type vectors struct {
 		Name        string
 		Size        int      `json:"fragment_size"`
 		Length      int      `json:"message_length"`
-		Estimated   int      `json:"packets_estimated_for_size_choice"`
 		Sets        []uint32 `json:"set_ids"`
 		Fragments   int
 		Zeros       int      `json:"trailing_zeros"`
@@ -85,9 +84,6 @@ func TestVectorsSplit(t *testing.T) {
 			}
 			if got := len(padded) - 1 - len(msg); got != c.Zeros {
 				t.Errorf("%d zeros, want %d", got, c.Zeros)
-			}
-			if got := estimate(len(msg), c.Size); got != c.Estimated {
-				t.Errorf("estimated at %d fragments, want %d", got, c.Estimated)
 			}
 			for i, want := range c.FragBytes {
 				if got := hex.EncodeToString(frags[i]); got != want {

@@ -265,7 +265,7 @@ type Delivered struct {
 	// Message is the payload's plaintext, a SURB-ACK in front included. It may
 	// be written to.
 	Message []byte
-	// Size is that of the packet: AckSize tells a receipt from a message.
+	// Size is that of the packet: AckSize tells a SURB-ACK from a message.
 	Size mixnet.PacketSize
 	// Rotation is that of the packet; its SURB-ACK leaves under the same.
 	Rotation mixnet.Rotation

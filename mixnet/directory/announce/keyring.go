@@ -80,16 +80,6 @@ func (r *Keyring) Advance(s directory.Schedule, now time.Time) (changed bool, dr
 	return changed, dropped
 }
 
-// Replace draws new keys in place of all it holds, and returns the old ones:
-// for a node that may have forgotten which packets it saw under them (H18).
-func (r *Keyring) Replace() (dropped []*keys.SphinxKey) {
-	for i := range r.held {
-		dropped = append(dropped, r.held[i].Key)
-		r.held[i].Key = r.draw()
-	}
-	return dropped
-}
-
 // announced gives the public halves of the current and the next key. The one
 // before is nobody's business any more.
 func (r *Keyring) announced() (out []directory.RotationKey) {

@@ -1,6 +1,7 @@
 package announce
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -78,16 +79,24 @@ func TestKeyringStored(t *testing.T) {
 // hardening.md H18: "After an unclean end that may have lost some, the node
 // takes a new Sphinx key and refuses the old."
 func TestH18ReplacedKeysAreAnnounced(t *testing.T) {
-	r := NewKeyring()
-	r.Advance(hourly, noon.Add(3*time.Hour))
-	before := r.announced()
-	if dropped := r.Replace(); len(dropped) != 2 {
-		t.Fatalf("dropped %d keys, want both", len(dropped))
+	first := NewKeyring()
+	first.Advance(hourly, noon.Add(3*time.Hour))
+	before := first.announced()
+	a, b, err := first.Keys()
+	if err != nil || b.Key == nil {
+		t.Fatalf("keys %+v, %+v, %v", a, b, err)
 	}
-	after := r.announced()
-	for i := range before {
-		if after[i].Rotation != before[i].Rotation || after[i].Key == before[i].Key {
-			t.Errorf("rotation %d: %v is announced, was %v", after[i].Rotation, after[i].Key, before[i].Key)
+	for name, kept := range map[string][]SphinxKey{"the current": {b}, "the next": {a}, "both": nil} {
+		r := NewKeyring(kept...) // the others' logs were lost
+		if changed, dropped := r.Advance(hourly, noon.Add(3*time.Hour)); !changed || len(dropped) != 0 {
+			t.Errorf("%s lost: changed %v, dropped %d", name, changed, len(dropped))
+		}
+		after := r.announced()
+		for i := range before {
+			same := slices.ContainsFunc(kept, func(k SphinxKey) bool { return k.Rotation == before[i].Rotation })
+			if after[i].Rotation != before[i].Rotation || (after[i].Key == before[i].Key) != same {
+				t.Errorf("%s lost: rotation %d: %v is announced, was %v", name, after[i].Rotation, after[i].Key, before[i].Key)
+			}
 		}
 	}
 }
