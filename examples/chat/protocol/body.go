@@ -190,8 +190,9 @@ func between(what string, n, most int) error {
 	return nil
 }
 
-// parseBody parses a body of a kind; check finds what is wrong with its content.
-func parseBody(k Kind, b []byte) (Body, error) {
+// ParseBody parses a body of a kind, save what [Parse] finds wrong with its content.
+// It keeps nothing of b.
+func ParseBody(k Kind, b []byte) (Body, error) {
 	short := func(n int) error {
 		return fmt.Errorf("%w: body of %d bytes for kind %d, want %d", ErrMalformed, len(b), k, n)
 	}

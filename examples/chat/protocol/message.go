@@ -42,6 +42,12 @@ type Key [ed25519.PublicKeySize]byte
 // String gives the key in hex.
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
+// MarshalText gives the key in hex.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText parses the hex form.
+func (k *Key) UnmarshalText(b []byte) error { return unhex(k[:], b) }
+
 // An ID names a message. It is drawn at random by the sender: who can quote the id
 // of a message has read it.
 type ID [IDSize]byte
@@ -55,13 +61,20 @@ func NewID() (id ID) {
 // String gives the id in hex.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// ParseID parses the hex form.
-func ParseID(s string) (id ID, err error) {
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != IDSize {
-		return ID{}, fmt.Errorf("%w: an id is %d hex digits", ErrMalformed, 2*IDSize)
+// MarshalText gives the id in hex.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText parses the hex form.
+func (id *ID) UnmarshalText(b []byte) error { return unhex(id[:], b) }
+
+func unhex(to, b []byte) error {
+	if len(b) != 2*len(to) {
+		return fmt.Errorf("%w: %d letters, want %d hex digits", ErrMalformed, len(b), 2*len(to))
 	}
-	return ID(b), nil
+	if _, err := hex.Decode(to, b); err != nil {
+		return fmt.Errorf("%w: %v", ErrMalformed, err)
+	}
+	return nil
 }
 
 // A Target is whom a message is for. It is signed and not sent, so that nobody can
@@ -161,7 +174,7 @@ func Parse(b []byte) (Sealed, error) {
 	}
 	m.Time = time.UnixMilli(int64(ms))
 	var err error
-	if m.Body, err = parseBody(Kind(b[4]), b[HeadSize:len(b)-ed25519.SignatureSize]); err != nil {
+	if m.Body, err = ParseBody(Kind(b[4]), b[HeadSize:len(b)-ed25519.SignatureSize]); err != nil {
 		return Sealed{}, err
 	}
 	if err := m.Body.check(); err != nil {

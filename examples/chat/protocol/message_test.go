@@ -206,11 +206,18 @@ func TestCards(t *testing.T) {
 		}
 	}
 	id := NewID()
-	if got, err := ParseID(id.String()); got != id || err != nil {
-		t.Errorf("id %v parses as %v, %v", id, got, err)
+	text, _ := id.MarshalText()
+	var again ID
+	if err := again.UnmarshalText(text); again != id || err != nil {
+		t.Errorf("id %v parses as %v, %v", id, again, err)
+	}
+	key := new(Key)
+	text, _ = bobKey.MarshalText()
+	if err := key.UnmarshalText(text); *key != bobKey || err != nil {
+		t.Errorf("key %v parses as %v, %v", bobKey, key, err)
 	}
 	for _, s := range []string{"", "00", strings.Repeat("g", 32), strings.Repeat("0", 34)} {
-		if _, err := ParseID(s); !errors.Is(err, ErrMalformed) {
+		if err := again.UnmarshalText([]byte(s)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%q is an id: %v", s, err)
 		}
 	}
