@@ -82,7 +82,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 		g.Go(func() error { return p.run(ctx) })
 		g.Go(func() error {
 			if *inTerminal {
-				return errors.Join(newTerminal(p, out).run(ctx, in), errQuit)
+				if err := newTerminal(p, out).run(ctx, in); err != nil {
+					return err
+				}
+				return errQuit // which ends the person, too
 			}
 			ln, err := net.Listen("tcp", *listen)
 			if err != nil {
@@ -92,7 +95,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 			fmt.Fprintln(out, "open", page.url(ln))
 			return page.run(ctx, ln)
 		})
-		if err := g.Wait(); err != errQuit {
+		if err := g.Wait(); !errors.Is(err, errQuit) {
 			return err
 		}
 		return nil

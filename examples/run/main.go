@@ -31,13 +31,15 @@ type example struct {
 var examples = []example{
 	{"hello", nil, hello, "a stream from one endpoint to another, in one process"},
 	{"talk", nil, talk, "two people who type, one calls the other's address"},
+	{"grpc", nil, grpc, "gRPC from address to address, a module of its own"},
 	{"first-message", []string{"python3", "node"}, firstMessage, "messages from Python and JavaScript, plain and anonymous, and to somebody who is away"},
 	{"notes", []string{"python3", "node"}, notes, "three services that keep notes, each asked by three clients; one is killed"},
+	{"chat", []string{"node", "npm", "chromium"}, chat, "two people in terminals, then on pages; one is away, files are sent"},
 	{"backend", []string{"curl"}, backend, "a web API behind a requester that allows nothing else, by the library and by curl"},
 }
 
 // elsewhere are examples that are run by something else.
-var elsewhere = map[string]string{"grpc": "cd examples/grpc && go test ./...", "web": "make sdk", "run": "this program", "chat": "go test ./examples/chat/protocol", "broadcast": "go test ./examples/broadcast"}
+var elsewhere = map[string]string{"web": "make sdk", "run": "this program", "broadcast": "go test ./examples/broadcast"}
 
 func main() {
 	without := flag.String("without", "", "leave out the examples that need these `PROGRAMS`, such as node,chromium")

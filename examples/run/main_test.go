@@ -32,10 +32,10 @@ func TestChoose(t *testing.T) {
 	if _, _, err := choose(nil, nil); err == nil || !strings.Contains(err.Error(), "which is not installed") {
 		t.Errorf("nothing is installed: %v", err)
 	}
-	everything := []string{"python3", "node", "curl", "chromium"}
+	everything := []string{"python3", "node", "curl", "npm", "chromium"}
 	t.Chdir("../..")
 	chosen, skipped, err := choose(everything, nil)
-	if err != nil || !slices.Equal(names(chosen), []string{"hello", "talk"}) || !slices.Contains(skipped, [2]string{"notes", "needs python3"}) {
+	if err != nil || !slices.Equal(names(chosen), []string{"hello", "talk", "grpc"}) || !slices.Contains(skipped, [2]string{"notes", "needs python3"}) {
 		t.Errorf("without anything: %v, %v, %v", names(chosen), skipped, err)
 	}
 	if chosen, _, err = choose(nil, []string{"talk"}); err != nil || !slices.Equal(names(chosen), []string{"talk"}) {

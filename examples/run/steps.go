@@ -51,6 +51,15 @@ func talk(ctx context.Context, w *world) error {
 	return nil
 }
 
+func grpc(ctx context.Context, w *world) error {
+	out, err := w.output(ctx, "", "go", "-C", "examples/grpc", "run", "-mod=readonly", ".")
+	if err != nil {
+		return err
+	}
+	w.say("%s", strings.Join(strings.Fields(out), " "))
+	return want("grpc", out, "somebody", "\n1\n2\n3\n")
+}
+
 func firstMessage(ctx context.Context, w *world) error {
 	out, err := w.output(ctx, "", "first-message")
 	if err != nil {
