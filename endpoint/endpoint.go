@@ -28,6 +28,7 @@ type Endpoint struct {
 
 	client     *client.Client
 	proxy      *proxy.Proxy  // nil: messages only
+	sdk        *proxy.SDK    // nil like proxy
 	letters    *letters      // nil: streams only
 	requesters *requesters   // nil: none
 	preferred  keys.Identity // entry gateway
@@ -167,6 +168,7 @@ func (e *Endpoint) serve(ctx context.Context) error {
 		return nil
 	})
 	if e.proxy != nil {
+		g.Go(func() error { return e.sdk.Run(ctx) })
 		g.Go(func() error { return e.proxy.Run(ctx) })
 	}
 	if e.cfg.Streams.Serve {

@@ -490,6 +490,78 @@ func TestMessagesBesideStreams(t *testing.T) {
 	})
 }
 
+// Port 0 is a stream of Nym's SDK, told from ours and from messages by its first
+// message; it comes to whoever listens longest.
+func TestSDKStreamsBesideOthers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for _, messages := range []bool{false, true} {
+			cfg := endpoint.Config{Peers: true, Messages: messages}
+			listener, dialer := w.start(cfg), w.start(endpoint.Config{Messages: messages, Peers: messages})
+			var lns []*endpoint.Listener
+			for port := range uint16(3) {
+				ln, err := listener.Listen(2003 - port)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lns = append(lns, ln)
+				w.run.Go(func() error {
+					for {
+						c, err := ln.Accept()
+						if err != nil {
+							return nil
+						}
+						go func() {
+							fmt.Fprintln(c, 2003-port)
+							io.Copy(c, c)
+						}()
+					}
+				})
+			}
+			ask := func(port uint16, answer string) {
+				t.Helper()
+				c, err := dialer.DialAddress(w.ctx, listener.Address(), port)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				got := make([]byte, len(answer))
+				if _, err := io.ReadFull(c, got); err != nil || string(got) != answer {
+					t.Errorf("port %d: %q, %v; want %q", port, got, err, answer)
+				}
+				w.exchange(c, strings.Repeat("there and back ", 10_000))
+				if _, sdk := c.(*proxy.SDKConn); sdk != (port == 0) {
+					t.Errorf("port %d: a %T", port, c)
+				}
+			}
+			ask(0, "2003\n")
+			ask(2001, "2001\n")
+			lns[0].Close()
+			ask(0, "2002\n")
+			if messages {
+				body := "\x03\x00 a message of the same kind"
+				if err := dialer.Messenger().Send(w.ctx, listener.Address(), []byte(body), mixnet.SendOptions{As: mixnet.NewSenderTag()}); err != nil {
+					t.Fatal(err)
+				}
+				if m, err := listener.Messenger().Receive(w.ctx); err != nil || string(m.Body) != body {
+					t.Errorf("got %q, %v", m.Body, err)
+				}
+			}
+			ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
+			if err := dialer.Shutdown(ctx); err != nil {
+				t.Error(err)
+			}
+			cancel()
+		}
+		e := w.start(endpoint.Config{})
+		var open *proxy.OpenError
+		stranger := e.Address()
+		stranger.Gateway = keys.NewIdentityKey().Public()
+		if c, err := e.DialAddress(w.ctx, stranger, 0); c != nil || !errors.As(err, &open) || open.Reason != proxy.ReasonNoNetwork {
+			t.Errorf("of another network: %v, %v", c, err)
+		}
+	})
+}
+
 // With its Store an endpoint is the same one after a restart, and the gateway
 // knows it: nothing is registered anew.
 func TestSameAfterARestart(t *testing.T) {

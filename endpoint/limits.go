@@ -1,6 +1,10 @@
 package endpoint
 
-import "time"
+import (
+	"time"
+
+	"nym-socks5/mixnet"
+)
 
 // Time-outs and bounds, each with its reason.
 
@@ -73,4 +77,11 @@ const (
 const (
 	poolPause     = time.Second
 	poolPauseMost = time.Minute // what that grows to, doubled each time
+)
+
+// The lanes of letters and of the SDK's streams are apart from those of streams, which
+// are counted from one.
+const (
+	letterLanes mixnet.Lane = 1 << 63
+	sdkLanes    mixnet.Lane = 1 << 62
 )

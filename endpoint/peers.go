@@ -20,10 +20,22 @@ const PeerHost = "endpoint.nym-socks5.invalid"
 
 // DialAddress opens a stream to a port at which another endpoint listens, or a
 // requester that is one. The other side learns nothing of who dials, save that
-// streams opened in the same ten minutes come from the same endpoint.
+// streams opened in the same ten minutes come from the same endpoint. The connection
+// is a *[proxy.Conn].
+//
+// Port 0 is a stream as programs of Nym's SDK for Rust take them, which know no ports
+// (sdk-streams.md); the connection is a *[proxy.SDKConn], with what that says of its end.
+// It is open as soon as the gateway of the other side has been told, whoever is there.
 func (e *Endpoint) DialAddress(ctx context.Context, to mixnet.Recipient, port uint16) (net.Conn, error) {
 	if err := e.await(ctx); err != nil {
 		return nil, err
+	}
+	if port == 0 {
+		c, err := e.sdk.Dial(ctx, to)
+		if err != nil {
+			return nil, err // and no typed nil beside it
+		}
+		return c, nil
 	}
 	c, err := e.proxy.Dial(ctx, to, peerTarget(port), proxy.DialOptions{})
 	if err != nil {
@@ -38,6 +50,9 @@ func peerTarget(port uint16) string { return net.JoinHostPort(PeerHost, strconv.
 // 0 is any that is free. It needs Config.Peers. It may be called before Run; when
 // that ends, so does the listener. Its connections are *[proxy.Conn]: they can
 // close one direction.
+//
+// Programs of Nym's SDK for Rust can dial too. Their streams name no port: they come to
+// the listener that was opened first of those that are open, as *[proxy.SDKConn].
 func (e *Endpoint) Listen(port uint16) (*Listener, error) {
 	if !e.cfg.Peers {
 		return nil, errors.New("endpoint: listen: Config.Peers is not set")
@@ -105,6 +120,7 @@ func offer(queue chan *proxy.Incoming, in *proxy.Incoming) {
 type ports struct {
 	mu       sync.Mutex // guards the following
 	byNumber map[uint16]*Listener
+	opened   uint64 // listeners, ever
 	closed   bool
 }
 
@@ -122,7 +138,8 @@ func (p *ports) open(e *Endpoint, port uint16) (*Listener, error) {
 	if p.byNumber[port] != nil {
 		return nil, fmt.Errorf("endpoint: listen: port %d is in use", port)
 	}
-	l := &Listener{e: e, port: port, waiting: make(chan *proxy.Incoming, backlog), done: make(chan struct{})}
+	p.opened++
+	l := &Listener{e: e, port: port, nth: p.opened, waiting: make(chan *Incoming, backlog), done: make(chan struct{})}
 	p.byNumber[port] = l
 	return l, nil
 }
@@ -133,10 +150,27 @@ func (p *ports) offer(port string, in *proxy.Incoming) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l := p.find(port); l != nil {
-		offer(l.waiting, in)
+		l.offer(&Incoming{ours: in})
 		return
 	}
 	in.Reject(proxy.ReasonRefused)
+}
+
+// offerSDK gives a stream of Nym's SDK to whoever listens longest.
+func (p *ports) offerSDK(c *proxy.SDKConn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var first *Listener
+	for _, l := range p.byNumber {
+		if first == nil || l.nth < first.nth {
+			first = l
+		}
+	}
+	if first == nil {
+		c.Abort()
+		return
+	}
+	first.offer(&Incoming{sdk: c})
 }
 
 // find finds who listens at a port; nil: nobody. The lock is held.
@@ -179,12 +213,62 @@ func (p *ports) close() {
 type Listener struct {
 	e       *Endpoint
 	port    uint16
-	waiting chan *proxy.Incoming // full: further streams are refused
+	nth     uint64         // of all that were opened
+	waiting chan *Incoming // full: further streams are refused
 	done    chan struct{}
 	once    sync.Once
 }
 
-// Accept implements [net.Listener]. Its connections are *[proxy.Conn].
+// offer puts a stream where somebody accepts it, and refuses it if too many wait.
+func (l *Listener) offer(in *Incoming) {
+	select {
+	case l.waiting <- in:
+	default:
+		in.reject(proxy.ReasonLimit)
+	}
+}
+
+// An Incoming is a stream that somebody asks for. Exactly one of its Accept and Refuse
+// must be called.
+type Incoming struct {
+	ours *proxy.Incoming // one of the two
+	sdk  *proxy.SDKConn
+}
+
+// Accept tells whoever asks that the stream is open. It fails if they gave up
+// meanwhile. The connection is a [proxy.Stream] too.
+func (in *Incoming) Accept() (net.Conn, error) {
+	if in.sdk != nil {
+		return in.sdk, nil
+	}
+	c, err := in.ours.Accept()
+	if err != nil {
+		return nil, err // and no typed nil beside it
+	}
+	return c, nil
+}
+
+// Refuse says that nobody listens. A program of Nym's SDK cannot be told.
+func (in *Incoming) Refuse() { in.reject(proxy.ReasonRefused) }
+
+func (in *Incoming) reject(r proxy.Reason) {
+	if in.sdk != nil {
+		in.sdk.Abort()
+		return
+	}
+	in.ours.Reject(r)
+}
+
+// Context ends when whoever asks gave up, and at the latest when the stream ends.
+func (in *Incoming) Context() context.Context {
+	if in.sdk != nil {
+		return in.sdk.Context()
+	}
+	return in.ours.Context()
+}
+
+// Accept implements [net.Listener]. Its connections are *[proxy.Conn], or
+// *[proxy.SDKConn] where a program of Nym's SDK dialed.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		in, err := l.Next(context.Background())
@@ -200,7 +284,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Next waits for the next stream to the port, as Accept does, and leaves it to the
 // caller whether it is accepted, which whoever dials waits for. It fails with
 // [net.ErrClosed] once the listener is closed, and with the error of ctx.
-func (l *Listener) Next(ctx context.Context) (*proxy.Incoming, error) {
+func (l *Listener) Next(ctx context.Context) (*Incoming, error) {
 	closed := &net.OpError{Op: "accept", Net: "nym", Addr: l.Addr(), Err: net.ErrClosed}
 	select {
 	case <-l.done:
@@ -226,7 +310,7 @@ func (l *Listener) Close() error {
 		for {
 			select {
 			case in := <-l.waiting:
-				in.Reject(proxy.ReasonRefused)
+				in.Refuse()
 			default:
 				return
 			}

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 
 	"nym-socks5/proxy"
 )
@@ -38,7 +39,7 @@ func (e *Endpoint) drain(ctx context.Context) error {
 	}
 	if e.proxy != nil {
 		e.refuseWaiting()
-		if err := e.proxy.Drain(ctx); err != nil {
+		if err := errors.Join(e.proxy.Drain(ctx), e.sdk.Drain(ctx)); err != nil {
 			return err
 		}
 	}

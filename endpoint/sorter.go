@@ -11,30 +11,45 @@ import (
 	"nym-socks5/proxy"
 )
 
-// A sorter gives what arrives to whom it belongs, where an endpoint has streams
-// and messages of the caller's. It is the Messenger of the streams, and their
-// Receive does the sorting:
+// A sorter gives what arrives to whom it belongs, where an endpoint has streams of
+// two kinds and messages of the caller's. It is the Messenger of our own streams, and
+// their Receive does the sorting:
 //
-//	client ──▶ Receive ──▶ streams
+//	client ──▶ Receive ──▶ streams of ours
+//	              ├──────▶ streams of Nym's SDK
 //	              └──────▶ letters ──▶ Messenger().Receive
 //
 // Nothing is dropped: while as many bytes of letters wait as may, streams wait too,
 // and beyond that the gateway keeps what comes.
 type sorter struct {
 	*client.Client
-	streams func(mixnet.Message) bool // reports whether it belongs to streams
-	letters *letters
+	concerns func(m mixnet.Message, early bool) bool // reports whether it belongs to streams of ours
+	sdk      *proxy.SDK                              // takes what belongs to its own
+	early    func() bool                             // reports whether strangers may open streams
+	letters  *letters                                // nil: there are none
 }
 
 // Receive waits for the next message of a stream.
 func (s *sorter) Receive(ctx context.Context) (mixnet.Message, error) {
 	for {
 		m, err := s.Client.Receive(ctx)
-		if err != nil || s.streams(m) {
+		switch {
+		case err != nil:
 			return m, err
+		case s.letters == nil && !s.sdk.MayTake(m):
+			return m, nil
 		}
-		if err := s.letters.put(ctx, m); err != nil {
-			return mixnet.Message{}, err
+		early := s.early()
+		switch {
+		case s.concerns(m, early):
+			return m, nil
+		case s.sdk.Take(m, early):
+		case s.letters == nil:
+			return m, nil
+		default:
+			if err := s.letters.put(ctx, m); err != nil {
+				return mixnet.Message{}, err
+			}
 		}
 	}
 }
@@ -102,7 +117,7 @@ func letterLane(l mixnet.Lane) mixnet.Lane {
 	if l == 0 {
 		return 0
 	}
-	return l | 1<<63
+	return l | letterLanes
 }
 
 // Send implements [mixnet.Messenger].
@@ -169,17 +184,19 @@ func (l *letters) LaneLen(n mixnet.Lane) int { return l.Client.LaneLen(letterLan
 // newStreams makes the streams over the client and, where messages are the
 // caller's, their Messenger, and what keeps the two apart.
 func (e *Endpoint) newStreams() {
-	if !e.cfg.Messages {
-		e.proxy = proxy.New(e.client, e.cfg.Streams)
-		return
+	if e.cfg.Messages {
+		e.letters = newLetters(e.client, e.ended)
+		if !e.cfg.Peers {
+			e.letters.waiting = nil
+			return
+		}
 	}
-	e.letters = newLetters(e.client, e.ended)
-	if !e.cfg.Peers {
-		e.letters.waiting = nil
-		return
+	sdk := proxy.SDKConfig{Lane: sdkLanes}
+	if e.cfg.Peers {
+		sdk.Incoming = e.ports.offerSDK
 	}
-	s := &sorter{Client: e.client, letters: e.letters}
-	p := proxy.New(s, e.cfg.Streams)
-	s.streams = func(m mixnet.Message) bool { return p.Concerns(m, PeerHost, e.ports.listening()) }
-	e.proxy = p
+	e.sdk = proxy.NewSDK(e.client, sdk)
+	s := &sorter{Client: e.client, letters: e.letters, early: e.ports.listening, sdk: e.sdk}
+	e.proxy = proxy.New(s, e.cfg.Streams)
+	s.concerns = func(m mixnet.Message, early bool) bool { return e.proxy.Concerns(m, PeerHost, early) }
 }

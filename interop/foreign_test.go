@@ -32,6 +32,7 @@ type event struct {
 	Tag     []byte `json:"tag"`
 	Sender  string `json:"sender"` // of our page: the tag as text
 	As      string `json:"as"`     // of our page: the tag that was answered
+	Stream  string `json:"stream"` // the id of one
 	Error   string `json:"error"`
 }
 

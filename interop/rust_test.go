@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"nym-socks5/endpoint"
 	"nym-socks5/localnet"
 	"nym-socks5/localnet/trace"
 	"nym-socks5/mixnet/client"
@@ -258,4 +259,81 @@ func TestRustPackets(t *testing.T) {
 		compareDelays(t, "cover", theirs, ours)
 		uniform(t, "Nym's cover", theirs)
 	})
+}
+
+// Streams of Nym's SDK (sdk-streams.md) to and from ours, a megabyte each way on each,
+// several at once, and beside messages at one address.
+func TestRustStreams(t *testing.T) {
+	w := newWorld(t, localnet.Spec{Traffic: client.Fast()})
+	streamBothWays(t, w, endpoint.Config{Peers: true})
+	streamBothWays(t, w, endpoint.Config{Peers: true, Messages: true})
+}
+
+func streamBothWays(t *testing.T, w *world, cfg endpoint.Config) {
+	t.Helper()
+	e, err := w.net.NewEndpoint(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, "our endpoint", e.Run)
+	select {
+	case <-e.Ready():
+	case <-time.After(patience):
+		t.Fatal("our endpoint did not connect")
+	}
+	ln, err := e.Listen(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nym := w.rust(t, `{"streams":true}`)
+	const streams = 3
+	for range streams {
+		c, err := e.DialAddress(t.Context(), nym.address, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nym.converseBy(t, c, nym.want(t, "accepted").Stream)
+	}
+	for range streams {
+		nym.do(t, map[string]any{"do": "open", "to": e.Address().String()})
+		id := nym.want(t, "opened").Stream
+		c, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		nym.converseBy(t, c, id)
+	}
+	nym.quit(t)
+}
+
+// converseBy has both ends say something small, then something large at the same time.
+func (f *foreign) converseBy(t *testing.T, c net.Conn, id string) {
+	t.Helper()
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	for _, size := range []int{5, 1 << 20} {
+		theirs, ours := bytes.Repeat([]byte("Nym's"), size/5+1)[:size], bytes.Repeat([]byte("ours."), size/5+1)[:size]
+		f.do(t, map[string]any{"do": "write", "stream": id, "body": theirs})
+		wrote := make(chan error, 1)
+		go func() { _, err := c.Write(ours); wrote <- err }()
+		got := make([]byte, size)
+		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, theirs) {
+			t.Fatalf("what Nym's end wrote is not what arrived (%d bytes): %v", size, err)
+		}
+		if err := <-wrote; err != nil {
+			t.Fatal(err)
+		}
+		var heard []byte
+		for len(heard) < size {
+			e := f.want(t, "data")
+			if e.Stream != id {
+				t.Fatalf("data of stream %s, want %s", e.Stream, id)
+			}
+			heard = append(heard, e.Body...)
+		}
+		if !bytes.Equal(heard, ours) {
+			t.Fatalf("what our end wrote is not what arrived: %d bytes of %d", len(heard), size)
+		}
+	}
+	f.do(t, map[string]any{"do": "drop", "stream": id})
 }

@@ -55,6 +55,12 @@
 // application does not read, no more reply SURBs are granted. A stream whose
 // peer sends on regardless is reset when it holds 8 MiB.
 //
+// # Streams of Nym's SDK
+//
+// An [SDK] is the other kind of streams, from client to client (sdk-streams.md): a
+// frame of 16 bytes in front of data, numbers, no flow control and no end. It shares
+// nothing with a Proxy but a Messenger, and is handed its messages.
+//
 // # What it does not do
 //
 // It does not resolve or dial anything, and has no opinion on targets (package

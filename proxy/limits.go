@@ -156,3 +156,24 @@ const (
 	lingerLongest  = 60 * time.Second // for a response, after the client's close
 	lingerSilent   = 15 * time.Second // for the peer's close, after ours
 )
+
+// Streams of Nym's SDK (sdk-streams.md), which know no flow control and no end.
+const (
+	sdkStreams       = 1024             // at a time, dialed and accepted
+	sdkStreamsPerTag = 64               // of one stranger
+	sdkIdle          = 30 * time.Minute // without a sign of the far end, as the SDK
+	sdkChunk         = 16 << 10         // bytes of one message, about: as of our own streams
+	// sdkSpan is how many messages there may be from the oldest unacknowledged one to
+	// the newest: the SDK loses data beyond 256 out of order, and may hold some that we
+	// believe to be acknowledged already.
+	sdkSpan  = 128
+	sdkSmall = 8 // from so many on underway, what does not fill a message waits for more
+	// sdkHeld is how many messages may wait for one that is missing: the SDK sends
+	// without limit, and a message that is sent again takes seconds.
+	sdkHeld = 4096
+	// sdkUnread is how many received bytes one stream may hold. A write of the SDK is one
+	// message, of up to 16 MiB, and two are beside each other where the reader is slow.
+	sdkUnread     = 48 << 20
+	sdkMemory     = 256 << 20 // all of them; beyond it the one that holds most ends
+	sdkEarlyBytes = 4 << 20   // of one stream before its opening: a write of a megabyte and more
+)

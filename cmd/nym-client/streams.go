@@ -62,7 +62,7 @@ func (e *noStream) Error() string {
 	return "no answer: is the address right, and does a client that takes streams run there?"
 }
 
-// A portListener and an incoming give the endpoint's own the form that wsapi wants.
+// A portListener gives the endpoint's own the form that wsapi wants.
 type portListener struct{ *endpoint.Listener }
 
 func (p portListener) Next(ctx context.Context) (wsapi.IncomingStream, error) {
@@ -70,20 +70,8 @@ func (p portListener) Next(ctx context.Context) (wsapi.IncomingStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return incoming{in}, nil
+	return in, nil
 }
-
-type incoming struct{ *proxy.Incoming }
-
-func (in incoming) Accept() (net.Conn, error) {
-	c, err := in.Incoming.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-func (in incoming) Refuse() { in.Reject(proxy.ReasonRefused) }
 
 var dialCommand = cli.Command[*config.NymClient]{
 	Name: "dial", Usage: "connect standard input and output to a port of an address: ssh -o ProxyCommand='nym-client dial %h %p' NAME",
@@ -98,11 +86,11 @@ var listenCommand = cli.Command[*config.NymClient]{
 	Do:    listenAt,
 }
 
-// parsePort parses a port; zero is none.
-func parsePort(text string) (uint16, error) {
+// parsePort parses a port, which has a least number.
+func parsePort(text string, least uint64) (uint16, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || n == 0 {
-		return 0, cli.Usage("%q is no port from 1 to 65535", text)
+	if err != nil || n < least {
+		return 0, cli.Usage("%q is no port from %d to 65535", text, least)
 	}
 	return uint16(n), nil
 }
@@ -110,7 +98,7 @@ func parsePort(text string) (uint16, error) {
 // dial connects standard input and output to a stream. When its far end has no more
 // to say, standard output is closed; it returns when standard input has ended too.
 func dial(c *call) ([]cli.Detail, error) {
-	port, err := parsePort(c.Args[1])
+	port, err := parsePort(c.Args[1], 0) // 0: a stream of Nym's SDK, which knows no ports
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +153,7 @@ func unopened(at string, err error) error {
 
 // listenAt passes streams on until it is told to end.
 func listenAt(c *call) ([]cli.Detail, error) {
-	port, err := parsePort(c.Args[0])
+	port, err := parsePort(c.Args[0], 1)
 	if err != nil {
 		return nil, err
 	}

@@ -189,7 +189,7 @@ func TestSSHOverAddresses(t *testing.T) {
 	}
 	again.Says(t, "takes no connections", 1)
 	for _, row := range []struct{ to, port, want string }{
-		{"nosuch", "22", `"nosuch" is neither an address`}, {"0" + bob.address[1:], "22", "no address"}, {"bob", "0", "no port"}, {"bob", "ssh", "no port"},
+		{"nosuch", "22", `"nosuch" is neither an address`}, {"0" + bob.address[1:], "22", "no address"}, {"bob", "ssh", "no port"},
 	} {
 		if _, code, said := b.dials(t, alice, "", row.to, row.port); code != 2 || !strings.Contains(said, row.want) {
 			t.Errorf("dial %s %s: exit code %d, %q", row.to, row.port, code, said)

@@ -13,12 +13,23 @@
 //! ```
 //!
 //! With a requester among the options it is Nym's SOCKS5 client instead, which
-//! takes no order but quit. What the SDK logs goes to stderr.
+//! takes no order but quit. With streams among them it has streams instead of messages:
+//!
+//! ```text
+//! test ── stdin ──▶  {"do":"open","to":RECIPIENT}
+//!                    {"do":"write","stream":ID,"body":BASE64}
+//!                    {"do":"drop","stream":ID}
+//! test ◀─ stdout ──  {"event":"opened","stream":ID}, {"event":"accepted","stream":ID}
+//!                    {"event":"data","stream":ID,"body":BASE64}
+//! ```
+//!
+//! What the SDK logs goes to stderr.
 //!
 //! Usage: nymsdk DIRECTORY-URL [OPTIONS-JSON [FOLDER]]
 //!
 //! FOLDER has the keys and the gateway of the one that ran with it before.
 
+use std::collections::HashMap;
 use std::io::BufRead;
 use std::time::Duration;
 
@@ -26,6 +37,7 @@ use base64::{engine::general_purpose::STANDARD, Engine};
 use nym_sdk::mixnet::*;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, WriteHalf};
 use tokio::sync::mpsc;
 
 #[derive(Deserialize, Default)]
@@ -37,6 +49,7 @@ struct Options {
     requester: Option<String>,
     listen: Option<String>,
     anonymous: Option<bool>,
+    streams: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +59,7 @@ struct Order {
     tag: Option<String>,
     body: Option<String>,
     surbs: Option<u32>,
+    stream: Option<String>,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -106,7 +120,12 @@ where
         b = b.debug_config(debug);
     }
     let mut orders = read_orders();
-    if let Some(requester) = options.requester {
+    if options.streams == Some(true) {
+        let mut client = b.build()?.connect_to_mixnet().await?;
+        tell(json!({"event": "address", "address": client.nym_address().to_string()}));
+        stream(&mut client, orders).await?;
+        client.disconnect().await;
+    } else if let Some(requester) = options.requester {
         let mut socks = Socks5::new(requester);
         socks.bind_address = options.listen.ok_or("nowhere to listen")?.parse()?;
         socks.send_anonymously = options.anonymous == Some(true);
@@ -148,6 +167,57 @@ where
     }
     tell(json!({"event": "bye"}));
     Ok(())
+}
+
+/// Opens and accepts streams, until it is told to end.
+async fn stream(client: &mut MixnetClient, mut orders: mpsc::Receiver<Result<Order, serde_json::Error>>) -> Result<(), Failure> {
+    let mut listener = client.listener()?;
+    let mut writers: HashMap<String, WriteHalf<MixnetStream>> = HashMap::new();
+    loop {
+        tokio::select! {
+            order = orders.recv() => {
+                let Some(order) = order else { return Ok(()) };
+                let order = order?;
+                let id = order.stream.unwrap_or_default();
+                match order.r#do.as_str() {
+                    "quit" => return Ok(()),
+                    "open" => {
+                        let to: Recipient = order.to.ok_or("to whom?")?.parse()?;
+                        let opened = client.open_stream(to, order.surbs).await?;
+                        adopt(opened, "opened", &mut writers);
+                    }
+                    "write" => {
+                        let body = STANDARD.decode(order.body.unwrap_or_default())?;
+                        writers.get_mut(&id).ok_or("no such stream")?.write_all(&body).await?;
+                    }
+                    "drop" => {
+                        writers.remove(&id);
+                    }
+                    what => return Err(format!("unknown order {what}").into()),
+                }
+            }
+            accepted = listener.accept() => {
+                adopt(accepted.ok_or("the listener has ended")?, "accepted", &mut writers);
+            }
+        }
+    }
+}
+
+/// Tells of a stream, and of all that comes by it.
+fn adopt(s: MixnetStream, event: &str, writers: &mut HashMap<String, WriteHalf<MixnetStream>>) {
+    let id = s.id().as_u64().to_string();
+    tell(json!({"event": event, "stream": id}));
+    let (mut reader, writer) = tokio::io::split(s);
+    writers.insert(id.clone(), writer);
+    tokio::spawn(async move {
+        let mut buf = vec![0; 64 << 10];
+        while let Ok(n) = reader.read(&mut buf).await {
+            if n == 0 {
+                break;
+            }
+            tell(json!({"event": "data", "stream": id, "body": STANDARD.encode(&buf[..n])}));
+        }
+    });
 }
 
 /// Reads orders from stdin until it ends.
