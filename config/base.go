@@ -35,6 +35,7 @@ type Config interface {
 type Base struct {
 	Version int     `toml:"version"`
 	Log     Log     `toml:"log"`
+	Ops     Ops     `toml:"ops"`
 	Network Network `toml:"network"`
 }
 
@@ -59,6 +60,20 @@ func (l Log) check() error {
 		oneOf("log.level", l.Level, "debug", "info", "warn", "error", "off"),
 		oneOf("log.format", l.Format, "auto", "console", "json"),
 	)
+}
+
+// Ops is where whoever runs the program sees how it fares, beside the socket in the
+// state folder that PROGRAM status asks.
+type Ops struct {
+	Listen netip.AddrPort `toml:"listen" flag:"ops-listen" arg:"ADDR" help:"loopback IP and port of /healthz, /readyz, /metrics for Prometheus and /status.json. If empty, there is none"`
+	Token  Path           `toml:"token" flag:"ops-token-file" arg:"FILE" help:"file with a text that whoever asks there for more than yes or no must show: in the header Authorization: Bearer TEXT. If empty, it is ops.token in the state folder, which is made"`
+}
+
+func (o Ops) check() error {
+	if o.Listen.IsValid() && !o.Listen.Addr().Unmap().IsLoopback() {
+		return invalid("ops.listen is %v, which other machines can reach; it must be a loopback address such as 127.0.0.1:9100", o.Listen)
+	}
+	return nil
 }
 
 // Network says where the snapshot of the network comes from: a file, or

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Closest finds the word that was probably meant: one that differs in at most
 // a third of its letters; those of a section that both have do not count. A word
@@ -22,7 +25,7 @@ func Closest(word string, known []string) (string, bool) {
 	if best != "" {
 		return best, true
 	}
-	for _, k := range known {
+	for _, k := range slices.Backward(known) { // a program's own sections are the last
 		if i := strings.LastIndexByte(k, '.'); i >= 0 && k[i+1:] == last {
 			return k, true
 		}

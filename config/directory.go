@@ -43,6 +43,7 @@ type Rates struct {
 type Directory struct {
 	Version int   `toml:"version"`
 	Log     Log   `toml:"log"`
+	Ops     Ops   `toml:"ops"`
 	List    List  `toml:"directory"`
 	Times   Times `toml:"times"`
 	Rates   Rates `toml:"limits"`
@@ -66,11 +67,11 @@ func NewDirectory() *Directory {
 	}
 }
 
-func (c *Directory) base() *Base { return &Base{Version: c.Version, Log: c.Log} }
+func (c *Directory) base() *Base { return &Base{Version: c.Version, Log: c.Log, Ops: c.Ops} }
 
 // Check implements [Config].
 func (c *Directory) Check() error {
-	return errors.Join(c.Log.check(), c.List.check(), c.Times.check(),
+	return errors.Join(c.Log.check(), c.Ops.check(), c.List.check(), c.Times.check(),
 		between("limits.read_rate", c.Rates.Read, 1, 1<<20),
 		between("limits.announce_rate", c.Rates.Announce, 1, 1<<20),
 		between("limits.max_connections", c.Rates.MaxConns, 1, 1<<20),

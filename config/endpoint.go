@@ -124,6 +124,7 @@ func NewSOCKS() *SOCKS {
 func (c *SOCKS) Check() error {
 	return errors.Join(
 		c.Log.check(),
+		c.Ops.check(),
 		c.Network.check(),
 		c.Front.check(),
 		c.Client.check(),
@@ -193,6 +194,7 @@ func (c *Requester) Check() error {
 	}
 	return errors.Join(
 		c.Log.check(),
+		c.Ops.check(),
 		c.Network.check(),
 		c.Client.check(),
 		c.Registration.check(c.Network),

@@ -123,6 +123,7 @@ func NewGateway() *Gateway {
 func (c *Gateway) Check() error {
 	return errors.Join(
 		c.Log.check(),
+		c.Ops.check(),
 		c.Network.check(),
 		c.Mix.check(),
 		c.Registration.check(c.Network),

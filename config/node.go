@@ -87,7 +87,7 @@ func NewMixnode() *Mixnode { return &Mixnode{Base: newBase(), Mix: newMix()} }
 
 // Check implements [Config].
 func (c *Mixnode) Check() error {
-	return errors.Join(c.Log.check(), c.Network.check(), c.Mix.check(), c.Registration.check(c.Network))
+	return errors.Join(c.Log.check(), c.Ops.check(), c.Network.check(), c.Mix.check(), c.Registration.check(c.Network))
 }
 
 // Missing implements [Config].

@@ -43,6 +43,7 @@ func NewNymClient() *NymClient {
 func (c *NymClient) Check() error {
 	return errors.Join(
 		c.Log.check(),
+		c.Ops.check(),
 		c.Network.check(),
 		c.WebSocket.check(),
 		c.Client.check(),

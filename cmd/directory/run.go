@@ -12,9 +12,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
 	"nym-socks5/internal/admit"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/ops"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/dirserver"
@@ -56,6 +58,7 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 	if err != nil {
 		return err
 	}
+	env.Watch(func() ops.Report { return report(server) })
 	ln, err := env.Listen(listen)
 	if err != nil {
 		return err
@@ -86,6 +89,18 @@ func run(ctx context.Context, env *cli.Env[*config.Directory]) (err error) {
 		return nil
 	})
 	return g.Wait()
+}
+
+// report tells how a directory fares.
+func report(s *dirserver.Server) ops.Report {
+	st := s.Stats()
+	r := ops.Report{Counts: assembly.DirectoryCounts(st), Facts: []ops.Fact{
+		{Name: "topology", Value: fmt.Sprintf("number %d, with %d nodes", st.Sequence, st.Nodes)},
+	}}
+	if !st.Routable {
+		r.Facts = append(r.Facts, ops.Fact{Name: "network", Value: "not complete: it needs a mix node in each of three layers, and a gateway"})
+	}
+	return r
 }
 
 // placesShare is how many addresses it takes to fill all places: of the 4096 of

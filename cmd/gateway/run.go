@@ -10,6 +10,7 @@ import (
 	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/ops"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/gateway"
@@ -90,7 +91,10 @@ func registered(ctx context.Context, env *cli.Env[*config.Gateway], src *assembl
 }
 
 func serve(ctx context.Context, env *cli.Env[*config.Gateway], src *assembly.Source, server *gateway.Server, mix net.Listener, clients *ports) error {
-	return assembly.Serve(ctx, env, src, "serving clients", func(ctx context.Context) error { return server.Run(ctx, mix, clients.all...) })
+	return assembly.Serve(ctx, env, src, "serving clients", func(ctx context.Context) error { return server.Run(ctx, mix, clients.all...) }, func() []ops.Count {
+		s := server.Stats()
+		return append(assembly.GatewayCounts(s), assembly.MixCounts(s.Node)...)
+	})
 }
 
 // engine makes the engine's Config of the settings.

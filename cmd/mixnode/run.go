@@ -9,6 +9,7 @@ import (
 	"nym-socks5/cmd/assembly"
 	"nym-socks5/config"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/ops"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/mixnode"
 )
@@ -67,5 +68,6 @@ func registered(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembl
 }
 
 func serve(ctx context.Context, env *cli.Env[*config.Mixnode], src *assembly.Source, node *mixnode.Node, ln net.Listener) error {
-	return assembly.Serve(ctx, env, src, "mixing", func(ctx context.Context) error { return node.Run(ctx, ln) })
+	return assembly.Serve(ctx, env, src, "mixing", func(ctx context.Context) error { return node.Run(ctx, ln) },
+		func() []ops.Count { return assembly.MixCounts(node.Stats()) })
 }

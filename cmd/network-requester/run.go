@@ -14,6 +14,7 @@ import (
 	"nym-socks5/config"
 	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/ops"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/announce"
@@ -53,6 +54,11 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 	egress := egress(env, end, rules, src, requester.OwnAddresses())
 	egress.Refused = refused.add
 	service := requester.New(egress)
+	env.Watch(func() ops.Report {
+		r := assembly.EndpointReport(end)
+		r.Counts = append(r.Counts, assembly.EgressCounts(service.Stats())...)
+		return r
+	})
 	env.Status("connecting")
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return src.Files(ctx, env.Reload, env.Log, rules) })

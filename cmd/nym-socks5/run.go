@@ -11,6 +11,7 @@ import (
 	"nym-socks5/config"
 	"nym-socks5/endpoint"
 	"nym-socks5/internal/cli"
+	"nym-socks5/internal/ops"
 	"nym-socks5/proxy/socks"
 )
 
@@ -38,6 +39,11 @@ func run(ctx context.Context, env *cli.Env[*config.SOCKS]) (err error) {
 		return err
 	}
 	server := socks.New(front(env, end))
+	env.Watch(func() ops.Report {
+		r := assembly.EndpointReport(end)
+		r.Counts = append(r.Counts, assembly.FrontCounts(server.Stats())...)
+		return r
+	})
 	env.Status("connecting")
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return src.Files(ctx, env.Reload, env.Log) })

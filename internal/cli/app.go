@@ -54,6 +54,9 @@ func (p Program[C]) app() *cli.App {
 		},
 	}
 	output := outputFlag()
+	if !slices.ContainsFunc(p.Commands, func(own Command[C]) bool { return own.Name == "status" }) {
+		a.Commands = append(a.Commands, command("status", "tell how the program that runs fares", p.status, append(p.instanceFlags(), output)...))
+	}
 	if p.Details != nil {
 		d := command("details", "print what others need to know of this instance", p.details, append(instance(), output)...)
 		d.Aliases = []string{"node-details"}

@@ -18,3 +18,7 @@ const lookEvery = 2 * time.Second
 // one question to a resolver, and a second where the first is lost. Without an answer
 // a node says that it does not know its own address.
 const lookAtRoute = 3 * time.Second
+
+// askWithin is how long a program that runs may take to tell its status: it has it at
+// hand.
+const askWithin = 5 * time.Second

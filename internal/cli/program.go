@@ -65,6 +65,7 @@ type Env[C config.Config] struct {
 
 	super supervisor
 	keep  func() // writes the settings, if they are to be
+	seen  watch
 }
 
 // Ready tells whoever started the program that it is up. The status is for
@@ -72,12 +73,16 @@ type Env[C config.Config] struct {
 func (e *Env[C]) Ready(status string) {
 	e.keep()
 	e.super.tell("READY=1")
+	e.seen.mu.Lock()
+	e.seen.ready = true
+	e.seen.mu.Unlock()
 	e.Status(status)
 }
 
 // Status tells whoever started the program, and the log, what it does.
 func (e *Env[C]) Status(status string) {
 	e.Log.Info().Str("status", status).Msg("status")
+	e.seen.status(status)
 	e.super.tell("STATUS=" + status)
 }
 

@@ -47,6 +47,11 @@ func (p Program[C]) run(c *cli.Context) (err error) {
 		Config: cfg, Keys: ks, State: s, Log: log, Out: c.App.Writer, Reload: reload,
 		super: supervisorOf(os.Getenv), keep: keep,
 	}
+	end, err := env.serveOps()
+	if err != nil {
+		return err
+	}
+	defer end()
 	return p.supervise(c.Context, env, hup, func() {
 		p.rereadSettings(c, at, cfg, log, level)
 		offer(reload)
