@@ -89,6 +89,7 @@ type overview struct {
 
 	client string         // URL of the WebSocket of a nym-client; empty: there is none
 	folder string         // of a network of processes; else empty
+	passes bool           // the folder is removed at the end
 	pids   map[string]int // of its parts, by name
 }
 
@@ -122,13 +123,18 @@ func (v overview) write(w io.Writer, o options, list *allowlist.List) {
 	}
 	if v.folder == "" {
 		line("proxy", "%s  %s", v.socks, proxyProtocols)
+		line("state", "in memory: keys and addresses are new at each start; --processes --dir DIR keeps them")
 		return
 	}
 	line("socks", "%s  %s", v.socks, proxyProtocols)
 	if v.client != "" {
 		line("client", "%s", v.client)
 	}
-	line("folder", "%s  settings, keys and logs", v.folder)
+	until := "kept for the next start"
+	if v.passes {
+		until = "removed at the end; --dir DIR keeps them"
+	}
+	line("folder", "%s  settings, keys and logs, %s", v.folder, until)
 }
 
 // proxyProtocols are those of the SOCKS port.

@@ -45,7 +45,9 @@ func runProcesses(c *cli.Context, o options, list *allowlist.List) (err error) {
 		if err != nil {
 			return stopped(ctx, err)
 		}
-		overviewOf(n, view).write(c.App.Writer, o, list)
+		over := overviewOf(n, view)
+		over.passes = c.String("dir") == ""
+		over.write(c.App.Writer, o, list)
 		tryIt(c.App.Writer, n.SOCKS, list)
 		<-ctx.Done()
 		return nil
