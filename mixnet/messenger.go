@@ -99,9 +99,13 @@ type SendOptions struct {
 	// tag, and its receiver cannot answer. Replies have none.
 	As SenderTag
 	// SURBs is how many reply SURBs the message carries. If zero, the Messenger
-	// decides: as many as the far end lacks of what begins a conversation. If
+	// decides: as many as the far end lacks and the packets of the message have room
+	// for; what it lacks of what begins a conversation is sent behind it. If
 	// negative, none. It counts with As only.
 	SURBs int
+	// Expected is how many packets the answer is expected to take, beyond
+	// what the far end sends anyway. It counts where SURBs is zero.
+	Expected int
 
 	// Life, if set, is how long the message is wanted. When it ends, what has not
 	// left is dropped, what has is not sent again, and the message fails with

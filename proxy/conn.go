@@ -41,6 +41,7 @@ type Conn struct {
 	remote *remotePeer // if not
 
 	lane, notes mixnet.Lane
+	beside      int             // how long a message may be for reply SURBs to ride along
 	ctx         context.Context // ends with the stream
 	cancel      context.CancelFunc
 
@@ -61,7 +62,7 @@ type Conn struct {
 func (p *Proxy) newConn(now time.Time, k key, to peer, kind *peerKind, sh *share) *Conn {
 	c := &Conn{
 		p: p, key: k, peer: to, share: sh,
-		lane: p.lane(), notes: p.lane(),
+		lane: p.lane(), notes: p.lane(), beside: to.besideSize(),
 		wake:     make(chan struct{}, 1),
 		reading:  make(turn, 1),
 		writing:  make(turn, 1),

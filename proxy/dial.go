@@ -112,7 +112,7 @@ func (p *Proxy) open(requester mixnet.Recipient, o DialOptions) (*Conn, error) {
 // connect sends the Connect.
 func (p *Proxy) connect(ctx context.Context, c *Conn, target string) error {
 	msg := protocol.Connect{ID: c.key.id, Target: target}
-	surbs := c.ident.join()
+	expected := c.ident.join()
 	if p.cfg.RevealAddress {
 		msg.Return = p.m.Address()
 	}
@@ -122,11 +122,11 @@ func (p *Proxy) connect(ctx context.Context, c *Conn, target string) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, p.cfg.DialTimeout)
 	defer cancel()
-	err = c.peer.send(limited, body, c.lane, surbs, func(err error) {
+	err = c.peer.sendWith(limited, body, mixnet.SendOptions{Lane: c.lane, Expected: expected, Done: func(err error) {
 		if err != nil {
 			c.fail(&OpenError{ReasonNoAnswer}, false)
 		}
-	})
+	}})
 	switch {
 	case err == nil:
 		return nil

@@ -236,8 +236,8 @@ func (p *Proxy) sendHello(id *identity) {
 		return
 	}
 	surbs := querySURBs
-	if id.kind.get() == kindOurs {
-		surbs = 0 // what it holds will do
+	if id.busy() {
+		surbs = helloSURBs
 	}
 	to := peer{m: p.m, dialing: true, to: id.to, tag: id.tag}
 	p.queue.add(func(ctx context.Context) {
@@ -281,7 +281,8 @@ func (p *Proxy) wakeKind(k *peerKind) {
 	}
 }
 
-// join counts a new stream and says how many SURBs its Connect carries.
+// join counts a new stream and says how many packets its answer is expected to take,
+// beyond what begins a conversation.
 func (id *identity) join() int {
 	id.mu.Lock()
 	defer id.mu.Unlock()
@@ -289,6 +290,13 @@ func (id *identity) join() int {
 		return furtherSURBs
 	}
 	return 0
+}
+
+// busy reports whether there are streams.
+func (id *identity) busy() bool {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	return id.active > 0
 }
 
 // updatePause tells the Messenger whether anybody reads what comes under a tag, if

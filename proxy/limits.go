@@ -55,12 +55,20 @@ const (
 // into a message, with packets of the regular size (socks.md §11.1).
 const otherRead = 16 << 10
 
-// Reply SURBs that messages of a stream carry, where the Messenger does not
-// know better.
+// Reply SURBs that messages carry, where the Messenger does not know better.
 const (
-	furtherSURBs = 8  // with the Connect of a stream beside others of its tag: what it will be answered with
+	furtherSURBs = 8  // expected to be spent on the answer to a stream beside others of its tag
 	querySURBs   = 15 // with a lone control request (socks.md §5)
-	noSURBs      = -1 // with data, which fill their packets
+	helloSURBs   = 3  // with one beside a Connect, which it may overtake: as many as fit into its packet
+	noSURBs      = -1 // with data that fill their packets
+)
+
+// greetingWaits is how long a stream's "connected" waits for data to ride with it, at
+// most. Where our peer has sent none yet, the target may speak first, and then does so at
+// once.
+const (
+	greetingWaits      = 5 * time.Millisecond
+	greetingWaitsFirst = 2 * time.Millisecond
 )
 
 // Bounds of what is kept of streams before their Connect has arrived, and of

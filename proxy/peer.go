@@ -19,7 +19,10 @@ type peer struct {
 
 // send sends one message, with that many reply SURBs if it is to be answered by some.
 func (p *peer) send(ctx context.Context, body []byte, lane mixnet.Lane, surbs int, done func(error)) error {
-	o := mixnet.SendOptions{Lane: lane, SURBs: surbs, Done: done}
+	return p.sendWith(ctx, body, mixnet.SendOptions{Lane: lane, SURBs: surbs, Done: done})
+}
+
+func (p *peer) sendWith(ctx context.Context, body []byte, o mixnet.SendOptions) error {
 	switch {
 	case p.dialing:
 		o.As = p.tag
@@ -28,6 +31,15 @@ func (p *peer) send(ctx context.Context, body []byte, lane mixnet.Lane, surbs in
 		return p.m.Send(ctx, p.to, body, o)
 	}
 	return p.m.Reply(ctx, p.tag, body, o)
+}
+
+// besideSize is how long a body may be at most for its packet to have room for a
+// reply SURB; zero: none of ours are spent by whom we speak to.
+func (p *peer) besideSize() int {
+	if !p.dialing || p.tag.IsZero() {
+		return 0
+	}
+	return p.m.Room(mixnet.SendOptions{As: p.tag, SURBs: 1}, 1)
 }
 
 // headerSize is the number of bytes in front of the data of a message.

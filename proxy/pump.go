@@ -72,7 +72,11 @@ func (c *Conn) transmit(s step) error {
 	if err := c.peer.putHeader(s.body, c.key.id, s.seq, s.closed); err != nil {
 		return err
 	}
-	return c.peer.send(c.ctx, s.body, c.lane, noSURBs, c.onDone(s))
+	surbs := noSURBs
+	if len(s.body) <= c.beside {
+		surbs = 0 // some ride along, if any are lacking
+	}
+	return c.peer.send(c.ctx, s.body, c.lane, surbs, c.onDone(s))
 }
 
 // onDone makes the callback that hears what became of a message.
@@ -168,7 +172,7 @@ func (c *Conn) note(op protocol.NoteOp) {
 func (p *Proxy) sendNote(ctx context.Context, to peer, n protocol.Note, lane mixnet.Lane) {
 	body, err := to.note(n)
 	if err == nil {
-		err = to.send(ctx, body, lane, noSURBs, nil)
+		err = to.send(ctx, body, lane, 0, nil)
 	}
 	if err != nil {
 		p.count.busy.Add(1)

@@ -395,3 +395,80 @@ func TestForfeit(t *testing.T) {
 		t.Errorf("reading gives %v, %d bytes left", err, s.in.size)
 	}
 }
+
+// "Connected" to a peer of ours rides with data that are ready soon; others get it
+// at once, and empty (socks.md §21.3). What ends at once never looks refused.
+func TestGreetingRidesWithData(t *testing.T) {
+	ms := func(n int) time.Time { return at(1).Add(time.Duration(n) * time.Millisecond) }
+	for _, tt := range []struct {
+		name  string
+		kind  kind
+		early bool // the peer has sent data already
+		write int  // when the target speaks, in ms
+		ends  bool // the target closes with it
+		sent  int  // when the first message leaves
+		size  int  // data in it
+	}{
+		{"to others", kindOther, true, 1, false, 0, 0},
+		{"to somebody unknown yet", kindUnknown, true, 1, false, 0, 0},
+		{"with the answer", kindOurs, true, 4, false, 4, 8},
+		{"before an answer that takes longer", kindOurs, true, 6, false, 5, 0},
+		{"with what the target says first", kindOurs, false, 1, false, 1, 8},
+		{"before what the target says late", kindOurs, false, 3, false, 2, 0},
+		{"with all there is", kindOurs, true, 1, true, 1, 8},
+	} {
+		s := newStream(false, tt.kind)
+		if tt.early {
+			s.receive(at(0.5), piece{data: []byte("GET /")})
+		}
+		if !s.accept(ms(0)) {
+			t.Fatal("not accepted")
+		}
+		for now := 0; ; now++ {
+			if now == tt.write {
+				s.write(ms(now), []byte("SSH-2.0-"))
+				if tt.ends {
+					s.closeWrite(ms(now))
+				}
+			}
+			m, _ := s.next(ms(now))
+			if m.move == moveWait && now < 10 {
+				if now < tt.write && (m.at.IsZero() || m.at.After(ms(5))) {
+					t.Errorf("%s: the pump sleeps until %v", tt.name, m.at)
+				}
+				continue
+			}
+			if got := len(m.body) - s.out.head; now != tt.sent || got != tt.size || m.seq != 0 || m.closed != tt.ends {
+				t.Errorf("%s: the first message leaves after %d ms with %d bytes, closed %v; want %d and %d", tt.name, now, got, m.closed, tt.sent, tt.size)
+			}
+			break
+		}
+	}
+	s := newStream(false, kindOurs)
+	s.accept(at(1))
+	s.closeWrite(at(1))
+	if m, _ := s.next(at(1)); m.closed || len(m.body) != s.out.head {
+		t.Error("a target that closes at once looks as if it had refused")
+	}
+}
+
+// The close rides with the last data to a peer of ours.
+func TestCloseRidesWithTheLastData(t *testing.T) {
+	for _, k := range []kind{kindOurs, kindOther} {
+		for _, dialing := range []bool{true, false} {
+			s := newStream(dialing, k)
+			s.state, s.outcome.phase = stateOpen, phaseOpen
+			s.write(at(1), make([]byte, s.out.chunk+1))
+			s.close(at(1))
+			first, _ := s.next(at(1))
+			last, _ := s.next(at(1))
+			if first.closed || len(last.body) != s.out.head+1 || last.closed != (k == kindOurs) {
+				t.Errorf("%v, dialing %v: closed is %v, %v", k, dialing, first.closed, last.closed)
+			}
+			s.unsent(last)
+			if s.end.closeSent {
+				t.Errorf("%v, dialing %v: what was not sent counts as sent", k, dialing)
+			}
+		}
+	}
+}

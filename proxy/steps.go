@@ -51,23 +51,30 @@ func (s *stream) next(now time.Time) (step, effects) {
 	if s.win.full() {
 		return wait, fx
 	}
-	if s.word == wordConnected {
+	greets := s.word == wordConnected
+	if greets {
+		if at := s.greetBy(); now.Before(at) {
+			wait.at = earlier(wait.at, at)
+			return wait, fx
+		}
 		s.word = wordNone
-		return s.message(now, nil, false), fx
+		if s.kind.get() != kindOurs {
+			return s.message(now, nil, false), fx // socks.md §21.3: at once, and empty
+		}
 	}
 	msg, at := s.out.next(now, s.coalesce, s.allowance())
 	if msg != nil {
 		s.end.lastOut = now
-		return s.message(now, msg, false), fx | wakeWriter
+		do, _ := s.ends(now)
+		last := do == endClose && s.end.ours // the close rides along
+		return s.message(now, msg, last), fx | wakeWriter
+	}
+	if greets {
+		return s.message(now, nil, false), fx
 	}
 	wait.at = earlier(wait.at, at)
 
-	s.end.ours, s.end.understood = s.kind.get() == kindOurs, s.understood()
-	s.end.flushed, s.end.drained = s.out.empty(), s.win.drained()
-	if s.end.dialing && s.end.remoteClosed && len(s.in.ready) > 0 {
-		s.end.remoteAt = now // the application has not come to the end yet
-	}
-	do, at := s.end.next(now)
+	do, at := s.ends(now)
 	wait.at = earlier(wait.at, at)
 	switch do {
 	case endCut:
@@ -90,6 +97,27 @@ func (s *stream) next(now time.Time) (step, effects) {
 		wait.at = earlier(wait.at, s.beat.due)
 	}
 	return wait, fx
+}
+
+// greetBy is until when the "connected" waits for data to ride with it; zero: it does not.
+func (s *stream) greetBy() time.Time {
+	switch {
+	case s.kind.get() != kindOurs, !s.out.empty(), s.end.localClosed:
+		return time.Time{}
+	case s.arrived == 0:
+		return s.acceptedAt.Add(greetingWaitsFirst)
+	}
+	return s.acceptedAt.Add(greetingWaits)
+}
+
+// ends decides about the end of the stream.
+func (s *stream) ends(now time.Time) (endStep, time.Time) {
+	s.end.ours, s.end.understood = s.kind.get() == kindOurs, s.understood()
+	s.end.flushed, s.end.drained = s.out.empty(), s.win.drained()
+	if s.end.dialing && s.end.remoteClosed && len(s.in.ready) > 0 {
+		s.end.remoteAt = now // the application has not come to the end yet
+	}
+	return s.end.next(now)
 }
 
 // message numbers a message.

@@ -25,12 +25,13 @@ type stream struct {
 	end     ending
 	outcome outcome // if dialing
 
-	err      error // why the stream failed
-	farewell bool  // having failed, tell the peer
-	gate     gate
-	word     word   // if not dialing
-	reason   Reason // of a refusal
-	arrived  int    // messages received while opening
+	err        error // why the stream failed
+	farewell   bool  // having failed, tell the peer
+	gate       gate
+	word       word      // if not dialing
+	acceptedAt time.Time // likewise
+	reason     Reason    // of a refusal
+	arrived    int       // messages received while opening
 
 	limit    uint64 // data bytes the peer lets us send, if it is ours
 	promised uint64 // data bytes we let the peer send
@@ -232,7 +233,7 @@ func (s *stream) accept(now time.Time) bool {
 	if !s.turn(stateOpen) {
 		return false
 	}
-	s.word = wordConnected
+	s.word, s.acceptedAt = wordConnected, now
 	s.idle.start(now)
 	return true
 }

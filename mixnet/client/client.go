@@ -156,7 +156,7 @@ func (c *Client) Send(ctx context.Context, to mixnet.Recipient, body []byte, o m
 	out.to = to
 	if !o.As.IsZero() {
 		m.Kind, m.From, m.Legacy = message.Data, o.As, c.legacyLists()
-		if err := c.attach(ctx, out, o); err != nil {
+		if err := c.attach(ctx, out, o, len(body)); err != nil {
 			return err
 		}
 		m.SURBs = out.surbs
@@ -164,9 +164,9 @@ func (c *Client) Send(ctx context.Context, to mixnet.Recipient, body []byte, o m
 	return c.offer(ctx, out, &m)
 }
 
-// attach makes the reply SURBs that a message carries. It waits for the first
-// snapshot of the topology, through which they lead.
-func (c *Client) attach(ctx context.Context, out *outgoing, o mixnet.SendOptions) error {
+// attach makes the reply SURBs that a message with a body of that many bytes carries.
+// It waits for the first snapshot of the topology, through which they lead.
+func (c *Client) attach(ctx context.Context, out *outgoing, o mixnet.SendOptions, body int) error {
 	out.tag = o.As
 	if o.SURBs < 0 {
 		return nil
@@ -181,8 +181,8 @@ func (c *Client) attach(ctx context.Context, out *outgoing, o mixnet.SendOptions
 	n := o.SURBs
 	if n == 0 {
 		c.order(func(l *loop) {
-			n = l.granted.attach(o.As, time.Now())
-			out.counted, out.entry = n, l.entry
+			n, out.further = l.granted.attach(o.As, c.spare(body), o.Expected, time.Now())
+			out.counted, out.entry = n+out.further, l.entry
 		})
 	}
 	if n == 0 {
@@ -192,9 +192,34 @@ func (c *Client) attach(ctx context.Context, out *outgoing, o mixnet.SendOptions
 	var err error
 	if out.surbs, out.entry, err = c.takeSURBs(n); err != nil || counted != out.entry {
 		c.uncount(o.As, out.counted, counted)
-		out.counted = 0
+		out.counted, out.further = 0, 0
 	}
 	return err
+}
+
+// spare says how many reply SURBs fit into the packets that a body takes anyway.
+func (c *Client) spare(body int) int {
+	size := c.traffic.Size.Fragment()
+	used := message.Data.Overhead(0, topology.Hops, c.legacyLists()) + body
+	return c.surbsIn(fragment.Capacity(fragment.Count(used, size), size) - used)
+}
+
+// surbsIn says how many reply SURBs fit into that many bytes of a list.
+func (c *Client) surbsIn(room int) int {
+	one := message.Data.Overhead(1, topology.Hops, c.legacyLists()) - message.Data.Overhead(0, topology.Hops, c.legacyLists())
+	return room / one
+}
+
+// wholeGrant is how many reply SURBs fill the packets that so many take at least, and
+// at most as many as one message of a grant brings.
+func (c *Client) wholeGrant(n int) int {
+	size := c.traffic.Size.Fragment()
+	list := message.MoreSURBs.Overhead(0, topology.Hops, c.legacyLists())
+	for packets := 1; ; packets++ {
+		if most := c.surbsIn(fragment.Capacity(packets, size) - list); most >= min(n, perGrant) {
+			return most
+		}
+	}
 }
 
 // legacyLists says that our SURBs go into lists of the first version: those

@@ -849,8 +849,17 @@ func TestSURBsOfFailedMessages(t *testing.T) {
 			t.Errorf("with one withdrawn: %d SURBs are under way, want %d", got, startSURBs)
 		}
 		alice.CloseLane(1)
+		if got := sending(); got != startSURBs-spareSURBs {
+			t.Errorf("when the message has failed, %d SURBs are under way, want those that were granted behind it", got)
+		}
+		time.Sleep(time.Minute)
 		if got := sending(); got != 0 {
-			t.Errorf("when the message has failed, %d SURBs are under way", got)
+			t.Errorf("a minute later, %d SURBs are under way to nobody", got)
+		}
+		before := alice.Stats().Sent
+		time.Sleep(time.Minute)
+		if after := alice.Stats().Sent; after != before {
+			t.Errorf("%d packets sent to nobody", after-before)
 		}
 	})
 }

@@ -12,7 +12,9 @@ import (
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/fragment"
 	"nym-socks5/mixnet/keys"
+	"nym-socks5/mixnet/message"
 	"nym-socks5/mixnet/surb"
+	"nym-socks5/mixnet/topology"
 )
 
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -475,6 +477,29 @@ func TestHeldSURBsKeepTheirReserve(t *testing.T) {
 	}
 }
 
+// Whoever begins with a few SURBs, since more follow, is answered at once.
+func TestFewSURBsBeginAConversation(t *testing.T) {
+	h := newHeldSURBs()
+	tag := mixnet.NewSenderTag()
+	h.add(tag, someSURBs(3), false, t0)
+	spend := func() (n int) {
+		for ; h.can(tag, false); n++ {
+			h.take(tag)
+		}
+		return n
+	}
+	if n := spend(); n != 2 || !h.can(tag, true) {
+		t.Errorf("%d of 3 SURBs spent on data, want 2, and one for asking for more", n)
+	}
+	h.add(tag, someSURBs(17), false, t0)
+	if n := spend(); n != 8 {
+		t.Errorf("%d of 18 spent, want all but %d", n, reserve)
+	}
+	if h.take(tag); h.can(tag, false) {
+		t.Error("the reserve is spent on data once there was one")
+	}
+}
+
 // sphinx.md §7.2: "parity contradicting the current rotation → drop; Unknown → keep"
 func TestHeldSURBsRetireOldRotations(t *testing.T) {
 	h := newHeldSURBs()
@@ -515,8 +540,8 @@ func TestGrantedAfterRotation(t *testing.T) {
 		if tag == silent {
 			at = t0
 		}
-		g.spoke(tag, to, 40, 40, at)
-		g.byTag[tag].there = 40
+		g.spoke(tag, to, 40, 0, at)
+		g.delivered(tag, 40, true)
 		if tag != unheard {
 			g.byTag[tag].arrived(at)
 		}
@@ -615,24 +640,66 @@ func TestGrantedCountsWhatArrived(t *testing.T) {
 	}
 }
 
-// A message whose sender leaves it to us carries what begins a conversation;
-// those behind it a few, until the far end has half as many again.
+// A message whose sender leaves it to us carries what its packet has room for. What
+// begins a conversation follows; later messages bring some, until the far end has half
+// as many again.
 func TestAttach(t *testing.T) {
 	g := newGranted()
 	tag := mixnet.NewSenderTag()
-	got := make([]int, 6)
-	for i := range got {
-		got[i] = g.attach(tag, t0)
-		g.spoke(tag, mixnet.Recipient{}, got[i], got[i], t0)
+	type attached struct{ n, further int }
+	attach := func(tag mixnet.SenderTag, room, expected int, now time.Time) (a attached) {
+		a.n, a.further = g.attach(tag, room, expected, now)
+		g.spoke(tag, mixnet.Recipient{}, a.n, a.n, now)
+		return a
 	}
-	if want := []int{startSURBs, spareSURBs, spareSURBs, spareSURBs, 1, 0}; !slices.Equal(got, want) {
+	got := make([]attached, 6)
+	for i := range got {
+		got[i] = attach(tag, spareSURBs, 0, t0)
+	}
+	if want := []attached{{3, startSURBs - 3}, {3, 0}, {3, 0}, {3, 0}, {1, 0}, {0, 0}}; !slices.Equal(got, want) {
 		t.Errorf("messages carry %v, want %v", got, want)
 	}
 	g.delivered(tag, 30, true)
 	g.fade(t0.Add(time.Hour)) // nobody knows what is still there
-	if n := g.attach(tag, t0.Add(time.Hour)); n != startSURBs {
-		t.Errorf("after an hour %d, want %d", n, startSURBs)
+	if a := attach(tag, spareSURBs, 0, t0.Add(time.Hour)); a != (attached{3, startSURBs - 3}) {
+		t.Errorf("after an hour %v, want what begins a conversation", a)
 	}
+	if a := attach(mixnet.NewSenderTag(), 0, 0, t0); a != (attached{spareSURBs, startSURBs - spareSURBs}) {
+		t.Errorf("a full packet begins a conversation with %v: nobody could answer", a)
+	}
+	if a := attach(mixnet.NewSenderTag(), 70, 0, t0); a != (attached{startSURBs, 0}) {
+		t.Errorf("a large packet begins a conversation with %v, want no more than that takes", a)
+	}
+	// Once the far end answers, it is to hold what the answers take.
+	g.byTag[tag].arrived(t0.Add(time.Hour))
+	if a := attach(tag, spareSURBs, 60, t0.Add(time.Hour)); a.n != spareSURBs || a.further < 30 || a.further > 60 {
+		t.Errorf("where sixty packets more are expected: %v", a)
+	}
+}
+
+// What is granted fills its packets.
+func TestGrantsFillTheirPackets(t *testing.T) {
+	for size, want := range map[mixnet.PacketSize][4]int{
+		mixnet.Regular:    {3, 6, 10, 24},
+		mixnet.Extended32: {70, 70, 70, 70},
+	} {
+		c := &Client{traffic: Traffic{Size: size}.withDefaults()}
+		if got := [4]int{c.wholeGrant(1), c.wholeGrant(4), c.wholeGrant(8), c.wholeGrant(100)}; got != want {
+			t.Errorf("packets of %d bytes: %v, want %v", size.Total(), got, want)
+		}
+		for body := range size.Fragment() {
+			n := c.spare(body)
+			with, without := c.packets(body, n), c.packets(body, 0)
+			if with != without || c.packets(body, n+1) == without {
+				t.Fatalf("a body of %d bytes takes %d packets, %d with the %d SURBs that have room", body, without, with, n)
+			}
+		}
+	}
+}
+
+// packets is how many packets a message takes.
+func (c *Client) packets(body, surbs int) int {
+	return fragment.Count(message.Data.Overhead(surbs, topology.Hops, false)+body, c.traffic.Size.Fragment())
 }
 
 func TestReplyKeysExpire(t *testing.T) {

@@ -67,25 +67,47 @@ func (g *granted) evict() {
 }
 
 // attach says how many SURBs a message under a tag carries whose sender leaves
-// that to us: what the far end lacks of what begins a conversation. If it should
-// lack few, it gets few: with them it can ask for more, if it has lost what it
-// held. They count as under way.
-func (g *granted) attach(tag mixnet.SenderTag, now time.Time) int {
+// that to us, and how many are granted behind it; both count as under way. Room is how many
+// ride in the packets that it takes anyway, and expected is how many packets its
+// answer takes beyond those of the conversation so far.
+//
+// Where the far end lacks what begins a conversation it gets that at once, and else
+// what it is to hold, as far as it rides: no message waits for packets that bring SURBs
+// only. Half as many again as begin a conversation are worth the ride: with
+// them it can ask for more, if it has lost what it held.
+func (g *granted) attach(tag mixnet.SenderTag, room, expected int, now time.Time) (n, further int) {
 	t := g.open(tag, now)
-	lack := startSURBs - t.sending - int(t.there)
-	if lack < startSURBs/2 {
-		lack = min(spareSURBs, max(0, lack+startSURBs/2))
+	if expected > 0 {
+		t.remember(now, t.burst+expected)
 	}
-	t.sending += lack
-	return lack
+	has := t.sending + int(t.there)
+	lack := startSURBs - has
+	switch {
+	case lack < startSURBs/2:
+		lack = max(0, lack+startSURBs/2, t.want(now)-has)
+		if n = min(room, lack); lack-n >= perGrant {
+			further = lack - n
+		}
+	case has == 0:
+		n = min(lack, max(room, spareSURBs)) // a tag is known by its SURBs
+		further = lack - n
+	default:
+		n = min(lack, room)
+		further = lack - n
+	}
+	t.sending += n + further
+	return n, further
 }
 
 // spoke notes that a message of ours carries n SURBs of a tag, of which counted
-// are counted as under way already.
+// are counted as under way already. Those that are not its sender wants for answers.
 func (g *granted) spoke(tag mixnet.SenderTag, to mixnet.Recipient, n, counted int, now time.Time) {
 	t := g.open(tag, now)
 	t.to = to
-	t.attached(now, n)
+	t.spoken = now
+	if n > counted {
+		t.attached(now, n-counted)
+	}
 	t.sending += n - counted
 }
 

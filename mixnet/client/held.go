@@ -29,6 +29,7 @@ type heldSURBs struct {
 type heldTag struct {
 	tag     mixnet.SenderTag
 	surbs   []heldSURB // oldest first
+	came    int        // in all
 	pending int        // asked for and not yet received
 	asks    int        // requests since SURBs last came
 	heard   time.Time
@@ -68,6 +69,7 @@ func (h *heldSURBs) add(tag mixnet.SenderTag, surbs []surb.Reply, answer bool, n
 	for _, s := range surbs {
 		t.surbs = append(t.surbs, heldSURB{s, now, h.rotation})
 	}
+	t.came += len(surbs)
 	h.count += len(surbs)
 	h.drop(t, len(t.surbs)-maxPerTag)
 	for h.count > maxHeld {
@@ -144,7 +146,17 @@ func (h *heldSURBs) can(tag mixnet.SenderTag, request bool) bool {
 	if request {
 		return len(t.surbs) > 0
 	}
-	return len(t.surbs) > reserve
+	return len(t.surbs) > t.reserve()
+}
+
+// reserve is how many SURBs are kept for asking for more. Of a tag under which
+// fewer have come yet it is one in three: its first answers do not wait for those
+// that follow, nor does a stranger who gives few only.
+func (t *heldTag) reserve() int {
+	if t.came <= reserve {
+		return t.came / 3
+	}
+	return reserve
 }
 
 // take spends a SURB, the youngest first: its owner knew best which nodes are up.

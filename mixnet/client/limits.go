@@ -125,7 +125,7 @@ const (
 const (
 	reserve         = 10              // kept back for asking for more, as the reference does
 	maxRequest      = 100             // asked for at once; what one message carries
-	maxRequestTries = 10              // of sending one request (sphinx.md §6.5)
+	maxControlTries = 10              // of sending one request (sphinx.md §6.5), or one grant: later ones take its place
 	maxPendingAsks  = 2               // unanswered requests under way for one tag: one may be lost
 	askAgainAfter   = 4 * time.Second // without any SURB while something waits: more than a round trip takes
 	giveUpAfter     = 5 * time.Minute // without any SURB, then what waits for one has failed
@@ -139,11 +139,11 @@ const (
 // Reply SURBs of ours, which others spend (sphinx.md §6.7, socks.md §21.5).
 const (
 	startSURBs    = 20   // what begins a conversation, as in the reference
-	spareSURBs    = 3    // with later messages: what fits into a packet beside a short one
+	spareSURBs    = 3    // what fits into a packet beside a short message
 	maxSupply     = 2000 // held by one far end at most, those under way among them
 	maxIdleSupply = 200  // kept there between bursts at most
 	maxGrant      = 500  // honoured of one request, as by the reference
-	perGrant      = 24   // in one message: 7 regular packets, so the first can be used before the last are made
+	perGrant      = 24   // in one message: 7 regular packets, which it fills, so the first can be used before the last are made
 	maxOurTags    = 4096
 	keyLifetime   = 24 * time.Hour // of reply keys: that of the nodes' keys
 	maxReplyKeys  = 1 << 18        // outstanding in all: 24 hours of what one client may grant

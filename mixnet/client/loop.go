@@ -191,8 +191,9 @@ func (l *loop) offer(o *outgoing, now time.Time) {
 		if o.entry == l.entry {
 			n = len(o.surbs)
 		}
-		l.granted.spoke(o.tag, o.to, n, o.counted, now)
+		l.granted.spoke(o.tag, o.to, n, o.counted-o.further, now)
 		l.c.count.surbsGranted.Add(uint64(len(o.surbs)))
+		l.grantFurther(o)
 	}
 	if o.life != nil {
 		o.unwatch = context.AfterFunc(o.life, func() {
@@ -285,13 +286,29 @@ func (l *loop) replaceSURBs(underWayToo bool) {
 	}
 }
 
-// grant has n SURBs made and sent.
+// grant has n SURBs made and sent, or as many more as their packets have room for.
 func (l *loop) grant(tag mixnet.SenderTag, to mixnet.Recipient, n int) {
+	last := n % perGrant
+	if last > 0 {
+		n += min(l.c.wholeGrant(last), perGrant) - last
+	}
 	select {
 	case l.c.grantJobs <- grantJob{tag: tag, to: to, n: n, entry: l.entry}:
 		l.granted.sent(tag, n)
 	default: // the chores find the estimate short again
 	}
+}
+
+// grantFurther has SURBs made and sent that count as under way already, since a message began
+// a conversation with fewer than that takes.
+func (l *loop) grantFurther(o *outgoing) {
+	if o.further == 0 || o.entry != l.entry {
+		return
+	}
+	l.granted.delivered(o.tag, o.further, false)
+	l.grant(o.tag, o.to, o.further)
+	o.counted -= o.further
+	o.further = 0
 }
 
 // adopt takes a new snapshot of the topology. Cover of the old one that waits for
@@ -365,7 +382,7 @@ func (l *loop) due(now time.Time) {
 		switch {
 		case f.out == nil:
 			l.inflight.cancel(f.id) // cover; the monitor waits for it longer
-		case f.out.once, f.out.purpose == purposeRequest && f.tries >= maxRequestTries:
+		case f.out.once, f.out.purpose != purposeData && f.tries >= maxControlTries:
 			l.abandon(func(o *outgoing) bool { return o == f.out }, mixnet.ErrGivenUp)
 		default:
 			l.lanes.sendAgain(f.piece)

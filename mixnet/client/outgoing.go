@@ -36,9 +36,11 @@ type outgoing struct {
 	done    func(error) // may be nil
 
 	// surbs are the reply SURBs that the message grants, entry is where they lead,
-	// and counted is how many of them the estimate already counts as under way.
+	// and further is how many are granted behind it. Counted is how many of all the
+	// estimate already counts as under way.
 	surbs   []surb.Reply
 	entry   *entry
+	further int
 	counted int
 
 	next int  // index of the first fragment never sent

@@ -41,7 +41,6 @@ func (s *supply) arrived(now time.Time) {
 
 // attached notes that a message carries n SURBs: its answers may take so many.
 func (s *supply) attached(now time.Time, n int) {
-	s.spoken = now
 	s.shrink(now)
 	s.remember(now, s.burst+n)
 }

@@ -86,7 +86,7 @@ func (e *End) attach(o mixnet.SendOptions) int {
 	}
 	g, n := e.grantOf(o.As), o.SURBs
 	if n == 0 {
-		n = max(0, Start-g.out)
+		n = max(0, Start-g.out) + o.Expected
 	}
 	g.out += n
 	return n
