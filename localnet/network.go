@@ -172,7 +172,9 @@ func (n *Network) endpoints(ctx context.Context, ln net.Listener) (err error) {
 	}
 	n.Name(back.Identity.Public(), "requester")
 	n.Name(front.Identity.Public(), "socks")
-	if n.back, err = n.NewEndpoint(endpoint.Config{Keys: back, Gateway: to.Gateway, Egress: true, Peers: true}); err != nil {
+	traffic := n.spec.Traffic
+	traffic.FollowDemand = true
+	if n.back, err = n.NewEndpoint(endpoint.Config{Keys: back, Gateway: to.Gateway, Traffic: traffic, Egress: true, Peers: true}); err != nil {
 		return err
 	}
 	n.front, err = n.NewEndpoint(endpoint.Config{

@@ -16,6 +16,7 @@ import (
 	"nym-socks5/internal/cli"
 	"nym-socks5/internal/ops"
 	"nym-socks5/mixnet"
+	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/announce"
 	"nym-socks5/proxy"
@@ -39,6 +40,7 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	cfg.Egress = true
+	connected := setPace(&cfg, env)
 	cfg.Streams = proxy.Config{
 		Streams: env.Config.Egress.MaxStreams, StreamsPerTag: env.Config.Egress.PerTag, Memory: int64(env.Config.Egress.Memory) << 20,
 		Answer: answers(rules), Build: buildInfo(),
@@ -71,7 +73,7 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 	g.Go(func() error {
 		select {
 		case <-end.Ready():
-			env.Ready("connected")
+			env.Ready(connected)
 			fmt.Fprintln(env.Out, end.Address())
 			return register(ctx, env, src, end.Address())
 		case <-ctx.Done():
@@ -79,6 +81,21 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 		}
 	})
 	return g.Wait()
+}
+
+// setPace says how packets leave (H33), and gives what the status says of it.
+func setPace(cfg *endpoint.Config, env *cli.Env[*config.Requester]) (status string) {
+	switch env.Config.Egress.Pace {
+	case config.PaceSteps:
+		cfg.Traffic.FollowDemand = true
+	case config.PaceUnpaced:
+		cfg.Traffic.SendEvery = client.Off
+	}
+	if cfg.Traffic.SendEvery < 0 {
+		env.Log.Warn().Msg("packets leave unpaced: when they leave shows the traffic")
+		return "connected; packets leave unpaced"
+	}
+	return "connected"
 }
 
 // register tells the directories of us until ctx ends, if they are to know.

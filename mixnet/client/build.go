@@ -56,14 +56,16 @@ func (l *loop) draft(now time.Time) bool {
 		return false
 	}
 	if (l.monitor.verdict != verdictBlocked || l.c.cfg.NeverStop) && l.draftData(now) {
+		l.follow(l.demand.data(now))
 		return true
 	}
 	if !wanted {
 		return false
 	}
-	if !l.main.paced() {
+	if !l.main.paced {
 		return l.probe(now) && l.draftCover(l.main)
 	}
+	l.demand.free()
 	return l.draftCover(l.main)
 }
 

@@ -89,6 +89,7 @@ func New(cfg Config) (*Client, error) {
 		ended:        make(chan struct{}),
 	}
 	c.entry.Store(c.entries[0])
+	c.count.pace.Store(int64(c.traffic.SendEvery))
 	c.session.init()
 	c.surbCache.wake = make(chan struct{}, 1)
 	c.buffers = newBuffers(c.traffic.Size, 2*unpacedCredits)
@@ -323,5 +324,8 @@ func (c *Client) Pause(tag mixnet.SenderTag, paused bool) {
 
 // Pin implements [mixnet.Messenger].
 func (c *Client) Pin(tag mixnet.SenderTag, pinned bool) {
-	c.order(func(l *loop) { l.held.pin(tag, pinned) })
+	c.order(func(l *loop) {
+		l.held.pin(tag, pinned)
+		l.follow(pinned && l.demand.opened(time.Now()))
+	})
 }

@@ -29,6 +29,10 @@ type Traffic struct {
 	// If negative, packets leave as soon as they are there and no cover takes
 	// their place, so that the times of sending show the traffic.
 	SendEvery time.Duration
+	// FollowDemand lets the main stream follow what is to be sent (H33): in steps of
+	// four, from SendEvery up to 64 times as often, up at once and down after ten
+	// minutes. It is for requesters, who serve many. It means nothing without pacing.
+	FollowDemand bool
 	// CoverEvery is the mean interval of the loop cover stream. If zero, it is
 	// 200 ms; if negative, there is none.
 	CoverEvery time.Duration

@@ -30,6 +30,7 @@
 //	supply.go, granted.go   how many of our reply SURBs each far end should hold
 //	held.go                 whose reply SURBs are kept, which is spent, when to ask for more
 //	pacer.go                when a packet leaves
+//	demand.go               how often, where that follows what is to be sent
 //	entry.go                by which gateway
 //	window.go               how many packets are under way to a far end
 //	deadmixes.go            around which mixes routes lead

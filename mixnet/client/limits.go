@@ -60,6 +60,17 @@ const (
 	// the scheduler lets somebody wait who seals one.
 	fixedBefore = 2 * time.Millisecond
 
+	// A pace that follows demand (H33) has steps of four, and takes the next one when
+	// packets have waited for slots for paceFull: longer than the answers to a few grants
+	// of SURBs take. It falls after paceQuiet.
+	paceSteps = 4
+	paceFull  = 500 * time.Millisecond
+	paceQuiet = 10 * time.Minute
+
+	// readyAhead is how far ahead a fast paced sender has packets ready: they are
+	// made together, which takes less time. One that sends less often than that has one.
+	readyAhead = 5 * time.Millisecond
+
 	// unpacedCredits is how many packets a sender without pacing has ready, so that
 	// building and writing overlap.
 	unpacedCredits = 16

@@ -36,6 +36,7 @@ type loop struct {
 	retired bool   // what was of the old ones is dropped; meaningful after a change
 	main    *sender
 	cover   *sender // nil: there is none
+	demand  demand  // of the main one
 
 	rng     *rand.Rand
 	entry   *entry
@@ -65,6 +66,9 @@ func newLoop(c *Client) *loop {
 	l.lanes = newLanes(l.roomOf)
 	l.useEntry()
 	l.main = newSender(pacer{mean: c.traffic.SendEvery, rng: newRand()})
+	if c.traffic.FollowDemand {
+		l.demand.slowest = c.traffic.SendEvery
+	}
 	if c.traffic.CoverEvery > 0 {
 		l.cover = newSender(pacer{mean: c.traffic.CoverEvery, rng: newRand()})
 	}
@@ -171,7 +175,7 @@ func (l *loop) wake() time.Time {
 	if !l.dead.next.IsZero() {
 		earlier(l.dead.next)
 	}
-	if !l.main.paced() && l.main.credit >= l.main.least && l.dead.wantsCover(time.Now()) {
+	if !l.main.paced && l.main.credit >= l.main.least && l.dead.wantsCover(time.Now()) {
 		earlier(l.probed.Add(probeEvery))
 	}
 	return at
@@ -311,6 +315,14 @@ func (l *loop) grantFurther(o *outgoing) {
 	o.further = 0
 }
 
+// follow has the main stream follow a change of the demand.
+func (l *loop) follow(changed bool) {
+	if changed {
+		l.main.setPace(l.demand.every())
+		l.c.count.pace.Store(int64(l.demand.every()))
+	}
+}
+
 // adopt takes a new snapshot of the topology. Cover of the old one that waits for
 // its tick is replaced (H01); data is not: the nodes know both keys for a while.
 func (l *loop) adopt(nw *topology.Network) {
@@ -352,7 +364,7 @@ func (l *loop) useEntry() {
 // replaceCover builds cover anew that waits for its tick.
 func (l *loop) replaceCover() {
 	for _, s := range []*sender{l.main, l.cover} {
-		if s != nil && s.paced() && s.credit <= 0 && s.cover {
+		if s != nil && s.single() && s.credit <= 0 && s.cover {
 			l.draftCover(s) // and so s owes a credit until the old one is thrown away or sent
 		}
 	}
@@ -395,6 +407,7 @@ func (l *loop) due(now time.Time) {
 		return
 	}
 	l.chores = now.Add(choresEvery)
+	l.follow(l.demand.turn(now))
 	if l.monitor.look(now) {
 		l.monitor.tell(l.c.cfg.Log, !l.c.cfg.NeverStop)
 	}

@@ -46,6 +46,11 @@ type sender struct {
 	ready   chan builtPacket // bounded by the credits: never blocks the loop
 	credits chan departure   // likewise never blocks the sender
 
+	paced bool
+	every atomic.Int64  // the mean interval that the loop wants
+	pace  chan struct{} // holds a token when that has changed
+	ahead atomic.Int32  // how many packets there are; if more than one, none replaces another
+
 	// fixed is when the frame of the next tick is settled, counted from born. The
 	// sender sets it before it returns the credit for the tick before.
 	born  time.Time
@@ -56,37 +61,52 @@ type sender struct {
 	// least is the number of credits from which the loop makes packets. A sender
 	// without pacing still has most of its packets then, so nobody waits; but
 	// packets made one by one take more time than together.
-	least int
+	least int // owned by the loop, as is the following
 
-	// Owned by the loop.
 	credit int  // packets the sender wants
 	cover  bool // the last packet for it is cover
 }
 
 func newSender(p pacer) *sender {
-	n, least := 1, 1
-	if p.mean == 0 {
-		n, least = unpacedCredits, message.Group/2
+	s := &sender{
+		pacer: p, paced: p.mean > 0, born: time.Now(), pace: make(chan struct{}, 1),
+		ready:   make(chan builtPacket, unpacedCredits),
+		credits: make(chan departure, unpacedCredits+2), // and for what was replaced, or came too late
 	}
-	return &sender{
-		pacer: p, credit: n, least: least, born: time.Now(),
-		ready:   make(chan builtPacket, n),
-		credits: make(chan departure, n+2), // and for what was replaced, or came too late
+	if s.paced {
+		s.setPace(p.mean)
+	} else {
+		s.setAhead(unpacedCredits)
 	}
+	return s
 }
 
-func (s *sender) paced() bool { return s.pacer.mean > 0 }
+// setPace changes the mean interval. Only the loop calls it.
+func (s *sender) setPace(every time.Duration) {
+	s.every.Store(int64(every))
+	s.setAhead(int(min(max(readyAhead/every, 1), unpacedCredits)))
+	signal(s.pace)
+}
+
+// setAhead changes how many packets there are. Only the loop calls it.
+func (s *sender) setAhead(n int) {
+	s.credit += n - int(s.ahead.Swap(int32(n)))
+	s.least = max(1, min(n/2, message.Group/2))
+}
+
+// single reports whether there is one packet at a time, which another may replace.
+func (s *sender) single() bool { return s.paced && s.ahead.Load() == 1 }
 
 // replaceable reports whether data that are made now can take the place of the
 // cover that waits for its tick.
 func (s *sender) replaceable(now time.Time) bool {
-	return s.paced() && s.credit == 0 && s.cover && now.Sub(s.born) < time.Duration(s.fixed.Load())
+	return s.single() && s.credit == 0 && s.cover && now.Sub(s.born) < time.Duration(s.fixed.Load())
 }
 
-// give hands over a packet, for which the loop took a credit. Where the one before
-// was not taken, it is given back. Only the loop calls it.
+// give hands over a packet, for which the loop took a credit. Where it replaces one
+// that was not taken, that is given back. Only the loop calls it.
 func (s *sender) give(f builtPacket) (before builtPacket, replaced bool) {
-	if s.paced() {
+	if s.single() && s.credit < 0 {
 		select {
 		case before = <-s.ready:
 			replaced = true
@@ -99,7 +119,7 @@ func (s *sender) give(f builtPacket) (before builtPacket, replaced bool) {
 
 // run sends what the loop has ready until ctx ends.
 func (s *sender) run(ctx context.Context, c *Client) {
-	if s.paced() {
+	if s.paced {
 		s.pacer.start(time.Now())
 		s.settle()
 	}
@@ -135,7 +155,7 @@ func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f built
 		return false
 	}
 	sealed, err := live.AppendFrame(c.buffers.sealed(), f.packet)
-	if s.paced() {
+	if s.paced {
 		now := time.Now()
 		if s.pacer.next.Before(now.Add(-lateness)) {
 			c.count.missed.Add(1 + uint64(s.pacer.tick(now)))
@@ -143,13 +163,22 @@ func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f built
 		}
 		timer.Reset(time.Until(s.pacer.next))
 		ready := s.ready
+		if !s.single() {
+			ready = nil
+		}
 		for ticked := false; !ticked; {
 			select {
 			case <-timer.C:
 				ticked = true
 			case newer := <-ready:
-				if !s.replace(c, live, &f, &sealed, &err, newer) {
+				if !s.single() || !s.replace(c, live, &f, &sealed, &err, newer) {
 					s.late, ready = newer, nil
+				}
+			case <-s.pace:
+				if s.pacer.mean = time.Duration(s.every.Load()); !s.settled() {
+					s.pacer.start(time.Now()) // the time to the next tick has no memory
+					s.settle()
+					timer.Reset(time.Until(s.pacer.next))
 				}
 			case <-ctx.Done():
 				return false
@@ -160,7 +189,7 @@ func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f built
 		c.count.sent.Add(1)
 	}
 	left := time.Now()
-	if s.paced() {
+	if s.paced {
 		c.count.missed.Add(uint64(s.pacer.tick(left)))
 		s.settle()
 	}
@@ -173,7 +202,7 @@ func (s *sender) send(ctx context.Context, c *Client, timer *time.Timer, f built
 // replace puts a newer packet in the place of a cover that waits, with its frame,
 // unless these are data and it is too late, or was once they were sealed.
 func (s *sender) replace(c *Client, live *session.Client, f *builtPacket, sealed *[]byte, failed *error, newer builtPacket) bool {
-	if !newer.cover && s.settled() {
+	if !f.cover || !newer.cover && s.settled() {
 		return false
 	}
 	other, err := live.AppendFrame(c.buffers.sealed(), newer.packet)

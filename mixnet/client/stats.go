@@ -1,6 +1,9 @@
 package client
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Stats counts what a client did since it started. Nothing in it tells whom it
 // talked to.
@@ -19,6 +22,10 @@ type Stats struct {
 	SURBsReceived  uint64
 	SURBsRequested uint64
 	Reconnects     uint64 // sessions with the gateway, the first included
+
+	// SendEvery is the mean interval of the main stream now (H33); zero: it is not
+	// paced.
+	SendEvery time.Duration
 }
 
 // counters are the living form of Stats.
@@ -26,6 +33,8 @@ type counters struct {
 	sent, sentData, sentAgain, sentCover, missed          atomic.Uint64
 	received, acks, cover, bad, messages                  atomic.Uint64
 	surbsGranted, surbsReceived, surbsRequested, sessions atomic.Uint64
+
+	pace atomic.Int64
 }
 
 // Stats copies the counters out.
@@ -36,5 +45,6 @@ func (c *Client) Stats() Stats {
 		MissedTicks: n.missed.Load(), Received: n.received.Load(), ReceivedAcks: n.acks.Load(), ReceivedCover: n.cover.Load(),
 		ReceivedBad: n.bad.Load(), Messages: n.messages.Load(), SURBsGranted: n.surbsGranted.Load(),
 		SURBsReceived: n.surbsReceived.Load(), SURBsRequested: n.surbsRequested.Load(), Reconnects: n.sessions.Load(),
+		SendEvery: time.Duration(n.pace.Load()),
 	}
 }
