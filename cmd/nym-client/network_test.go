@@ -180,12 +180,15 @@ func (b *testbed) commands(t *testing.T, alice, bob *nymClient) {
 	if got := b.command(t, bob, "", "receive", "--timeout", "3s"); got != "more\n" { // which ends by its time
 		t.Errorf("receive prints %q, want more", got)
 	}
+	client, _, _ := strings.Cut(bob.address, "@")
+	identity, _, _ := strings.Cut(client, ".")
 	for _, row := range []struct {
 		code       int
 		args, want string
 	}{
 		{2, "send nosuch", `the recipient "nosuch" is neither an address (identity.encryption@gateway) nor a known name`},
 		{2, "send 0" + bob.address[1:], "the recipient is no address: each part of a recipient is base58 of 32 bytes"},
+		{1, "send " + client + "@" + identity, "mixnet: the recipient's gateway is not in the network"}, // as one of another network
 		{1, "send " + mixnet.NewSenderTag().String(), "mixnet: no reply SURBs were ever received under this tag"},
 		{75, "receive --timeout 10ms", "no message has arrived within 10ms"},
 		{75, "receive --count 2 --timeout 10ms", "2 of the messages that --count waits for have not arrived within 10ms"},
