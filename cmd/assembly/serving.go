@@ -14,10 +14,6 @@ import (
 	"nym-socks5/mixnet/topology"
 )
 
-// lookAgain is how often a node looks whether the topology has it: it has the
-// topology at hand.
-const lookAgain = 200 * time.Millisecond
-
 // Serve runs a node that is up. Whoever started it is told what it does, such as
 // "mixing", once the topology has it: before that nobody sends it anything. Whoever
 // looks at it sees its counts.

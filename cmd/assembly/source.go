@@ -37,6 +37,11 @@ type inFile struct {
 // showed last is kept in the state folder, which may be nil. noise: the Noise keys
 // of the nodes are needed.
 func OpenSource(n config.Network, state *cli.State, noise bool, log zerolog.Logger) (*Source, error) {
+	return openSource(n, state, noise, nil, log)
+}
+
+// openSource does so; failed is told of each look at the directories that failed.
+func openSource(n config.Network, state *cli.State, noise bool, failed func(error), log zerolog.Logger) (*Source, error) {
 	if n.Topology != "" {
 		f, err := cli.OpenFile(string(n.Topology), parseTopology)
 		if err != nil {
@@ -62,7 +67,7 @@ func OpenSource(n config.Network, state *cli.State, noise bool, log zerolog.Logg
 	}
 	var err error
 	src.Network, err = endpoint.Directories(directory.ClientConfig{
-		Fetch: src.web.Fetch, URLs: n.Directories, Key: src.key, Network: n.Name, Noise: noise, Log: log,
+		Fetch: src.web.Fetch, URLs: n.Directories, Key: src.key, Network: n.Name, Noise: noise, Failed: failed, Log: log,
 	}, records)
 	if err != nil {
 		return nil, cli.Invalid("network.directories: %v", Explain(err))

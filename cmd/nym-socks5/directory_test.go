@@ -39,17 +39,9 @@ func TestNetworkByDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- server.Run(ctx) }()
+	runDirectory(t, server)
 	web := httptest.NewServer(server)
-	defer func() {
-		web.Close()
-		stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	}()
+	defer web.Close()
 
 	page := strings.Repeat("by a directory ", 100)
 	host := clitest.Serve(t, page)
@@ -73,4 +65,18 @@ func TestNetworkByDirectory(t *testing.T) {
 	}
 	socks.End(t)
 	requester.End(t)
+}
+
+// runDirectory runs a directory until the test ends.
+func runDirectory(t *testing.T, server *dirserver.Server) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -29,6 +29,9 @@ the proxy's URL.`,
 		Check:      check,
 		Commands: []cli.Command[*config.SOCKS]{
 			assembly.GatewayCommands(func(c *config.SOCKS) config.Client { return c.Client }),
+			assembly.DoctorCommand(func(c *config.SOCKS) assembly.Doctor {
+				return assembly.Doctor{Client: c.Client, Network: c.Network, Requesters: c.Front.Requester}
+			}, map[string]func(*cli.Call[*config.SOCKS]) error{"app": watchApp}),
 		},
 		Run: run,
 	}

@@ -17,7 +17,8 @@ import (
 type Command[C config.Config] struct {
 	Name  string // such as "allow"
 	Usage string // one line
-	// Args are what its arguments are called, such as "IDENTITY". All are needed.
+	// Args are what its arguments are called, such as "IDENTITY". All are needed, but
+	// for a last one in brackets.
 	Args []string
 	// Flags are its own, beside those that choose an instance and settings.
 	Flags []Flag
@@ -109,7 +110,7 @@ func (p Program[C]) do(c *cli.Context, own Command[C]) error {
 	switch {
 	case len(args) > len(own.Args):
 		return usagef("unexpected argument %q; see %s", args[len(own.Args)], Help(c))
-	case len(args) < len(own.Args):
+	case len(args) < len(own.Args) && own.Args[len(args)][0] != '[':
 		return usagef("%s is missing; see %s", own.Args[len(args)], Help(c))
 	}
 	for _, f := range own.Flags {

@@ -96,6 +96,13 @@ func (b *Testbed) Do(t *testing.T, program, instance string, args ...string) []b
 	return out
 }
 
+// Try runs a program to its end and gives what it printed, whether or not it fails.
+func (b *Testbed) Try(t *testing.T, program, instance string, args ...string) (out string, err error) {
+	t.Helper()
+	text, err := exec.Command(filepath.Join(b.bin, program), b.with(instance, args...)...).CombinedOutput()
+	return string(text), err
+}
+
 // Init makes an instance, and gives what the program says of itself.
 func (b *Testbed) Init(t *testing.T, program, instance string, flags ...string) (details map[string]string) {
 	t.Helper()

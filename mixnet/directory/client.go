@@ -44,6 +44,9 @@ type ClientConfig struct {
 	Refresh time.Duration
 	// Fetch makes the requests. Required.
 	Fetch Fetch
+	// Failed, if set, is told of each look that failed, by Run: for those who want to
+	// say why there is no network yet. It must not block.
+	Failed func(error)
 	// Log receives the client's log. The zero Logger drops everything.
 	Log zerolog.Logger
 }
@@ -436,6 +439,9 @@ func (c *Client) recovered(what string, n *int) {
 
 // complain logs a failure, the first of a row of n and then ever fewer.
 func (c *Client) complain(what string, err error, n int) {
+	if c.cfg.Failed != nil {
+		c.cfg.Failed(err)
+	}
 	if n&(n-1) == 0 {
 		c.cfg.Log.Warn().Err(err).Int("attempts", n).Bool("has_topology", c.shown.Load() != nil).Msg(what)
 	}
