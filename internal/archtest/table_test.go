@@ -47,6 +47,7 @@ internal/vec8/gen:
 internal/vectest:
 internal/routetest: mixnet mixnet/keys mixnet/sphinx
 internal/linktest: mixnet/keys mixnet/wire mixnet/link internal/runtest
+internal/sessiontest: mixnet mixnet/keys mixnet/wire mixnet/session/protocol
 internal/runtest:
 internal/gcmsiv:
 internal/wholefile:
@@ -110,5 +111,5 @@ var outside = []struct {
 	{"github.com/coder/websocket", []string{"mixnet/session", "mixnet/session/sessionserver", "mixnet/wsapi", "mixnet/wsapi/wsclient"}},
 	{"go.etcd.io/bbolt", []string{"mixnet/boltstore", "examples/*"}},
 	{"syscall/js", []string{"cmd/nym-wasm", "mixnet/session"}},
-	{"testing", []string{"mixnet/mixnettest", "mixnet/messengertest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest", "internal/linktest", "internal/runtest"}},
+	{"testing", []string{"mixnet/mixnettest", "mixnet/messengertest", "mixnet/storetest", "endpoint/storetest", "internal/clitest", "internal/vectest", "internal/routetest", "internal/linktest", "internal/sessiontest", "internal/runtest"}},
 }

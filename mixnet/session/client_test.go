@@ -6,12 +6,11 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"errors"
-	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/sessiontest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session/protocol"
@@ -19,46 +18,25 @@ import (
 
 // against runs a client's f in a bubble against a gateway that speaks word for
 // word.
-func against(t *testing.T, gateway func(p *peer), client func(t *testing.T, conn MessageConn)) {
+func against(t *testing.T, gateway func(p *sessiontest.Peer), client func(t *testing.T, conn MessageConn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := Pipe()
 		done := make(chan struct{})
-		go func() { defer close(done); gateway(gatewayPeer(t, far)) }()
+		go func() { defer close(done); gateway(sessiontest.Gateway(t, far)) }()
 		client(t, near)
 		near.Close(CloseNormal, "")
 		<-done
 	})
 }
 
-// A mailbox keeps what a client received.
-type mailbox struct {
-	mu       sync.Mutex // guards the following
-	messages []string
-}
-
-func (m *mailbox) receive(b []byte) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.messages = append(m.messages, string(b))
-}
-
-func (m *mailbox) want(t *testing.T, want ...string) {
-	t.Helper()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if fmt.Sprint(m.messages) != fmt.Sprint(want) {
-		t.Errorf("received %q, want %q", m.messages, want)
-	}
-}
-
 // nodes.md §1.4: "Gen A refuses to continue if the announcement is < 4", and so do we.
 func TestClientRefusesOldGateways(t *testing.T) {
 	for announced := range uint8(protocol.MinVersion) {
-		gateway := func(p *peer) {
-			p.want(protocol.AskProtocol{})
-			p.send(protocol.SupportedProtocol{Version: announced})
-			p.wantClosed()
+		gateway := func(p *sessiontest.Peer) {
+			p.Want(protocol.AskProtocol{})
+			p.Send(protocol.SupportedProtocol{Version: announced})
+			p.WantClosed()
 		}
 		against(t, gateway, func(t *testing.T, conn MessageConn) {
 			if _, _, err := Register(t.Context(), conn, keys.NewIdentityKey(), keys.Identity{}); !errors.Is(err, ErrTooOld) {
@@ -66,7 +44,7 @@ func TestClientRefusesOldGateways(t *testing.T) {
 			}
 		})
 		against(t, gateway, func(t *testing.T, conn MessageConn) {
-			s, _ := pair()
+			s, _ := sessiontest.Pair()
 			if _, err := Authenticate(t.Context(), conn, keys.NewIdentityKey(), s, time.Now(), nil); !errors.Is(err, ErrTooOld) {
 				t.Errorf("announced %d: %v, want ErrTooOld", announced, err)
 			}
@@ -76,51 +54,51 @@ func TestClientRefusesOldGateways(t *testing.T) {
 
 // register answers a registration as a gateway with an identity. proposed is
 // what the client proposes, version what each answer says.
-func register(p *peer, identity *keys.IdentityKey, announced, proposed uint8, version func(message int) uint8, verdict protocol.Octets) {
-	p.want(protocol.AskProtocol{})
-	p.send(protocol.SupportedProtocol{Version: announced})
-	first := p.next().(protocol.HandshakePayload)
+func register(p *sessiontest.Peer, identity *keys.IdentityKey, announced, proposed uint8, version func(message int) uint8, verdict protocol.Octets) {
+	p.Want(protocol.AskProtocol{})
+	p.Send(protocol.SupportedProtocol{Version: announced})
+	first := p.Next().(protocol.HandshakePayload)
 	if first.ProtocolVersion != proposed {
-		p.tb.Errorf("client proposes %d, want %d", first.ProtocolVersion, proposed)
+		p.TB.Errorf("client proposes %d, want %d", first.ProtocolVersion, proposed)
 	}
 	o, err := protocol.ParseOpening(first.Data)
 	if err != nil {
-		p.tb.Error(err)
+		p.TB.Error(err)
 		return
 	}
 	y, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
-		p.tb.Error(err)
+		p.TB.Error(err)
 		return
 	}
 	answer, key, err := o.Answer(identity, y, protocol.NewNonce())
 	if err != nil {
-		p.tb.Error(err)
+		p.TB.Error(err)
 		return
 	}
-	p.send(protocol.HandshakePayload{ProtocolVersion: version(0), Data: answer})
-	proof, ok := p.next().(protocol.HandshakePayload)
+	p.Send(protocol.HandshakePayload{ProtocolVersion: version(0), Data: answer})
+	proof, ok := p.Next().(protocol.HandshakePayload)
 	if !ok {
 		return // the client gave up
 	}
 	if !o.Check(key, y.PublicKey().Bytes(), proof.Data) {
-		p.tb.Error("the client's proof is wrong")
+		p.TB.Error("the client's proof is wrong")
 	}
 	// The client may be gone at any point of what follows.
 	ctx := context.Background()
-	p.conn.Write(ctx, false, []byte("noise in between"))
-	p.conn.Write(ctx, true, []byte("and no json"))
-	p.conn.Write(ctx, true, protocol.EncodeText(protocol.HandshakePayload{ProtocolVersion: version(1), Data: verdict}))
-	p.conn.Write(ctx, true, protocol.EncodeText(protocol.Registered{ProtocolVersion: version(2), Status: true}))
+	p.Conn.Write(ctx, false, []byte("noise in between"))
+	p.Conn.Write(ctx, true, []byte("and no json"))
+	p.Conn.Write(ctx, true, protocol.EncodeText(protocol.HandshakePayload{ProtocolVersion: version(1), Data: verdict}))
+	p.Conn.Write(ctx, true, protocol.EncodeText(protocol.Registered{ProtocolVersion: version(2), Status: true}))
 }
 
 // nodes.md §1.4: "gen A proposes min(announced, 6)"
 func TestClientRegisters(t *testing.T) {
 	for announced, proposed := range map[uint8]uint8{4: 4, 5: 5, 6: 6, 7: 6, 255: 6} {
 		identity := keys.NewIdentityKey()
-		against(t, func(p *peer) {
+		against(t, func(p *sessiontest.Peer) {
 			register(p, identity, announced, proposed, func(int) uint8 { return proposed }, protocol.Octets{1})
-			p.wantClosed()
+			p.WantClosed()
 		}, func(t *testing.T, conn MessageConn) {
 			key, negotiated, err := Register(t.Context(), conn, keys.NewIdentityKey(), identity.Public())
 			if err != nil || negotiated != int(proposed) || key == nil {
@@ -159,7 +137,7 @@ func TestClientRefusesBadRegistrations(t *testing.T) {
 		{"verdict of two bytes", six, protocol.Octets{1, 1}, identity.Public(), &RefusedError{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			against(t, func(p *peer) {
+			against(t, func(p *sessiontest.Peer) {
 				register(p, identity, 6, 6, c.version, c.verdict)
 			}, func(t *testing.T, conn MessageConn) {
 				key, _, err := Register(t.Context(), conn, keys.NewIdentityKey(), c.gateway)
@@ -174,11 +152,11 @@ func TestClientRefusesBadRegistrations(t *testing.T) {
 		})
 	}
 	t.Run("error text", func(t *testing.T) {
-		against(t, func(p *peer) {
-			p.want(protocol.AskProtocol{})
-			p.send(protocol.SupportedProtocol{Version: 6})
-			p.next()
-			p.send(protocol.ErrorText{Message: "full"})
+		against(t, func(p *sessiontest.Peer) {
+			p.Want(protocol.AskProtocol{})
+			p.Send(protocol.SupportedProtocol{Version: 6})
+			p.Next()
+			p.Send(protocol.ErrorText{Message: "full"})
 		}, func(t *testing.T, conn MessageConn) {
 			_, _, err := Register(t.Context(), conn, keys.NewIdentityKey(), identity.Public())
 			if r := (*RefusedError)(nil); !errors.As(err, &r) || r.Text != "full" {
@@ -187,12 +165,12 @@ func TestClientRefusesBadRegistrations(t *testing.T) {
 		})
 	})
 	t.Run("silence", func(t *testing.T) {
-		against(t, func(p *peer) {
-			p.want(protocol.AskProtocol{})
-			p.send(protocol.SupportedProtocol{Version: 6})
-			p.next()
-			p.want(protocol.HandshakeError{Message: "registration given up"})
-			p.wantClosed()
+		against(t, func(p *sessiontest.Peer) {
+			p.Want(protocol.AskProtocol{})
+			p.Send(protocol.SupportedProtocol{Version: 6})
+			p.Next()
+			p.Want(protocol.HandshakeError{Message: "registration given up"})
+			p.WantClosed()
 		}, func(t *testing.T, conn MessageConn) {
 			start := time.Now()
 			_, _, err := Register(t.Context(), conn, keys.NewIdentityKey(), identity.Public())
@@ -206,30 +184,32 @@ func TestClientRefusesBadRegistrations(t *testing.T) {
 // nodes.md §7.2, trap 21: "A Go client must treat the message order 'stored
 // binary pushes, then authenticate' as normal."
 func TestStoredMessagesBeforeAuthenticate(t *testing.T) {
-	client, gateway := pair()
+	client, gateway := sessiontest.Pair()
 	id := keys.NewIdentityKey()
-	var mail mailbox
-	against(t, func(p *peer) {
-		p.want(protocol.AskProtocol{})
-		p.send(protocol.SupportedProtocol{Version: 6})
-		a := p.next().(protocol.Authenticate)
+	var mail sessiontest.Mailbox
+	var stored []string
+	for i := range 200 {
+		stored = append(stored, string(sessiontest.MessageOf(i)))
+	}
+	against(t, func(p *sessiontest.Peer) {
+		p.Want(protocol.AskProtocol{})
+		p.Send(protocol.SupportedProtocol{Version: 6})
+		a := p.Next().(protocol.Authenticate)
 		if _, err := a.Check(time.Now()); err != nil || a.ProtocolVersion != 6 {
 			t.Errorf("request of version %d: %v", a.ProtocolVersion, err)
 		}
-		for i := range 200 {
-			p.sendFrame(gateway.AppendPush(nil, messageOf(i)))
+		for _, m := range stored {
+			p.SendFrame(gateway.AppendPush(nil, []byte(m)))
 		}
-		p.sendFrame([]byte("noise"))
-		p.send(protocol.Authenticated{ProtocolVersion: 4, Status: true, BandwidthRemaining: 7})
-		p.wantClosed()
+		p.SendFrame([]byte("noise"))
+		p.Send(protocol.Authenticated{ProtocolVersion: 4, Status: true, BandwidthRemaining: 7})
+		p.WantClosed()
 	}, func(t *testing.T, conn MessageConn) {
-		c, err := Authenticate(t.Context(), conn, id, client, time.Now(), mail.receive)
+		c, err := Authenticate(t.Context(), conn, id, client, time.Now(), mail.Receive)
 		if err != nil || c.Version() != 4 || c.Remaining() != 7 {
 			t.Errorf("Authenticate: %v", err)
 		}
-		if len(mail.messages) != 200 || mail.messages[199] != string(messageOf(199)) {
-			t.Errorf("%d messages received, want 200", len(mail.messages))
-		}
+		mail.Want(t, stored...)
 	})
 }
 
@@ -240,13 +220,13 @@ func TestClientRefusesBadAuthentications(t *testing.T) {
 		"way down":     protocol.Authenticated{ProtocolVersion: 3, Status: true},
 		"error":        protocol.ErrorText{Message: "no"},
 	} {
-		against(t, func(p *peer) {
-			p.want(protocol.AskProtocol{})
-			p.send(protocol.SupportedProtocol{Version: 6})
-			p.next()
-			p.send(answer)
+		against(t, func(p *sessiontest.Peer) {
+			p.Want(protocol.AskProtocol{})
+			p.Send(protocol.SupportedProtocol{Version: 6})
+			p.Next()
+			p.Send(answer)
 		}, func(t *testing.T, conn MessageConn) {
-			s, _ := pair()
+			s, _ := sessiontest.Pair()
 			if c, err := Authenticate(t.Context(), conn, keys.NewIdentityKey(), s, time.Now(), nil); err == nil || c != nil {
 				t.Errorf("%s: accepted", name)
 			}
@@ -256,15 +236,15 @@ func TestClientRefusesBadAuthentications(t *testing.T) {
 
 // running runs a Client with the given version and bandwidth against a gateway
 // that speaks word for word, and gives what Run gives.
-func running(t *testing.T, negotiated int, left int64, gateway func(p *peer, s *protocol.Sealer), use func(t *testing.T, c *Client)) (c *Client, mail *mailbox, err error) {
+func running(t *testing.T, negotiated int, left int64, gateway func(p *sessiontest.Peer, s *protocol.Sealer), use func(t *testing.T, c *Client)) (c *Client, mail *sessiontest.Mailbox, err error) {
 	t.Helper()
-	mail = new(mailbox)
-	client, sealer := pair()
-	against(t, func(p *peer) {
+	mail = new(sessiontest.Mailbox)
+	client, sealer := sessiontest.Pair()
+	against(t, func(p *sessiontest.Peer) {
 		gateway(p, sealer)
-		p.conn.Close(CloseNormal, "")
+		p.Conn.Close(CloseNormal, "")
 	}, func(t *testing.T, conn MessageConn) {
-		c = NewClient(conn, client, negotiated, mail.receive)
+		c = NewClient(conn, client, negotiated, mail.Receive)
 		c.remaining.Store(left)
 		ended := make(chan error)
 		go func() { ended <- c.Run(t.Context()) }()
@@ -279,9 +259,9 @@ func running(t *testing.T, negotiated int, left int64, gateway func(p *peer, s *
 // nodes.md §1.4: "≥ 5 → binary kind 2, otherwise kind 1"
 func TestClientSendsTheKindOfItsVersion(t *testing.T) {
 	for negotiated, want := range map[int]byte{4: 1, 5: 2, 6: 2} {
-		packet := packetOf(mixnet.Regular)
-		_, _, err := running(t, negotiated, freeBandwidth, func(p *peer, s *protocol.Sealer) {
-			_, b, err := p.receive()
+		packet := sessiontest.PacketOf(mixnet.Regular)
+		_, _, err := running(t, negotiated, sessiontest.FreeBandwidth, func(p *sessiontest.Peer, s *protocol.Sealer) {
+			_, b, err := p.Receive()
 			if err != nil || b[0] != want {
 				t.Errorf("version %d: kind %d, %v, want %d", negotiated, b[0], err, want)
 			}
@@ -303,35 +283,35 @@ func TestClientSendsTheKindOfItsVersion(t *testing.T) {
 // authentication, and again …while below"; trap 20: "must handle
 // out_of_bandwidth at any time by claiming again"
 func TestClientClaims(t *testing.T) {
-	c, _, _ := running(t, 6, claimBelow-1, func(p *peer, _ *protocol.Sealer) {
-		p.want(protocol.ClaimBandwidth{})
-		p.send(protocol.Bandwidth{AvailableTotal: 5}) // too little, and not asked again at once
-		p.send(protocol.Sent{RemainingBandwidth: claimBelow - 1})
-		p.want(protocol.ClaimBandwidth{})
-		p.send(protocol.Sent{RemainingBandwidth: claimBelow - 1}) // the claim is on its way
-		p.send(protocol.Sent{RemainingBandwidth: claimBelow - 1})
-		p.send(protocol.Bandwidth{AvailableTotal: claimBelow})
-		p.send(protocol.Sent{RemainingBandwidth: claimBelow})
-		p.send(protocol.TypedError{Error: protocol.GatewayError{Name: "ticket_replay"}})
-		p.send(protocol.TypedError{Error: protocol.GatewayError{OutOfBandwidth: &protocol.OutOfBandwidth{Required: 2413, Available: 7}}})
-		p.want(protocol.ClaimBandwidth{})
-		p.send(protocol.Bandwidth{AvailableTotal: freeBandwidth})
-		p.send(protocol.Sent{RemainingBandwidth: freeBandwidth - 1})
-		p.send(protocol.Sent{RemainingBandwidth: freeBandwidth - 1})
-		p.send(protocol.AskProtocol{})
+	c, _, _ := running(t, 6, claimBelow-1, func(p *sessiontest.Peer, _ *protocol.Sealer) {
+		p.Want(protocol.ClaimBandwidth{})
+		p.Send(protocol.Bandwidth{AvailableTotal: 5}) // too little, and not asked again at once
+		p.Send(protocol.Sent{RemainingBandwidth: claimBelow - 1})
+		p.Want(protocol.ClaimBandwidth{})
+		p.Send(protocol.Sent{RemainingBandwidth: claimBelow - 1}) // the claim is on its way
+		p.Send(protocol.Sent{RemainingBandwidth: claimBelow - 1})
+		p.Send(protocol.Bandwidth{AvailableTotal: claimBelow})
+		p.Send(protocol.Sent{RemainingBandwidth: claimBelow})
+		p.Send(protocol.TypedError{Error: protocol.GatewayError{Name: "ticket_replay"}})
+		p.Send(protocol.TypedError{Error: protocol.GatewayError{OutOfBandwidth: &protocol.OutOfBandwidth{Required: 2413, Available: 7}}})
+		p.Want(protocol.ClaimBandwidth{})
+		p.Send(protocol.Bandwidth{AvailableTotal: sessiontest.FreeBandwidth})
+		p.Send(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth - 1})
+		p.Send(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth - 1})
+		p.Send(protocol.AskProtocol{})
 	}, nil)
-	if got := c.Remaining(); got != freeBandwidth-1 {
-		t.Errorf("%d bytes left, want %d", got, int64(freeBandwidth-1))
+	if got := c.Remaining(); got != sessiontest.FreeBandwidth-1 {
+		t.Errorf("%d bytes left, want %d", got, int64(sessiontest.FreeBandwidth-1))
 	}
-	for _, left := range []int64{claimBelow, freeBandwidth} {
-		running(t, 6, left, func(p *peer, s *protocol.Sealer) {
-			isText, b, err := p.receive() // nothing is said before the packet
+	for _, left := range []int64{claimBelow, sessiontest.FreeBandwidth} {
+		running(t, 6, left, func(p *sessiontest.Peer, s *protocol.Sealer) {
+			isText, b, err := p.Receive() // nothing is said before the packet
 			if err != nil || isText {
 				t.Errorf("with %d bytes left the client says %s, %v", left, b, err)
 			}
 		}, func(t *testing.T, c *Client) {
 			synctest.Wait()
-			if err := c.Send(t.Context(), packetOf(mixnet.Regular)); err != nil {
+			if err := c.Send(t.Context(), sessiontest.PacketOf(mixnet.Regular)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -340,43 +320,43 @@ func TestClientClaims(t *testing.T) {
 
 // nodes.md §1.10: an error text means the session is over.
 func TestErrorTextEndsTheClient(t *testing.T) {
-	_, mail, err := running(t, 6, freeBandwidth, func(p *peer, s *protocol.Sealer) {
-		p.sendFrame(s.AppendPush(nil, []byte("last words")))
-		p.send(protocol.ErrorText{Message: "go away"})
-		p.wantClosed()
+	_, mail, err := running(t, 6, sessiontest.FreeBandwidth, func(p *sessiontest.Peer, s *protocol.Sealer) {
+		p.SendFrame(s.AppendPush(nil, []byte("last words")))
+		p.Send(protocol.ErrorText{Message: "go away"})
+		p.WantClosed()
 	}, nil)
 	if r := (*RefusedError)(nil); !errors.As(err, &r) || r.Text != "go away" {
 		t.Errorf("Run gives %v", err)
 	}
-	mail.want(t, "last words")
+	mail.Want(t, "last words")
 }
 
 func TestH21ClientDropsReplaysAndReflections(t *testing.T) {
-	c, mail, _ := running(t, 6, freeBandwidth, func(p *peer, s *protocol.Sealer) {
+	c, mail, _ := running(t, 6, sessiontest.FreeBandwidth, func(p *sessiontest.Peer, s *protocol.Sealer) {
 		push := s.AppendPush(nil, []byte("once"))
 		for range 3 {
-			p.sendRaw(false, bytes.Clone(push))
+			p.SendRaw(false, bytes.Clone(push))
 		}
-		_, own, err := p.receive()
+		_, own, err := p.Receive()
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		own = bytes.Clone(own)
-		p.sendRaw(false, bytes.Clone(own))
+		p.SendRaw(false, bytes.Clone(own))
 		own[0] = 1 // a push
-		p.sendRaw(false, own)
+		p.SendRaw(false, own)
 		open := append([]byte{1, 0}, make([]byte, protocol.NonceSize)...)
-		p.sendRaw(false, append(open, "not sealed, but longer than a tag"...))
-		p.sendRaw(false, nil)
-		p.sendRaw(true, []byte("{"))
-		p.sendFrame(s.AppendPush(nil, []byte("and still alive")))
+		p.SendRaw(false, append(open, "not sealed, but longer than a tag"...))
+		p.SendRaw(false, nil)
+		p.SendRaw(true, []byte("{"))
+		p.SendFrame(s.AppendPush(nil, []byte("and still alive")))
 	}, func(t *testing.T, c *Client) {
-		if err := c.Send(t.Context(), packetOf(mixnet.Regular)); err != nil {
+		if err := c.Send(t.Context(), sessiontest.PacketOf(mixnet.Regular)); err != nil {
 			t.Error(err)
 		}
 	})
-	mail.want(t, "once", "and still alive")
+	mail.Want(t, "once", "and still alive")
 	if got := c.Dropped(); got != 7 {
 		t.Errorf("%d dropped, want 7", got)
 	}
@@ -384,18 +364,18 @@ func TestH21ClientDropsReplaysAndReflections(t *testing.T) {
 
 // A gateway that answers nothing, answers too much or answers something else.
 func TestSealedRequestsOfTheClient(t *testing.T) {
-	_, _, _ = running(t, 6, freeBandwidth, func(p *peer, s *protocol.Sealer) {
-		first := p.next().(protocol.EncryptedRequest)
+	_, _, _ = running(t, 6, sessiontest.FreeBandwidth, func(p *sessiontest.Peer, s *protocol.Sealer) {
+		first := p.Next().(protocol.EncryptedRequest)
 		if b, err := s.OpenText(first.Ciphertext, first.Nonce); err != nil || string(b) != `{"ForgetMe":{"client":true,"stats":false}}` {
 			t.Errorf("client asks %s, %v", b, err)
 		}
 		for range 2 {
 			ciphertext, nonce := s.SealText([]byte(`{"RememberMeAck":{}}`))
-			p.send(protocol.EncryptedResponse{Ciphertext: ciphertext, Nonce: nonce})
+			p.Send(protocol.EncryptedResponse{Ciphertext: ciphertext, Nonce: nonce})
 		}
-		p.send(protocol.EncryptedResponse{Ciphertext: make(protocol.Octets, 30), Nonce: make(protocol.Octets, 12)})
-		p.next() // not answered
-		p.wantClosed()
+		p.Send(protocol.EncryptedResponse{Ciphertext: make(protocol.Octets, 30), Nonce: make(protocol.Octets, 12)})
+		p.Next() // not answered
+		p.WantClosed()
 	}, func(t *testing.T, c *Client) {
 		if err := c.Remember(t.Context(), "mixnet"); err == nil {
 			t.Error("an unknown session type is sent")

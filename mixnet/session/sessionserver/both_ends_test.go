@@ -4,38 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/sessiontest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/session/protocol"
 )
-
-// A mailbox keeps what a client received.
-type mailbox struct {
-	mu       sync.Mutex // guards the following
-	messages []string
-}
-
-func (m *mailbox) receive(b []byte) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.messages = append(m.messages, string(b))
-}
-
-func (m *mailbox) want(t *testing.T, want ...string) {
-	t.Helper()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if fmt.Sprint(m.messages) != fmt.Sprint(want) {
-		t.Errorf("received %q, want %q", m.messages, want)
-	}
-}
 
 // Our client and our gateway, from nothing to a second session.
 func TestBothEnds(t *testing.T) {
@@ -50,21 +28,21 @@ func TestBothEnds(t *testing.T) {
 			t.Fatalf("Register: version %d, %v", negotiated, err)
 		}
 		sealer := protocol.NewSealer(key)
-		var mail mailbox
-		first := session.NewClient(conn, sealer, negotiated, mail.receive)
+		var mail sessiontest.Mailbox
+		first := session.NewClient(conn, sealer, negotiated, mail.Receive)
 		ended := make(chan error)
 		go func() { ended <- first.Run(ctx) }()
 		synctest.Wait()
-		if got := first.Remaining(); got != freeBandwidth {
-			t.Errorf("%d bytes left, want the claim answered with %d", got, int64(freeBandwidth))
+		if got := first.Remaining(); got != sessiontest.FreeBandwidth {
+			t.Errorf("%d bytes left, want the claim answered with %d", got, int64(sessiontest.FreeBandwidth))
 		}
-		g.session(id.Public()).Deliver(messageOf(1))
-		packet := packetOf(mixnet.Regular)
+		g.session(id.Public()).Deliver(sessiontest.MessageOf(1))
+		packet := sessiontest.PacketOf(mixnet.Regular)
 		if err := first.Send(ctx, packet); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		mail.want(t, string(messageOf(1)))
+		mail.Want(t, string(sessiontest.MessageOf(1)))
 		if got := g.packets; len(got) != 1 || got[0].Rotation != packet.Rotation || !bytes.Equal(got[0].Packet, packet.Packet) {
 			t.Errorf("the gateway got %d packets", len(got))
 		}
@@ -75,8 +53,8 @@ func TestBothEnds(t *testing.T) {
 		g.wg.Wait()
 
 		conn = g.connect(t.Context())
-		second, err := session.Authenticate(t.Context(), conn, id, sealer, time.Now(), mail.receive)
-		if err != nil || second.Version() != 6 || second.Remaining() != freeBandwidth {
+		second, err := session.Authenticate(t.Context(), conn, id, sealer, time.Now(), mail.Receive)
+		if err != nil || second.Version() != 6 || second.Remaining() != sessiontest.FreeBandwidth {
 			t.Fatalf("Authenticate: %+v, %v", second, err)
 		}
 		go func() { ended <- second.Run(t.Context()) }()
@@ -99,7 +77,7 @@ func TestBothEnds(t *testing.T) {
 		g.wg.Wait()
 
 		conn = g.connect(t.Context())
-		_, err = session.Authenticate(t.Context(), conn, id, sealer, time.Now().Add(time.Second), mail.receive)
+		_, err = session.Authenticate(t.Context(), conn, id, sealer, time.Now().Add(time.Second), mail.Receive)
 		if r := (*session.RefusedError)(nil); !errors.As(err, &r) || r.Text != string(ErrUnknownClient) {
 			t.Errorf("Authenticate when forgotten: %v", err)
 		}

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"net/netip"
-	"reflect"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"nym-socks5/mixnet"
@@ -242,121 +239,4 @@ func (g *fakeGateway) account() (*keys.IdentityKey, *protocol.Sealer) {
 	return id, protocol.NewSealer(keys.SessionFromBytes(b))
 }
 
-// A peer is one end of a conversation, spoken by a test word for word.
-type peer struct {
-	tb    testing.TB
-	conn  session.MessageConn
-	parse func([]byte) (protocol.Text, error)
-}
-
-// clientPeer speaks as a client.
-func clientPeer(tb testing.TB, conn session.MessageConn) *peer {
-	return &peer{tb, conn, protocol.ParseGatewayText}
-}
-
-func (p *peer) send(t protocol.Text) { p.tb.Helper(); p.sendRaw(true, protocol.EncodeText(t)) }
-
-func (p *peer) sendFrame(b []byte) { p.tb.Helper(); p.sendRaw(false, b) }
-
-func (p *peer) sendRaw(text bool, b []byte) {
-	p.tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := p.conn.Write(ctx, text, b); err != nil {
-		p.tb.Fatalf("send: %v", err)
-	}
-}
-
-func (p *peer) receive() (text bool, b []byte, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	return p.conn.Read(ctx)
-}
-
-// want reads the next message, which must be that text.
-func (p *peer) want(want protocol.Text) {
-	p.tb.Helper()
-	if got := p.next(); !reflect.DeepEqual(got, want) {
-		p.tb.Fatalf("received %#v, want %#v", got, want)
-	}
-}
-
-// next reads the next message, which must be a text.
-func (p *peer) next() protocol.Text {
-	p.tb.Helper()
-	isText, b, err := p.receive()
-	if err != nil || !isText {
-		p.tb.Fatalf("received text %v %x, %v, want a text", isText, b, err)
-	}
-	t, err := p.parse(b)
-	if err != nil {
-		p.tb.Fatalf("received %s: %v", b, err)
-	}
-	return t
-}
-
-// wantPush reads the next message, which must be that push.
-func (p *peer) wantPush(s *protocol.Sealer, want []byte) {
-	p.tb.Helper()
-	isText, b, err := p.receive()
-	if err != nil || isText {
-		p.tb.Fatalf("received text %v %s, %v, want a push", isText, b, err)
-	}
-	if got, err := s.OpenPush(b); err != nil || !bytes.Equal(got, want) {
-		p.tb.Fatalf("push opens as %q, %v, want %q", got, err, want)
-	}
-}
-
-// wantClosed reads the end of the connection.
-func (p *peer) wantClosed() {
-	p.tb.Helper()
-	isText, b, err := p.receive()
-	if err == nil {
-		p.tb.Fatalf("received text %v %.200s, want the end", isText, b)
-	}
-}
-
-// wantRefusal reads an error text, then the end.
-func (p *peer) wantRefusal(message string) {
-	p.tb.Helper()
-	p.want(protocol.ErrorText{Message: message})
-	p.wantClosed()
-}
-
-var (
-	hop4 = mixnet.NodeAddrFrom(netip.MustParseAddrPort("203.0.113.11:1789"))
-	hop6 = mixnet.NodeAddrFrom(netip.MustParseAddrPort("[2001:db8::7]:1789"))
-)
-
-func packetOf(size mixnet.PacketSize) wire.MixPacket {
-	p := wire.MixPacket{Next: hop4, Rotation: mixnet.RotationOdd, Packet: make([]byte, size.Total())}
-	rand.Read(p.Packet)
-	return p
-}
-
-// pair gives the two ends of one key.
-func pair() (client, gateway *protocol.Sealer) {
-	var b [keys.SessionSize]byte
-	rand.Read(b[:])
-	return protocol.NewSealer(keys.SessionFromBytes(b)), protocol.NewSealer(keys.SessionFromBytes(b))
-}
-
-// login authenticates as a client, at a version, in a bubble.
-func (p *peer) login(id *keys.IdentityKey, s *protocol.Sealer, at uint8) {
-	p.tb.Helper()
-	p.send(protocol.NewAuthenticate(at, id, s, s.OwnNonce(), time.Now()))
-	p.want(protocol.Authenticated{ProtocolVersion: at, Status: true, BandwidthRemaining: freeBandwidth})
-	synctest.Wait() // the gateway goes online
-}
-
-// forward seals a packet.
-func (p *peer) forward(s *protocol.Sealer, packet wire.MixPacket, withRotation bool) []byte {
-	p.tb.Helper()
-	b, err := s.AppendForward(nil, packet, withRotation)
-	if err != nil {
-		p.tb.Fatal(err)
-	}
-	return b
-}
-
-func messageOf(i int) []byte { return fmt.Appendf(nil, "message number %d, longer than an ack", i) }
+var hop6 = mixnet.NodeAddrFrom(netip.MustParseAddrPort("[2001:db8::7]:1789"))

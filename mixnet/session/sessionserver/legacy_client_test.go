@@ -17,6 +17,7 @@ import (
 	"github.com/mr-tron/base58"
 	"lukechampine.com/blake3"
 
+	"nym-socks5/internal/sessiontest"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/session/protocol"
@@ -24,13 +25,13 @@ import (
 )
 
 // legacyConversation is a conversation with a gateway that allows legacy clients.
-func legacyConversation(t *testing.T, f func(t *testing.T, g *fakeGateway, p *peer)) {
+func legacyConversation(t *testing.T, f func(t *testing.T, g *fakeGateway, p *sessiontest.Peer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		g := newFakeGateway(t, func(c *Config) { c.AllowLegacy = true })
-		p := clientPeer(t, g.connect(t.Context()))
+		p := sessiontest.Client(t, g.connect(t.Context()))
 		f(t, g, p)
-		p.conn.Close(session.CloseNormal, "")
+		p.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
 	})
 }
@@ -132,15 +133,15 @@ func (r *legacyReg) finish(tb testing.TB, gateway keys.Identity, answer protocol
 }
 
 // shakeLegacyHands is a legacy registration, word for word.
-func shakeLegacyHands(t *testing.T, g *fakeGateway, p *peer, id *keys.IdentityKey, proposed, want uint8) *legacySealer {
+func shakeLegacyHands(t *testing.T, g *fakeGateway, p *sessiontest.Peer, id *keys.IdentityKey, proposed, want uint8) *legacySealer {
 	t.Helper()
 	reg := newLegacyReg(t, id)
-	p.send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: reg.opening()})
-	answer := p.next().(protocol.HandshakePayload)
+	p.Send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: reg.opening()})
+	answer := p.Next().(protocol.HandshakePayload)
 	proof, s := reg.finish(t, g.identity.Public(), answer.Data)
-	p.send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: proof})
-	p.want(protocol.HandshakePayload{ProtocolVersion: want, Data: protocol.Octets{1}})
-	p.want(protocol.Registered{ProtocolVersion: want, Status: true})
+	p.Send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: proof})
+	p.Want(protocol.HandshakePayload{ProtocolVersion: want, Data: protocol.Octets{1}})
+	p.Want(protocol.Registered{ProtocolVersion: want, Status: true})
 	if answer.ProtocolVersion != want {
 		t.Errorf("answered with version %d to %d, want %d", answer.ProtocolVersion, proposed, want)
 	}
@@ -148,14 +149,14 @@ func shakeLegacyHands(t *testing.T, g *fakeGateway, p *peer, id *keys.IdentityKe
 }
 
 // wantLegacyPush reads the next message, which must be that push.
-func (p *peer) wantLegacyPush(s *legacySealer, want []byte) {
-	p.tb.Helper()
-	isText, b, err := p.receive()
+func wantLegacyPush(p *sessiontest.Peer, s *legacySealer, want []byte) {
+	p.TB.Helper()
+	isText, b, err := p.Receive()
 	if err != nil || isText {
-		p.tb.Fatalf("received text %v %s, %v, want a push", isText, b, err)
+		p.TB.Fatalf("received text %v %s, %v, want a push", isText, b, err)
 	}
 	if got, ok := s.open(b, new([16]byte)); !ok || !bytes.Equal(got, want) {
-		p.tb.Fatalf("push opens as %q, %v, want %q", got, ok, want)
+		p.TB.Fatalf("push opens as %q, %v, want %q", got, ok, want)
 	}
 }
 
@@ -201,10 +202,10 @@ func (g *fakeGateway) legacyAccount() (*keys.IdentityKey, *legacySealer) {
 }
 
 // legacyAsk sends a request in the legacy envelope.
-func legacyAsk(p *peer, s *legacySealer, plaintext string) (nonce protocol.Octets) {
-	p.tb.Helper()
+func legacyAsk(p *sessiontest.Peer, s *legacySealer, plaintext string) (nonce protocol.Octets) {
+	p.TB.Helper()
 	iv := newIV()
-	p.send(protocol.EncryptedRequest{Ciphertext: s.seal([]byte(plaintext), iv), Nonce: iv[:]})
+	p.Send(protocol.EncryptedRequest{Ciphertext: s.seal([]byte(plaintext), iv), Nonce: iv[:]})
 	return iv[:]
 }
 

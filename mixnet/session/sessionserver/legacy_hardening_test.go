@@ -8,6 +8,7 @@ import (
 
 	"github.com/mr-tron/base58"
 
+	"nym-socks5/internal/sessiontest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
@@ -41,10 +42,10 @@ func TestH22SwitchIsOff(t *testing.T) {
 		}, protocol.ErrorText{Message: "legacy request is not supported"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
-				p.send(c.request(t, g))
-				p.want(c.want)
-				p.wantClosed()
+			conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
+				p.Send(c.request(t, g))
+				p.Want(c.want)
+				p.WantClosed()
 				if len(g.live) != 0 || g.server.Stats().Legacy != 0 {
 					t.Error("a session all the same")
 				}
@@ -55,29 +56,29 @@ func TestH22SwitchIsOff(t *testing.T) {
 
 // "An identity with a current key can never be registered anew by the legacy opening."
 func TestH22CurrentKeyIsNeverReplacedByALegacyOne(t *testing.T) {
-	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := g.account()
 		reg := newLegacyReg(t, id)
-		p.send(protocol.HandshakePayload{ProtocolVersion: 1, Data: reg.opening()})
-		proof, _ := reg.finish(t, g.identity.Public(), p.next().(protocol.HandshakePayload).Data)
-		p.send(protocol.HandshakePayload{ProtocolVersion: 1, Data: proof})
-		p.want(protocol.HandshakeError{Message: string(ErrCurrentKey)})
-		p.wantClosed()
+		p.Send(protocol.HandshakePayload{ProtocolVersion: 1, Data: reg.opening()})
+		proof, _ := reg.finish(t, g.identity.Public(), p.Next().(protocol.HandshakePayload).Data)
+		p.Send(protocol.HandshakePayload{ProtocolVersion: 1, Data: proof})
+		p.Want(protocol.HandshakeError{Message: string(ErrCurrentKey)})
+		p.WantClosed()
 
-		again := clientPeer(t, g.connect(t.Context()))
-		again.login(id, sealer, 6)
-		again.conn.Close(session.CloseNormal, "")
+		again := sessiontest.Client(t, g.connect(t.Context()))
+		again.Login(id, sealer, 6)
+		again.Conn.Close(session.CloseNormal, "")
 	})
 	// It is told to nobody but the owner of the identity.
-	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, _ := g.account()
 		reg := newLegacyReg(t, id)
-		p.send(protocol.HandshakePayload{ProtocolVersion: 1, Data: reg.opening()})
-		p.next()
-		p.send(protocol.HandshakePayload{ProtocolVersion: 1, Data: make(protocol.Octets, 64)})
-		p.want(protocol.HandshakePayload{ProtocolVersion: 1, Data: protocol.Octets{0}})
-		p.want(protocol.HandshakeError{Message: "invalid signature"})
-		p.wantClosed()
+		p.Send(protocol.HandshakePayload{ProtocolVersion: 1, Data: reg.opening()})
+		p.Next()
+		p.Send(protocol.HandshakePayload{ProtocolVersion: 1, Data: make(protocol.Octets, 64)})
+		p.Want(protocol.HandshakePayload{ProtocolVersion: 1, Data: protocol.Octets{0}})
+		p.Want(protocol.HandshakeError{Message: "invalid signature"})
+		p.WantClosed()
 	})
 }
 
@@ -92,18 +93,18 @@ func TestH22UndatedRequestIsAcceptedOnce(t *testing.T) {
 		"current key": func(g *fakeGateway) protocol.AuthenticateV1 { id, s := g.account(); return sealedLogin(id.Public(), s) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			legacyConversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			legacyConversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 				request := make(g)
-				p.send(request)
-				if _, ok := p.next().(protocol.Authenticated); !ok {
+				p.Send(request)
+				if _, ok := p.Next().(protocol.Authenticated); !ok {
 					t.Fatal("refused at first")
 				}
-				p.conn.Close(session.CloseNormal, "")
+				p.Conn.Close(session.CloseNormal, "")
 				g.wg.Wait()
 				for range 2 {
-					replay := clientPeer(t, g.connect(t.Context()))
-					replay.send(request)
-					replay.wantRefusal(string(ErrStale))
+					replay := sessiontest.Client(t, g.connect(t.Context()))
+					replay.Send(request)
+					replay.WantRefusal(string(ErrStale))
 				}
 			})
 		})
@@ -112,21 +113,21 @@ func TestH22UndatedRequestIsAcceptedOnce(t *testing.T) {
 
 // Who once used authenticateV2 is not let in by less.
 func TestH22NoWayBackFromDatedAuthentication(t *testing.T) {
-	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := g.account()
-		p.login(id, sealer, 4)
-		p.conn.Close(session.CloseNormal, "")
+		p.Login(id, sealer, 4)
+		p.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
-		again := clientPeer(t, g.connect(t.Context()))
-		again.send(sealedLogin(id.Public(), sealer))
-		again.wantRefusal(string(ErrStale))
+		again := sessiontest.Client(t, g.connect(t.Context()))
+		again.Send(sealedLogin(id.Public(), sealer))
+		again.WantRefusal(string(ErrStale))
 	})
 }
 
 // The key stream of IV zero, which frames use, is known to whoever sent the
 // client one message: it must prove nothing.
 func TestH22KnownKeyStreamIsNoProof(t *testing.T) {
-	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, _ := g.legacyAccount()
 		s := protocol.NewLegacySealer(g.accounts[id.Public()].Legacy)
 		message := fill(7, 1643)
@@ -143,70 +144,70 @@ func TestH22KnownKeyStreamIsNoProof(t *testing.T) {
 			}
 			var iv [16]byte
 			binary.BigEndian.PutUint64(iv[8:], uint64(block))
-			q := clientPeer(t, g.connect(t.Context()))
-			q.send(protocol.AuthenticateV1{ProtocolVersion: 1, Address: client.String(), EncAddress: base58.Encode(forged), IV: base58.Encode(iv[:])})
-			q.wantRefusal(string(protocol.ErrNoProof))
+			q := sessiontest.Client(t, g.connect(t.Context()))
+			q.Send(protocol.AuthenticateV1{ProtocolVersion: 1, Address: client.String(), EncAddress: base58.Encode(forged), IV: base58.Encode(iv[:])})
+			q.WantRefusal(string(protocol.ErrNoProof))
 		}
 	})
 }
 
 // The text of a request is guessed, and with it the key stream of its IV.
 func TestH22NonceOfATextIsNoProof(t *testing.T) {
-	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := g.legacyAccount()
-		p.send(legacyLogin(id.Public(), sealer))
-		p.next()
+		p.Send(legacyLogin(id.Public(), sealer))
+		p.Next()
 		iv := legacyAsk(p, sealer, `{"RememberMe":{"session_type":"Wasm"}}`)
-		p.next()
-		p.conn.Close(session.CloseNormal, "")
+		p.Next()
+		p.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
-		again := clientPeer(t, g.connect(t.Context()))
-		again.send(legacyLoginAt(id.Public(), sealer, iv))
-		again.wantRefusal(string(ErrStale))
+		again := sessiontest.Client(t, g.connect(t.Context()))
+		again.Send(legacyLoginAt(id.Public(), sealer, iv))
+		again.WantRefusal(string(ErrStale))
 	})
 }
 
 // hardening.md H20: "deleted only after a later valid sealed frame of that
 // session, not seen before"; H21, across connections.
 func TestH20H21LegacyFreshFrame(t *testing.T) {
-	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	legacyConversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := g.legacyAccount()
-		p.send(legacyLogin(id.Public(), sealer))
-		p.next()
+		p.Send(legacyLogin(id.Public(), sealer))
+		p.Next()
 		synctest.Wait()
-		recorded := legacyForward(t, sealer, packetOf(mixnet.Regular))
-		p.sendRaw(false, bytes.Clone(recorded))
-		p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
-		p.conn.Close(session.CloseNormal, "")
+		recorded := legacyForward(t, sealer, sessiontest.PacketOf(mixnet.Regular))
+		p.SendRaw(false, bytes.Clone(recorded))
+		p.Want(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth})
+		p.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
 
-		p = clientPeer(t, g.connect(t.Context()))
-		p.send(legacyLogin(id.Public(), sealer))
-		p.next()
+		p = sessiontest.Client(t, g.connect(t.Context()))
+		p.Send(legacyLogin(id.Public(), sealer))
+		p.Next()
 		synctest.Wait()
-		g.session(id.Public()).Deliver(messageOf(0))
-		_, push, err := p.receive()
+		g.session(id.Public()).Deliver(sessiontest.MessageOf(0))
+		_, push, err := p.Receive()
 		if err != nil {
 			t.Fatal(err)
 		}
 		push = bytes.Clone(push)
 		for range maxMalformed { // what a relay can do, and it does not end the session
-			p.sendRaw(false, bytes.Clone(recorded))
-			p.sendRaw(false, bytes.Clone(push))
+			p.SendRaw(false, bytes.Clone(recorded))
+			p.SendRaw(false, bytes.Clone(push))
 		}
-		p.send(protocol.ClaimBandwidth{}) // and anybody
-		p.want(protocol.Bandwidth{AvailableTotal: freeBandwidth})
+		p.Send(protocol.ClaimBandwidth{}) // and anybody
+		p.Want(protocol.Bandwidth{AvailableTotal: sessiontest.FreeBandwidth})
 		if packets, fresh, _, _ := g.counts(); packets != 1 || fresh != 1 || g.written != 0 {
 			t.Fatalf("%d packets, %d fresh frames, written %d: a recording counts as the client", packets, fresh, g.written)
 		}
-		p.sendFrame(legacyForward(t, sealer, packetOf(mixnet.Regular)))
-		p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
+		p.SendFrame(legacyForward(t, sealer, sessiontest.PacketOf(mixnet.Regular)))
+		p.Want(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth})
 		if _, fresh, _, _ := g.counts(); fresh != 2 || g.written != 1 {
 			t.Errorf("%d fresh frames, written %d, want 2 and 1", fresh, g.written)
 		}
 		if got := g.server.Stats().Replayed; got != 2*maxMalformed {
 			t.Errorf("%d replays counted, want %d", got, 2*maxMalformed)
 		}
-		p.conn.Close(session.CloseNormal, "")
+		p.Conn.Close(session.CloseNormal, "")
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/sessiontest"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/session/protocol"
@@ -88,26 +89,26 @@ func TestH21ForgottenClientMustLogInAnew(t *testing.T) {
 			})
 			id, sealer := g.account()
 			heldBack := protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now().Add(2*time.Second))
-			first := clientPeer(t, g.connect(t.Context()))
-			first.login(id, sealer, 6)
+			first := sessiontest.Client(t, g.connect(t.Context()))
+			first.Login(id, sealer, 6)
 			time.Sleep(10 * time.Second)
-			first.conn.Close(session.CloseNormal, "")
+			first.Conn.Close(session.CloseNormal, "")
 			g.wg.Wait()
 
 			time.Sleep(time.Second)
-			old := clientPeer(t, g.connect(t.Context()))
-			old.send(heldBack)
+			old := sessiontest.Client(t, g.connect(t.Context()))
+			old.Send(heldBack)
 			if forgotten {
-				old.wantRefusal(string(ErrStale))
-			} else if _, ok := old.next().(protocol.Authenticated); !ok {
+				old.WantRefusal(string(ErrStale))
+			} else if _, ok := old.Next().(protocol.Authenticated); !ok {
 				t.Error("a request that came late is refused though all frames are remembered")
 			}
-			old.conn.Close(session.CloseNormal, "")
+			old.Conn.Close(session.CloseNormal, "")
 			g.wg.Wait()
 			time.Sleep(time.Second)
-			later := clientPeer(t, g.connect(t.Context()))
-			later.login(id, sealer, 6)
-			later.conn.Close(session.CloseNormal, "")
+			later := sessiontest.Client(t, g.connect(t.Context()))
+			later.Login(id, sealer, 6)
+			later.Conn.Close(session.CloseNormal, "")
 			g.wg.Wait()
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/sessiontest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
@@ -18,35 +19,35 @@ import (
 )
 
 // conversation runs f against a gateway in a bubble, and then sees everything end.
-func conversation(t *testing.T, f func(t *testing.T, g *fakeGateway, p *peer)) {
+func conversation(t *testing.T, f func(t *testing.T, g *fakeGateway, p *sessiontest.Peer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		g := newFakeGateway(t, nil)
-		p := clientPeer(t, g.connect(t.Context()))
+		p := sessiontest.Client(t, g.connect(t.Context()))
 		f(t, g, p)
-		p.conn.Close(session.CloseNormal, "")
+		p.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
 	})
 }
 
 // shakeHands is a client's registration, word for word.
-func shakeHands(t *testing.T, g *fakeGateway, p *peer, proposed uint8) (*keys.IdentityKey, *protocol.Sealer) {
+func shakeHands(t *testing.T, g *fakeGateway, p *sessiontest.Peer, proposed uint8) (*keys.IdentityKey, *protocol.Sealer) {
 	t.Helper()
 	id := keys.NewIdentityKey()
 	reg, err := protocol.NewRegistration(id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: reg.Opening()})
-	answer := p.next().(protocol.HandshakePayload)
+	p.Send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: reg.Opening()})
+	answer := p.Next().(protocol.HandshakePayload)
 	proof, key, err := reg.Finish(answer.Data, g.identity.Public(), protocol.NewNonce())
 	if err != nil {
 		t.Fatal(err)
 	}
 	negotiated := min(proposed, 6)
-	p.send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: proof})
-	p.want(protocol.HandshakePayload{ProtocolVersion: negotiated, Data: protocol.Octets{1}})
-	p.want(protocol.Registered{ProtocolVersion: negotiated, Status: true})
+	p.Send(protocol.HandshakePayload{ProtocolVersion: proposed, Data: proof})
+	p.Want(protocol.HandshakePayload{ProtocolVersion: negotiated, Data: protocol.Octets{1}})
+	p.Want(protocol.Registered{ProtocolVersion: negotiated, Status: true})
 	if answer.ProtocolVersion != negotiated {
 		t.Errorf("answered with version %d to %d, want %d", answer.ProtocolVersion, proposed, negotiated)
 	}
@@ -57,15 +58,15 @@ func shakeHands(t *testing.T, g *fakeGateway, p *peer, proposed uint8) (*keys.Id
 // min(proposed, own maximum). Never answer with a higher number than the client proposed"
 func TestRegistration(t *testing.T) {
 	for _, proposed := range []uint8{3, 4, 6, 9} {
-		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
-			p.send(protocol.AskProtocol{})
-			p.want(protocol.SupportedProtocol{Version: 6})
+		conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
+			p.Send(protocol.AskProtocol{})
+			p.Want(protocol.SupportedProtocol{Version: 6})
 			_, sealer := shakeHands(t, g, p, proposed)
-			p.send(protocol.ClaimBandwidth{})
-			p.want(protocol.Bandwidth{AvailableTotal: freeBandwidth})
-			packet := packetOf(mixnet.Regular)
-			p.sendFrame(p.forward(sealer, packet, true))
-			p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
+			p.Send(protocol.ClaimBandwidth{})
+			p.Want(protocol.Bandwidth{AvailableTotal: sessiontest.FreeBandwidth})
+			packet := sessiontest.PacketOf(mixnet.Regular)
+			p.SendFrame(p.Forward(sealer, packet, true))
+			p.Want(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth})
 			if got := g.packets[0]; got.Next != packet.Next || !bytes.Equal(got.Packet, packet.Packet) {
 				t.Error("another packet arrived than was sent")
 			}
@@ -76,28 +77,28 @@ func TestRegistration(t *testing.T) {
 // nodes.md §1.11: "on a session created by registration push nothing until the
 // client has sent its first frame after register"
 func TestRegisteredSessionIsOfflineUntilFirstFrame(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := shakeHands(t, g, p, 6)
 		synctest.Wait()
 		s := g.session(id.Public())
 		if s.AuthenticatedAt() != 0 {
 			t.Errorf("registration session is dated %d, want 0", s.AuthenticatedAt())
 		}
-		if _, ok := s.Deliver(messageOf(0)); ok {
+		if _, ok := s.Deliver(sessiontest.MessageOf(0)); ok {
 			t.Error("delivered before the first frame")
 		}
-		if _, err := s.DeliverWait(t.Context(), messageOf(0)); err != session.ErrClosed {
+		if _, err := s.DeliverWait(t.Context(), sessiontest.MessageOf(0)); err != session.ErrClosed {
 			t.Errorf("DeliverWait before the first frame: %v, want ErrClosed", err)
 		}
 		if _, _, online, _ := g.counts(); online != 0 {
 			t.Error("online before the first frame")
 		}
-		p.send(protocol.ClaimBandwidth{})
-		p.want(protocol.Bandwidth{AvailableTotal: freeBandwidth})
-		if seq, ok := s.Deliver(messageOf(1)); !ok || seq != 1 {
+		p.Send(protocol.ClaimBandwidth{})
+		p.Want(protocol.Bandwidth{AvailableTotal: sessiontest.FreeBandwidth})
+		if seq, ok := s.Deliver(sessiontest.MessageOf(1)); !ok || seq != 1 {
 			t.Errorf("Deliver gives %d, %v, want 1", seq, ok)
 		}
-		p.wantPush(sealer, messageOf(1))
+		p.WantPush(sealer, sessiontest.MessageOf(1))
 		if _, _, online, _ := g.counts(); online != 1 {
 			t.Errorf("online %d times, want once", online)
 		}
@@ -106,29 +107,29 @@ func TestRegisteredSessionIsOfflineUntilFirstFrame(t *testing.T) {
 
 func TestAuthentication(t *testing.T) {
 	for _, at := range []uint8{4, 5, 6} {
-		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 			id, sealer := g.account()
-			p.login(id, sealer, at)
+			p.Login(id, sealer, at)
 			s := g.session(id.Public())
 			if s.AuthenticatedAt() != uint64(time.Now().Unix()) || s.Client() != id.Public() {
 				t.Errorf("session of %v at %d", s.Client(), s.AuthenticatedAt())
 			}
 			for i := range 3 {
-				if seq, ok := s.Deliver(messageOf(i)); !ok || seq != uint64(i+1) {
+				if seq, ok := s.Deliver(sessiontest.MessageOf(i)); !ok || seq != uint64(i+1) {
 					t.Errorf("Deliver gives %d, %v, want %d", seq, ok, i+1)
 				}
 			}
 			for i := range 3 {
-				p.wantPush(sealer, messageOf(i))
+				p.WantPush(sealer, sessiontest.MessageOf(i))
 			}
 			synctest.Wait()
 			if got := s.Written(); got != 3 {
 				t.Errorf("written %d, want 3", got)
 			}
-			p.sendFrame(p.forward(sealer, packetOf(mixnet.Extended32), false))
-			p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
-			p.send(protocol.AskProtocol{}) // nodes.md §1.2: "also legal after authentication"
-			p.want(protocol.SupportedProtocol{Version: 6})
+			p.SendFrame(p.Forward(sealer, sessiontest.PacketOf(mixnet.Extended32), false))
+			p.Want(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth})
+			p.Send(protocol.AskProtocol{}) // nodes.md §1.2: "also legal after authentication"
+			p.Want(protocol.SupportedProtocol{Version: 6})
 		})
 	}
 }
@@ -136,44 +137,44 @@ func TestAuthentication(t *testing.T) {
 // nodes.md §1.10: "Before authentication: error then close is right for every failure."
 func TestRefusedBeforeAuthentication(t *testing.T) {
 	stranger := keys.NewIdentityKey()
-	strangerSealer, _ := pair()
-	request := func(change func(*protocol.Authenticate)) func(*peer, *keys.IdentityKey, *protocol.Sealer) {
-		return func(p *peer, id *keys.IdentityKey, s *protocol.Sealer) {
+	strangerSealer, _ := sessiontest.Pair()
+	request := func(change func(*protocol.Authenticate)) func(*sessiontest.Peer, *keys.IdentityKey, *protocol.Sealer) {
+		return func(p *sessiontest.Peer, id *keys.IdentityKey, s *protocol.Sealer) {
 			a := protocol.NewAuthenticate(6, id, s, s.OwnNonce(), time.Now())
 			change(&a)
-			p.send(a)
+			p.Send(a)
 		}
 	}
 	for _, c := range []struct {
 		name string
-		say  func(p *peer, id *keys.IdentityKey, s *protocol.Sealer)
+		say  func(p *sessiontest.Peer, id *keys.IdentityKey, s *protocol.Sealer)
 		want string
 	}{
-		{"binary frame", func(p *peer, _ *keys.IdentityKey, s *protocol.Sealer) {
-			p.sendFrame(p.forward(s, packetOf(mixnet.Regular), true))
+		{"binary frame", func(p *sessiontest.Peer, _ *keys.IdentityKey, s *protocol.Sealer) {
+			p.SendFrame(p.Forward(s, sessiontest.PacketOf(mixnet.Regular), true))
 		}, "binary frame before authentication"},
-		{"garbage", func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) { p.sendRaw(true, []byte("hello")) }, "malformed request"},
-		{"claim", func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) { p.send(protocol.ClaimBandwidth{}) }, "authenticate first"},
-		{"legacy authentication", func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) {
-			p.sendRaw(true, []byte(`{"type":"authenticate","protocol_version":1,"address":"A","enc_address":"B","iv":"C"}`))
+		{"garbage", func(p *sessiontest.Peer, _ *keys.IdentityKey, _ *protocol.Sealer) { p.SendRaw(true, []byte("hello")) }, "malformed request"},
+		{"claim", func(p *sessiontest.Peer, _ *keys.IdentityKey, _ *protocol.Sealer) { p.Send(protocol.ClaimBandwidth{}) }, "authenticate first"},
+		{"legacy authentication", func(p *sessiontest.Peer, _ *keys.IdentityKey, _ *protocol.Sealer) {
+			p.SendRaw(true, []byte(`{"type":"authenticate","protocol_version":1,"address":"A","enc_address":"B","iv":"C"}`))
 		}, "legacy request is not supported"},
-		{"stranger", func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) {
-			p.send(protocol.NewAuthenticate(6, stranger, strangerSealer, strangerSealer.OwnNonce(), time.Now()))
+		{"stranger", func(p *sessiontest.Peer, _ *keys.IdentityKey, _ *protocol.Sealer) {
+			p.Send(protocol.NewAuthenticate(6, stranger, strangerSealer, strangerSealer.OwnNonce(), time.Now()))
 		}, "client is not registered"},
 		{"old version", request(func(a *protocol.Authenticate) { a.ProtocolVersion = 3 }), "unsupported protocol version"},
 		{"changed after signing", request(func(a *protocol.Authenticate) { a.RequestUnixTimestamp++ }), "invalid signature"},
-		{"another key", func(p *peer, id *keys.IdentityKey, _ *protocol.Sealer) {
-			p.send(protocol.NewAuthenticate(6, id, strangerSealer, strangerSealer.OwnNonce(), time.Now()))
+		{"another key", func(p *sessiontest.Peer, id *keys.IdentityKey, _ *protocol.Sealer) {
+			p.Send(protocol.NewAuthenticate(6, id, strangerSealer, strangerSealer.OwnNonce(), time.Now()))
 		}, "invalid address ciphertext"},
-		{"old", func(p *peer, id *keys.IdentityKey, s *protocol.Sealer) {
-			p.send(protocol.NewAuthenticate(6, id, s, s.OwnNonce(), time.Now().Add(-121*time.Second)))
+		{"old", func(p *sessiontest.Peer, id *keys.IdentityKey, s *protocol.Sealer) {
+			p.Send(protocol.NewAuthenticate(6, id, s, s.OwnNonce(), time.Now().Add(-121*time.Second)))
 		}, "request is dated too far from the gateway's clock"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 				id, sealer := g.account()
 				c.say(p, id, sealer)
-				p.wantRefusal(c.want)
+				p.WantRefusal(c.want)
 				if err := g.lastEnd(); err == nil {
 					t.Error("Serve gives no reason")
 				}
@@ -190,14 +191,14 @@ func TestRefusedBeforeAuthentication(t *testing.T) {
 
 // nodes.md §1.1: "10 s of silence allowed before each pre-authentication message"
 func TestSilenceBeforeAuthentication(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		for range 3 {
 			time.Sleep(silencePatience - time.Second)
-			p.send(protocol.AskProtocol{})
-			p.want(protocol.SupportedProtocol{Version: 6})
+			p.Send(protocol.AskProtocol{})
+			p.Want(protocol.SupportedProtocol{Version: 6})
 		}
 		start := time.Now()
-		p.wantClosed()
+		p.WantClosed()
 		if got := time.Since(start); got != silencePatience {
 			t.Errorf("closed after %v, want %v", got, silencePatience)
 		}
@@ -205,46 +206,46 @@ func TestSilenceBeforeAuthentication(t *testing.T) {
 }
 
 func TestQuestionsForEverKeepNoSocket(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		for range maxPreliminaries {
-			p.send(protocol.AskProtocol{})
-			p.want(protocol.SupportedProtocol{Version: 6})
+			p.Send(protocol.AskProtocol{})
+			p.Want(protocol.SupportedProtocol{Version: 6})
 		}
-		p.wantRefusal("too many messages before authentication")
+		p.WantRefusal("too many messages before authentication")
 	})
 }
 
 // nodes.md §1.9: "A Go gateway should answer pre-authentication pings with pongs and stay"
 func TestPingBeforeAuthentication(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		for range 3 {
-			if err := p.conn.Ping(t.Context()); err != nil {
+			if err := p.Conn.Ping(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		id, sealer := g.account()
-		p.login(id, sealer, 6)
+		p.Login(id, sealer, 6)
 	})
 }
 
 // nodes.md §1.4.1: "Each side waits at most 5 s for the next handshake message;
 // non-text frames and unparsable text are skipped, not fatal."
 func TestHandshakeSilence(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		reg, err := protocol.NewRegistration(keys.NewIdentityKey())
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.send(protocol.HandshakePayload{ProtocolVersion: 6, Data: reg.Opening()})
-		p.next()
+		p.Send(protocol.HandshakePayload{ProtocolVersion: 6, Data: reg.Opening()})
+		p.Next()
 		start := time.Now()
 		for range 4 {
 			time.Sleep(time.Second)
-			p.sendRaw(false, []byte("binary"))
-			p.sendRaw(true, []byte("no json"))
+			p.SendRaw(false, []byte("binary"))
+			p.SendRaw(true, []byte("no json"))
 		}
-		p.want(protocol.HandshakeError{Message: "handshake timed out"})
-		p.wantClosed()
+		p.Want(protocol.HandshakeError{Message: "handshake timed out"})
+		p.WantClosed()
 		if got := time.Since(start); got != handshakePatience {
 			t.Errorf("closed after %v, want %v", got, handshakePatience)
 		}
@@ -252,7 +253,9 @@ func TestHandshakeSilence(t *testing.T) {
 }
 
 func TestHandshakeFailures(t *testing.T) {
-	begin := func(p *peer, data protocol.Octets) { p.send(protocol.HandshakePayload{ProtocolVersion: 6, Data: data}) }
+	begin := func(p *sessiontest.Peer, data protocol.Octets) {
+		p.Send(protocol.HandshakePayload{ProtocolVersion: 6, Data: data})
+	}
 	opening := func(t *testing.T) protocol.Octets {
 		reg, err := protocol.NewRegistration(keys.NewIdentityKey())
 		if err != nil {
@@ -261,55 +264,55 @@ func TestHandshakeFailures(t *testing.T) {
 		return reg.Opening()
 	}
 	t.Run("legacy opening", func(t *testing.T) {
-		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 			begin(p, opening(t)[:protocol.LegacyOpeningSize])
-			p.want(protocol.HandshakeError{Message: "legacy registration is not supported"})
-			p.wantClosed()
+			p.Want(protocol.HandshakeError{Message: "legacy registration is not supported"})
+			p.WantClosed()
 		})
 	})
 	t.Run("81 bytes", func(t *testing.T) {
-		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 			begin(p, append(opening(t), 0))
-			p.want(protocol.HandshakeError{Message: "malformed registration"})
-			p.wantClosed()
+			p.Want(protocol.HandshakeError{Message: "malformed registration"})
+			p.WantClosed()
 		})
 	})
 	t.Run("low-order ephemeral", func(t *testing.T) {
-		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 			o := opening(t)
 			clear(o[32:64])
 			begin(p, o)
-			p.want(protocol.HandshakeError{Message: "malformed registration"})
-			p.wantClosed()
+			p.Want(protocol.HandshakeError{Message: "malformed registration"})
+			p.WantClosed()
 		})
 	})
 	t.Run("not admitted", func(t *testing.T) {
-		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 			g.admit = errors.New("a secret reason")
 			begin(p, opening(t))
-			p.wantRefusal("internal error")
+			p.WantRefusal("internal error")
 		})
 	})
 	t.Run("client gives up", func(t *testing.T) {
-		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 			begin(p, opening(t))
-			p.next()
-			p.send(protocol.HandshakeError{Message: "no"})
-			p.wantClosed()
+			p.Next()
+			p.Send(protocol.HandshakeError{Message: "no"})
+			p.WantClosed()
 		})
 	})
 	t.Run("another message", func(t *testing.T) {
-		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 			begin(p, opening(t))
-			p.next()
-			p.send(protocol.AskProtocol{})
-			p.want(protocol.HandshakeError{Message: "unexpected message in the handshake"})
-			p.wantClosed()
+			p.Next()
+			p.Send(protocol.AskProtocol{})
+			p.Want(protocol.HandshakeError{Message: "unexpected message in the handshake"})
+			p.WantClosed()
 		})
 	})
 	// nodes.md §1.4.1: "The gateway must verify: … sigC under the identity from message 1"
 	t.Run("signature of another", func(t *testing.T) {
-		conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+		conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 			reg, err := protocol.NewRegistration(keys.NewIdentityKey())
 			if err != nil {
 				t.Fatal(err)
@@ -317,15 +320,15 @@ func TestHandshakeFailures(t *testing.T) {
 			opening, other := reg.Opening(), keys.NewIdentityKey().Public()
 			copy(opening, other[:])
 			begin(p, opening)
-			answer := p.next().(protocol.HandshakePayload)
+			answer := p.Next().(protocol.HandshakePayload)
 			proof, _, err := reg.Finish(answer.Data, g.identity.Public(), protocol.NewNonce())
 			if err != nil {
 				t.Fatal(err)
 			}
 			begin(p, proof)
-			p.want(protocol.HandshakePayload{ProtocolVersion: 6, Data: protocol.Octets{0}})
-			p.want(protocol.HandshakeError{Message: "invalid signature"})
-			p.wantClosed()
+			p.Want(protocol.HandshakePayload{ProtocolVersion: 6, Data: protocol.Octets{0}})
+			p.Want(protocol.HandshakeError{Message: "invalid signature"})
+			p.WantClosed()
 			if len(g.accounts) != 0 {
 				t.Error("registered all the same")
 			}
@@ -336,20 +339,20 @@ func TestHandshakeFailures(t *testing.T) {
 // "An identity with a current key can never be registered anew by the legacy
 // opening."
 func TestH22LegacyOpeningChangesNothing(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := g.account()
 		x, err := ecdh.X25519().GenerateKey(rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
 		public := id.Public()
-		p.send(protocol.HandshakePayload{ProtocolVersion: 1, Data: append(protocol.Octets(public[:]), x.PublicKey().Bytes()...)})
-		p.want(protocol.HandshakeError{Message: "legacy registration is not supported"})
-		p.wantClosed()
+		p.Send(protocol.HandshakePayload{ProtocolVersion: 1, Data: append(protocol.Octets(public[:]), x.PublicKey().Bytes()...)})
+		p.Want(protocol.HandshakeError{Message: "legacy registration is not supported"})
+		p.WantClosed()
 
-		again := clientPeer(t, g.connect(t.Context()))
-		again.login(id, sealer, 6)
-		again.conn.Close(session.CloseNormal, "")
+		again := sessiontest.Client(t, g.connect(t.Context()))
+		again.Login(id, sealer, 6)
+		again.Conn.Close(session.CloseNormal, "")
 	})
 }
 
@@ -360,27 +363,27 @@ func TestH22ReplayedAuthenticationIsRefused(t *testing.T) {
 		g := newFakeGateway(t, nil)
 		id, sealer := g.account()
 		request := protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now())
-		first := clientPeer(t, g.connect(t.Context()))
-		first.send(request)
-		if _, ok := first.next().(protocol.Authenticated); !ok {
+		first := sessiontest.Client(t, g.connect(t.Context()))
+		first.Send(request)
+		if _, ok := first.Next().(protocol.Authenticated); !ok {
 			t.Fatal("refused at first")
 		}
-		first.conn.Close(session.CloseNormal, "")
+		first.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
 
-		replay := clientPeer(t, g.connect(t.Context()))
-		replay.send(request)
-		replay.wantRefusal(string(ErrStale))
+		replay := sessiontest.Client(t, g.connect(t.Context()))
+		replay.Send(request)
+		replay.WantRefusal(string(ErrStale))
 
 		// A clock that went back: an older second, properly signed.
-		back := clientPeer(t, g.connect(t.Context()))
-		back.send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now().Add(-time.Second)))
-		back.wantRefusal(string(ErrStale))
+		back := sessiontest.Client(t, g.connect(t.Context()))
+		back.Send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now().Add(-time.Second)))
+		back.WantRefusal(string(ErrStale))
 
 		time.Sleep(time.Second)
-		later := clientPeer(t, g.connect(t.Context()))
-		later.login(id, sealer, 6)
-		later.conn.Close(session.CloseNormal, "")
+		later := sessiontest.Client(t, g.connect(t.Context()))
+		later.Login(id, sealer, 6)
+		later.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
 	})
 }
@@ -390,12 +393,12 @@ func TestDuplicateConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newFakeGateway(t, nil)
 		id, sealer := g.account()
-		first := clientPeer(t, g.connect(t.Context()))
-		first.login(id, sealer, 6)
-		reading := func(p *peer) (ended chan error) {
+		first := sessiontest.Client(t, g.connect(t.Context()))
+		first.Login(id, sealer, 6)
+		reading := func(p *sessiontest.Peer) (ended chan error) {
 			ended = make(chan error, 1)
 			go func() {
-				_, _, err := p.conn.Read(t.Context())
+				_, _, err := p.Conn.Read(t.Context())
 				ended <- err
 			}()
 			return ended
@@ -406,25 +409,25 @@ func TestDuplicateConnection(t *testing.T) {
 		firstEnded := reading(first)
 		time.Sleep(time.Second)
 		old := g.session(id.Public())
-		second := clientPeer(t, g.connect(t.Context()))
-		second.login(id, sealer, 6)
+		second := sessiontest.Client(t, g.connect(t.Context()))
+		second.Login(id, sealer, 6)
 		if err := <-firstEnded; !errors.Is(err, session.ErrReplaced) || !errors.Is(err, session.ErrClosed) {
 			t.Errorf("the older connection ended with %v", err)
 		}
 		if g.session(id.Public()) == old {
 			t.Error("the old session is still the live one")
 		}
-		if _, ok := old.Deliver(messageOf(0)); ok {
+		if _, ok := old.Deliver(sessiontest.MessageOf(0)); ok {
 			t.Error("delivered to an evicted session")
 		}
 
 		// But not again within a minute.
 		secondEnded := reading(second)
 		time.Sleep(30 * time.Second)
-		third := clientPeer(t, g.connect(t.Context()))
-		third.send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now()))
-		third.wantRefusal(string(ErrDuplicate))
-		second.conn.Close(session.CloseNormal, "")
+		third := sessiontest.Client(t, g.connect(t.Context()))
+		third.Send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now()))
+		third.WantRefusal(string(ErrDuplicate))
+		second.Conn.Close(session.CloseNormal, "")
 		<-secondEnded
 		g.wg.Wait()
 		if _, _, _, gone := g.counts(); gone != 2 {
@@ -436,11 +439,11 @@ func TestDuplicateConnection(t *testing.T) {
 // nodes.md §1.9: "Clients … register on one socket, close it, and within the same
 // second open a second socket and send authenticateV2"
 func TestAuthenticationInTheSecondOfRegistration(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := shakeHands(t, g, p, 3)
-		second := clientPeer(t, g.connect(t.Context()))
-		second.login(id, sealer, 4)
-		second.conn.Close(session.CloseNormal, "")
+		second := sessiontest.Client(t, g.connect(t.Context()))
+		second.Login(id, sealer, 4)
+		second.Conn.Close(session.CloseNormal, "")
 	})
 }
 
@@ -454,15 +457,15 @@ func TestH23HandshakesTakeTurns(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p := clientPeer(t, g.connect(t.Context()))
-		p.send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now()))
+		p := sessiontest.Client(t, g.connect(t.Context()))
+		p.Send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now()))
 		time.Sleep(2 * silencePatience) // it is not the client who is silent
 		if g.live[id.Public()] != nil {
 			t.Error("three handshakes at once, where two may be")
 		}
 		g.server.handshakes.Give()
-		p.want(protocol.Authenticated{ProtocolVersion: 6, Status: true, BandwidthRemaining: freeBandwidth})
-		p.conn.Close(session.CloseNormal, "")
+		p.Want(protocol.Authenticated{ProtocolVersion: 6, Status: true, BandwidthRemaining: sessiontest.FreeBandwidth})
+		p.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
 		if got := g.server.handshakes.Taken(); got != 1 {
 			t.Errorf("%d turns taken, want the 1 of the test", got)
@@ -471,20 +474,20 @@ func TestH23HandshakesTakeTurns(t *testing.T) {
 }
 
 func TestServeEndsWithItsContext(t *testing.T) {
-	for name, say := range map[string]func(*peer, *keys.IdentityKey, *protocol.Sealer){
-		"fresh": func(p *peer, _ *keys.IdentityKey, _ *protocol.Sealer) {},
-		"live":  func(p *peer, id *keys.IdentityKey, s *protocol.Sealer) { p.login(id, s, 6) },
+	for name, say := range map[string]func(*sessiontest.Peer, *keys.IdentityKey, *protocol.Sealer){
+		"fresh": func(p *sessiontest.Peer, _ *keys.IdentityKey, _ *protocol.Sealer) {},
+		"live":  func(p *sessiontest.Peer, id *keys.IdentityKey, s *protocol.Sealer) { p.Login(id, s, 6) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newFakeGateway(t, nil)
 				id, sealer := g.account()
 				ctx, cancel := context.WithCancel(t.Context())
-				p := clientPeer(t, g.connect(ctx))
+				p := sessiontest.Client(t, g.connect(ctx))
 				say(p, id, sealer)
 				synctest.Wait()
 				cancel()
-				p.wantClosed()
+				p.WantClosed()
 				if err := g.lastEnd(); err != nil {
 					t.Errorf("Serve gives %v, want nil", err)
 				}
@@ -496,13 +499,13 @@ func TestServeEndsWithItsContext(t *testing.T) {
 // No identity, key or text of a client is in what Serve returns or how a
 // Session prints.
 func TestH38ErrorsNameNobody(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := g.account()
-		p.login(id, sealer, 6)
+		p.Login(id, sealer, 6)
 		for range maxMalformed {
-			p.sendRaw(true, []byte(`{"type":"canary"}`))
+			p.SendRaw(true, []byte(`{"type":"canary"}`))
 		}
-		p.wantRefusal("too many malformed messages")
+		p.WantRefusal("too many malformed messages")
 		err := g.lastEnd()
 		for _, canary := range []string{"canary", id.Public().String()} {
 			if err == nil || strings.Contains(err.Error(), canary) {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nym-socks5/internal/sessiontest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/session"
 	"nym-socks5/mixnet/session/protocol"
@@ -19,24 +20,24 @@ import (
 // "Mail is deleted only after a later valid sealed frame of that session, not
 // seen before": that is when Fresh is called, and Written says which mail.
 func TestH20FreshFrame(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := g.account()
-		p.login(id, sealer, 6)
-		recorded := p.forward(sealer, packetOf(mixnet.Regular), true)
-		p.sendRaw(false, bytes.Clone(recorded))
-		p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
+		p.Login(id, sealer, 6)
+		recorded := p.Forward(sealer, sessiontest.PacketOf(mixnet.Regular), true)
+		p.SendRaw(false, bytes.Clone(recorded))
+		p.Want(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth})
 
-		g.session(id.Public()).Deliver(messageOf(0))
-		p.wantPush(sealer, messageOf(0))
-		p.sendRaw(false, bytes.Clone(recorded)) // what a relay can do
-		p.send(protocol.ClaimBandwidth{})       // and anybody
-		p.want(protocol.Bandwidth{AvailableTotal: freeBandwidth})
+		g.session(id.Public()).Deliver(sessiontest.MessageOf(0))
+		p.WantPush(sealer, sessiontest.MessageOf(0))
+		p.SendRaw(false, bytes.Clone(recorded)) // what a relay can do
+		p.Send(protocol.ClaimBandwidth{})       // and anybody
+		p.Want(protocol.Bandwidth{AvailableTotal: sessiontest.FreeBandwidth})
 		if _, fresh, _, _ := g.counts(); fresh != 1 || g.written != 0 {
 			t.Fatalf("%d fresh frames, written %d: a recording counts as the client", fresh, g.written)
 		}
 
-		p.sendFrame(p.forward(sealer, packetOf(mixnet.Regular), true))
-		p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
+		p.SendFrame(p.Forward(sealer, sessiontest.PacketOf(mixnet.Regular), true))
+		p.Want(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth})
 		if _, fresh, _, _ := g.counts(); fresh != 2 || g.written != 1 {
 			t.Errorf("%d fresh frames, written %d, want 2 and 1", fresh, g.written)
 		}
@@ -48,29 +49,29 @@ func TestH21ReplayAcrossConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newFakeGateway(t, nil)
 		id, sealer := g.account()
-		first := clientPeer(t, g.connect(t.Context()))
-		first.login(id, sealer, 6)
-		recorded := first.forward(sealer, packetOf(mixnet.Regular), true)
-		first.sendRaw(false, bytes.Clone(recorded))
-		first.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
-		first.conn.Close(session.CloseNormal, "")
+		first := sessiontest.Client(t, g.connect(t.Context()))
+		first.Login(id, sealer, 6)
+		recorded := first.Forward(sealer, sessiontest.PacketOf(mixnet.Regular), true)
+		first.SendRaw(false, bytes.Clone(recorded))
+		first.Want(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth})
+		first.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
 
 		time.Sleep(time.Second)
-		second := clientPeer(t, g.connect(t.Context()))
-		second.login(id, sealer, 6)
+		second := sessiontest.Client(t, g.connect(t.Context()))
+		second.Login(id, sealer, 6)
 		for range 3 * maxMalformed { // does not end the session either
-			second.sendRaw(false, bytes.Clone(recorded))
+			second.SendRaw(false, bytes.Clone(recorded))
 		}
-		second.send(protocol.ClaimBandwidth{})
-		second.want(protocol.Bandwidth{AvailableTotal: freeBandwidth})
+		second.Send(protocol.ClaimBandwidth{})
+		second.Want(protocol.Bandwidth{AvailableTotal: sessiontest.FreeBandwidth})
 		if packets, _, _, _ := g.counts(); packets != 1 {
 			t.Errorf("%d packets accepted, want 1", packets)
 		}
 		if got := g.server.Stats().Replayed; got != 3*maxMalformed {
 			t.Errorf("%d replays counted, want %d", got, 3*maxMalformed)
 		}
-		second.conn.Close(session.CloseNormal, "")
+		second.Conn.Close(session.CloseNormal, "")
 		g.wg.Wait()
 	})
 }
@@ -78,41 +79,45 @@ func TestH21ReplayAcrossConnections(t *testing.T) {
 // nodes.md §1.10: "never send error on a healthy authenticated socket; …
 // Undecodable binary requests …: count, drop and close after a few."
 func TestMalformedAfterAuthentication(t *testing.T) {
-	for name, say := range map[string]func(p *peer, s *protocol.Sealer){
-		"random frame":    func(p *peer, _ *protocol.Sealer) { b := make([]byte, 2452); rand.Read(b); p.sendFrame(b) },
-		"truncated frame": func(p *peer, s *protocol.Sealer) { p.sendFrame(p.forward(s, packetOf(mixnet.Regular), true)[:100]) },
-		"empty frame":     func(p *peer, _ *protocol.Sealer) { p.sendFrame(nil) },
-		"kind 3": func(p *peer, s *protocol.Sealer) {
-			b := p.forward(s, packetOf(mixnet.Regular), true)
+	for name, say := range map[string]func(p *sessiontest.Peer, s *protocol.Sealer){
+		"random frame": func(p *sessiontest.Peer, _ *protocol.Sealer) { b := make([]byte, 2452); rand.Read(b); p.SendFrame(b) },
+		"truncated frame": func(p *sessiontest.Peer, s *protocol.Sealer) {
+			p.SendFrame(p.Forward(s, sessiontest.PacketOf(mixnet.Regular), true)[:100])
+		},
+		"empty frame": func(p *sessiontest.Peer, _ *protocol.Sealer) { p.SendFrame(nil) },
+		"kind 3": func(p *sessiontest.Peer, s *protocol.Sealer) {
+			b := p.Forward(s, sessiontest.PacketOf(mixnet.Regular), true)
 			b[0] = 3
-			p.sendFrame(b)
+			p.SendFrame(b)
 		},
-		"open frame": func(p *peer, s *protocol.Sealer) {
-			b := p.forward(s, packetOf(mixnet.Regular), true)
+		"open frame": func(p *sessiontest.Peer, s *protocol.Sealer) {
+			b := p.Forward(s, sessiontest.PacketOf(mixnet.Regular), true)
 			b[1] = 0
-			p.sendFrame(b)
+			p.SendFrame(b)
 		},
-		"reflected push": func(p *peer, s *protocol.Sealer) { p.sendFrame(s.AppendPush(nil, make([]byte, 1643))) },
-		"no json":        func(p *peer, _ *protocol.Sealer) { p.sendRaw(true, []byte("?")) },
-		"handshake":      func(p *peer, _ *protocol.Sealer) { p.send(protocol.HandshakePayload{Data: make(protocol.Octets, 80)}) },
-		"sealed garbage": func(p *peer, _ *protocol.Sealer) {
-			p.send(protocol.EncryptedRequest{Ciphertext: make(protocol.Octets, 40), Nonce: make(protocol.Octets, 12)})
+		"reflected push": func(p *sessiontest.Peer, s *protocol.Sealer) { p.SendFrame(s.AppendPush(nil, make([]byte, 1643))) },
+		"no json":        func(p *sessiontest.Peer, _ *protocol.Sealer) { p.SendRaw(true, []byte("?")) },
+		"handshake": func(p *sessiontest.Peer, _ *protocol.Sealer) {
+			p.Send(protocol.HandshakePayload{Data: make(protocol.Octets, 80)})
 		},
-		"short nonce": func(p *peer, _ *protocol.Sealer) {
-			p.send(protocol.EncryptedRequest{Ciphertext: make(protocol.Octets, 40), Nonce: make(protocol.Octets, 11)})
+		"sealed garbage": func(p *sessiontest.Peer, _ *protocol.Sealer) {
+			p.Send(protocol.EncryptedRequest{Ciphertext: make(protocol.Octets, 40), Nonce: make(protocol.Octets, 12)})
+		},
+		"short nonce": func(p *sessiontest.Peer, _ *protocol.Sealer) {
+			p.Send(protocol.EncryptedRequest{Ciphertext: make(protocol.Octets, 40), Nonce: make(protocol.Octets, 11)})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 				id, sealer := g.account()
-				p.login(id, sealer, 6)
+				p.Login(id, sealer, 6)
 				for range maxMalformed - 1 {
 					say(p, sealer)
 				}
-				p.sendFrame(p.forward(sealer, packetOf(mixnet.Regular), true)) // nothing was said in between
-				p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
+				p.SendFrame(p.Forward(sealer, sessiontest.PacketOf(mixnet.Regular), true)) // nothing was said in between
+				p.Want(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth})
 				say(p, sealer)
-				p.wantRefusal("too many malformed messages")
+				p.WantRefusal("too many malformed messages")
 				g.wg.Wait()
 				if packets, fresh, _, gone := g.counts(); packets != 1 || fresh != 1 || gone != 1 {
 					t.Errorf("%d packets, %d fresh, %d gone, want 1 of each", packets, fresh, gone)
@@ -124,35 +129,35 @@ func TestMalformedAfterAuthentication(t *testing.T) {
 
 // nodes.md §1.3: "send … Exactly one per accepted binary request"
 func TestOneSendPerAcceptedPacket(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := g.account()
-		p.login(id, sealer, 6)
+		p.Login(id, sealer, 6)
 		for range 50 {
-			p.sendFrame(p.forward(sealer, packetOf(mixnet.Regular), true))
+			p.SendFrame(p.Forward(sealer, sessiontest.PacketOf(mixnet.Regular), true))
 		}
 		for range 50 {
-			p.want(protocol.Sent{RemainingBandwidth: freeBandwidth})
+			p.Want(protocol.Sent{RemainingBandwidth: sessiontest.FreeBandwidth})
 		}
 		g.mu.Lock()
 		g.reject = true
 		g.mu.Unlock()
-		p.sendFrame(p.forward(sealer, packetOf(mixnet.Regular), true))
-		p.send(protocol.ClaimBandwidth{})
-		p.want(protocol.Bandwidth{AvailableTotal: freeBandwidth})
+		p.SendFrame(p.Forward(sealer, sessiontest.PacketOf(mixnet.Regular), true))
+		p.Send(protocol.ClaimBandwidth{})
+		p.Want(protocol.Bandwidth{AvailableTotal: sessiontest.FreeBandwidth})
 	})
 }
 
 // nodes.md §1.2: "ForgetMe with client:true deletes …. After it, the client's
 // next authenticateV2 must fail with 'not registered'."
 func TestForgetAndRemember(t *testing.T) {
-	conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+	conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 		id, sealer := g.account()
-		p.login(id, sealer, 6)
+		p.Login(id, sealer, 6)
 		ask := func(r protocol.SealedRequest) protocol.SealedResponse {
 			t.Helper()
 			ciphertext, nonce := sealer.SealText(protocol.EncodeSealed(r))
-			p.send(protocol.EncryptedRequest{Ciphertext: ciphertext, Nonce: nonce})
-			e := p.next().(protocol.EncryptedResponse)
+			p.Send(protocol.EncryptedRequest{Ciphertext: ciphertext, Nonce: nonce})
+			e := p.Next().(protocol.EncryptedResponse)
 			plaintext, err := sealer.OpenText(e.Ciphertext, e.Nonce)
 			if err != nil {
 				t.Fatal(err)
@@ -172,9 +177,9 @@ func TestForgetAndRemember(t *testing.T) {
 		if a := ask(protocol.SealedRequest{ForgetMe: &protocol.ForgetMe{Client: true}}); a.ForgetMeAck == nil || len(g.accounts) != 0 {
 			t.Errorf("ForgetMe is answered with %+v, %d accounts left", a, len(g.accounts))
 		}
-		again := clientPeer(t, g.connect(t.Context()))
-		again.send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now().Add(time.Second)))
-		again.wantRefusal(string(ErrUnknownClient))
+		again := sessiontest.Client(t, g.connect(t.Context()))
+		again.Send(protocol.NewAuthenticate(6, id, sealer, sealer.OwnNonce(), time.Now().Add(time.Second)))
+		again.WantRefusal(string(ErrUnknownClient))
 	})
 }
 
@@ -184,13 +189,13 @@ func TestSealedRequestsThatEndTheSession(t *testing.T) {
 		{"store fails", `{"ForgetMe":{"client":true,"stats":false}}`, "internal error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			conversation(t, func(t *testing.T, g *fakeGateway, p *peer) {
+			conversation(t, func(t *testing.T, g *fakeGateway, p *sessiontest.Peer) {
 				g.forget = errors.New("disk on fire")
 				id, sealer := g.account()
-				p.login(id, sealer, 6)
+				p.Login(id, sealer, 6)
 				ciphertext, nonce := sealer.SealText([]byte(c.plaintext))
-				p.send(protocol.EncryptedRequest{Ciphertext: ciphertext, Nonce: nonce})
-				p.wantRefusal(c.want)
+				p.Send(protocol.EncryptedRequest{Ciphertext: ciphertext, Nonce: nonce})
+				p.WantRefusal(c.want)
 			})
 		})
 	}
@@ -202,8 +207,8 @@ func TestFullQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newFakeGateway(t, func(c *Config) { c.Queue = protocol.MaxMessage })
 		id, sealer := g.account()
-		p := clientPeer(t, g.connect(t.Context()))
-		p.login(id, sealer, 6)
+		p := sessiontest.Client(t, g.connect(t.Context()))
+		p.Login(id, sealer, 6)
 		s := g.session(id.Public())
 
 		message := func(i int) []byte { return append(make([]byte, 1643-4), byte(i>>24), byte(i>>16), byte(i>>8), byte(i)) }
@@ -229,12 +234,12 @@ func TestFullQueue(t *testing.T) {
 		default:
 		}
 		for i := range n {
-			p.wantPush(sealer, message(i))
+			p.WantPush(sealer, message(i))
 		}
 		if err := <-done; err != nil {
 			t.Errorf("DeliverWait: %v", err)
 		}
-		p.wantPush(sealer, message(n))
+		p.WantPush(sealer, message(n))
 
 		// A waiting delivery ends with the session.
 		for {
@@ -248,7 +253,7 @@ func TestFullQueue(t *testing.T) {
 			done <- err
 		}()
 		synctest.Wait()
-		p.conn.Close(session.CloseNormal, "")
+		p.Conn.Close(session.CloseNormal, "")
 		if err := <-done; err != session.ErrClosed {
 			t.Errorf("DeliverWait after the end: %v, want ErrClosed", err)
 		}
@@ -265,8 +270,8 @@ func TestH05KeepAliveIsJittered(t *testing.T) {
 		near, far := session.Pipe()
 		pings := &pingRecorder{MessageConn: far}
 		g.serve(t.Context(), pings)
-		p := clientPeer(t, near)
-		p.login(id, sealer, 6)
+		p := sessiontest.Client(t, near)
+		p.Login(id, sealer, 6)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); near.Read(ctx) }() // answers pings

@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"nym-socks5/internal/sessiontest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"
@@ -91,7 +92,7 @@ func TestWebSocketLoopback(t *testing.T) {
 	go func() { ended <- c.Run(runCtx) }()
 
 	// The largest packet there is, for an IPv6 hop.
-	big := packetOf(mixnet.Extended32)
+	big := sessiontest.PacketOf(mixnet.Extended32)
 	big.Next = hop6
 	if err := c.Send(ctx, big); err != nil {
 		t.Fatal(err)
@@ -115,12 +116,12 @@ func TestWebSocketLoopback(t *testing.T) {
 		}
 	}
 	for i := range 500 {
-		if _, err := s.DeliverWait(ctx, messageOf(i)); err != nil {
+		if _, err := s.DeliverWait(ctx, sessiontest.MessageOf(i)); err != nil {
 			t.Fatal(err)
 		}
 		if i%100 == 99 {
 			for j := i - 99; j <= i; j++ {
-				if m := <-got; !bytes.Equal(m, messageOf(j)) {
+				if m := <-got; !bytes.Equal(m, sessiontest.MessageOf(j)) {
 					t.Fatalf("got %q, want message %d", m, j)
 				}
 			}
@@ -340,10 +341,10 @@ func TestBatchesAreHeld(t *testing.T) {
 	below := &countingConn{}
 	held := &heldConn{Conn: below}
 	conn := &batchRecorder{held: held}
-	_, gateway := pair()
+	_, gateway := sessiontest.Pair()
 	o := newOutbox(256<<10, gateway)
 	for i := range 50 {
-		if _, _, ok := o.push(messageOf(i)); !ok {
+		if _, _, ok := o.push(sessiontest.MessageOf(i)); !ok {
 			t.Fatal("full")
 		}
 		o.text(t.Context(), sentAnswer)
@@ -392,7 +393,7 @@ func BenchmarkWebSocketPacket(b *testing.B) {
 	}
 	done := make(chan error)
 	go func() { done <- c.Run(ctx) }()
-	packet := packetOf(mixnet.Regular)
+	packet := sessiontest.PacketOf(mixnet.Regular)
 	buf := make([]byte, 0, protocol.MaxMessage)
 	b.SetBytes(int64(len(packet.Packet)))
 	b.ReportAllocs()
