@@ -244,3 +244,43 @@ func TestCodeInDocuments(t *testing.T) {
 		t.Errorf("saw %d blocks of code: is this the repository?", seen)
 	}
 }
+
+// TestDecisionsAreListed holds that docs/decisions/README.md has a row for every page,
+// with its title, behind which it may say that another page replaced it, and no others.
+func TestDecisionsAreListed(t *testing.T) {
+	const folder = "../../docs/decisions"
+	readme, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make(map[string]string) // by what they begin with, a link
+	for line := range strings.Lines(string(readme)) {
+		if link, title, ok := strings.Cut(line, ") | "); ok && strings.HasPrefix(line, "| [") {
+			rows[link+") | "] = title
+		}
+	}
+	pages, err := filepath.Glob(filepath.Join(folder, "[0-9]*.md"))
+	if err != nil || len(pages) < 10 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	for _, path := range pages {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(path)
+		first, _, _ := strings.Cut(string(text), "\n")
+		title, ok := strings.CutPrefix(first, "# "+name[:4]+" ")
+		if !ok {
+			t.Errorf("%s begins with %q, want # %s and a title", name, first, name[:4])
+		}
+		link := "| [" + name[:4] + "](" + name + ") | "
+		if !strings.HasPrefix(rows[link], title) {
+			t.Errorf("docs/decisions/README.md lacks the row %s%s |", link, title)
+		}
+		delete(rows, link)
+	}
+	for link := range rows {
+		t.Errorf("docs/decisions/README.md has a row of no page: %s", link)
+	}
+}
