@@ -2,12 +2,11 @@ package endpoint
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"crypto/sha256"
 
 	"github.com/mr-tron/base58"
 

@@ -180,11 +180,13 @@ func checkSource(fset *token.FileSet, f *ast.File) (wrong []string) {
 
 func TestArchitecture(t *testing.T) {
 	rows := parseTable(t)
+	there := make(map[string]bool)
 	for _, platform := range []struct{ goos, goarch string }{{"linux", "amd64"}, {"js", "wasm"}} {
 		t.Run(platform.goos, func(t *testing.T) {
 			seen := 0
 			for _, p := range packages(t, platform.goos, platform.goarch) {
 				seen++
+				there[p.name], there[path.Dir(p.name)+"/*"] = true, true
 				for _, w := range check(rows, p) {
 					t.Error(w)
 				}
@@ -206,6 +208,11 @@ func TestArchitecture(t *testing.T) {
 				t.Errorf("saw %d packages: is this the module?", seen)
 			}
 		})
+	}
+	for name := range rows {
+		if !there[name] {
+			t.Errorf("the table has a row for %s, and there is no such package", name)
+		}
 	}
 }
 
