@@ -49,7 +49,9 @@ type person struct {
 
 	err       error // what ends run
 	name      string
-	addresses []string // ours, the newest first
+	addresses []string      // ours, the newest first
+	card      protocol.Card // with the newest
+	cardText  string
 	contacts  map[uint64]*talk
 	listeners map[chan event]struct{}
 	send      func(to *talk, b []byte, done func(error)) bool
@@ -109,8 +111,9 @@ func newPerson(m mixnet.Messenger, b *book, dir, name string) (*person, error) {
 			return nil, fmt.Errorf("chat: damaged addresses: %w", err)
 		}
 	}
+	p.move(m.Address())
 	contacts, err := b.contacts()
-	if err != nil {
+	if err = errors.Join(err, p.err); err != nil {
 		return nil, err
 	}
 	for _, c := range contacts {
@@ -286,19 +289,25 @@ func (p *person) tell(t *talk, id protocol.ID, at time.Time, body protocol.Body,
 	return p.send(t, b, done)
 }
 
-func (p *person) card() protocol.Card { return protocol.Card{Address: p.m.Address(), Name: p.name} }
+// move takes up our address of the moment.
+func (p *person) move(at mixnet.Recipient) {
+	p.card = protocol.Card{Address: at, Name: p.name}
+	p.cardText = p.card.String()
+	if a := at.String(); !slices.Contains(p.addresses, a) {
+		p.addresses = append([]string{a}, p.addresses...)
+		p.addresses = p.addresses[:min(len(p.addresses), addresses)]
+		v, err := json.Marshal(p.addresses)
+		p.saved(errors.Join(err, p.book.setSelf("addresses", v)))
+	}
+}
 
 // tick does what is due.
 func (p *person) tick(now time.Time) {
-	card := p.card()
-	if a := card.Address.String(); !slices.Contains(p.addresses, a) {
-		p.addresses = append([]string{a}, p.addresses...)
-		p.addresses = p.addresses[:min(len(p.addresses), addresses)]
-		v, _ := json.Marshal(p.addresses)
-		p.saved(p.book.setSelf("addresses", v))
+	if at := p.m.Address(); at != p.card.Address {
+		p.move(at)
 	}
 	for _, t := range p.contacts {
-		p.tickContact(t, card, now)
+		p.tickContact(t, now)
 		for len(t.receipts) > 0 {
 			n := min(len(t.receipts), protocol.MaxReceipts)
 			if !p.tell(t, protocol.NewID(), now, protocol.Received(slices.Clone(t.receipts[:n])), nil) {
@@ -333,10 +342,10 @@ func sorted(pending map[protocol.ID]*entry) []*entry {
 }
 
 // tickContact sends what makes somebody a contact, or a changed card.
-func (p *person) tickContact(t *talk, card protocol.Card, now time.Time) {
+func (p *person) tickContact(t *talk, now time.Time) {
 	var id protocol.ID
 	var body protocol.Body
-	if t.State == known && t.Told != card.String() && t.CardID == (protocol.ID{}) {
+	if t.State == known && t.Told != p.cardText && t.CardID == (protocol.ID{}) {
 		t.CardID, t.Retry = protocol.NewID(), retry{}
 	}
 	if !t.Retry.First.IsZero() && !t.Retry.due(now) {
@@ -344,15 +353,15 @@ func (p *person) tickContact(t *talk, card protocol.Card, now time.Time) {
 	}
 	switch {
 	case t.State == asked:
-		id, body = t.Hello, protocol.Hello{Card: card}
+		id, body = t.Hello, protocol.Hello{Card: p.card}
 	case t.State == accepted:
-		id, body = t.Accept, protocol.Accept{Hello: t.Theirs, Card: card}
+		id, body = t.Accept, protocol.Accept{Hello: t.Theirs, Card: p.card}
 	case t.State == known && t.CardID != protocol.ID{}:
-		id, body = t.CardID, card
+		id, body = t.CardID, p.card
 	default:
 		return
 	}
-	t.Told = card.String()
+	t.Told = p.cardText
 	if p.tell(t, id, now, body, nil) {
 		t.Retry.sent(now)
 		p.saved(p.book.saveContact(t.contact))
@@ -472,12 +481,11 @@ func (p *person) agree(t *talk, now time.Time) {
 		t.Accept = protocol.NewID()
 	}
 	t.Retry = retry{}
-	card := p.card()
 	if t.State == known { // they have lost us: once is enough, they will ask again
-		p.tell(t, t.Accept, now, protocol.Accept{Hello: t.Theirs, Card: card}, nil)
+		p.tell(t, t.Accept, now, protocol.Accept{Hello: t.Theirs, Card: p.card}, nil)
 		t.Retry.sent(now)
 	}
-	p.tickContact(t, card, now)
+	p.tickContact(t, now)
 	if p.saved(p.book.saveContact(t.contact)) {
 		p.changed(t, nil)
 	}
@@ -618,7 +626,7 @@ func (p *person) add(text, name string) (*talk, error) {
 		return nil, p.err
 	}
 	p.contacts[t.ID] = t
-	p.tickContact(t, p.card(), time.Now())
+	p.tickContact(t, time.Now())
 	p.changed(t, nil)
 	return t, nil
 }

@@ -36,7 +36,7 @@ func (u *user) start() {
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	b.db.NoSync = true // nothing here outlives the machine
+	b.db.NoSync, b.db.NoGrowSync = true, true // nothing here outlives the machine
 	if u.person, err = newPerson(u.m, b, u.dir, u.name); err != nil {
 		u.t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func meet(t *testing.T, o mixnettest.Options, do func(alice, bob *user)) {
 
 // befriend has alice ask, and bob agree.
 func befriend(alice, bob *user) {
-	alice.with(func() error { _, err := alice.add(bob.card().String(), ""); return err })
+	alice.with(func() error { _, err := alice.add(bob.cardText, ""); return err })
 	time.Sleep(time.Minute)
 	b := bob.the()
 	bob.with(func() error { return bob.decide(b, true) })
@@ -152,7 +152,7 @@ var usual = mixnettest.Options{Latency: 300 * time.Millisecond, Jitter: 200 * ti
 
 func TestTalk(t *testing.T) {
 	meet(t, usual, func(alice, bob *user) {
-		alice.with(func() error { _, err := alice.add(bob.card().String(), "Bobby"); return err })
+		alice.with(func() error { _, err := alice.add(bob.cardText, "Bobby"); return err })
 		alice.write("before you agree")
 		time.Sleep(time.Minute)
 		alice.wants(">before you agree waiting\n")
@@ -187,7 +187,7 @@ func TestTalk(t *testing.T) {
 // Two who say hello at the same time agree.
 func TestBothAsk(t *testing.T) {
 	meet(t, usual, func(alice, bob *user) {
-		alice.with(func() error { _, err := alice.add(bob.card().String(), ""); return err })
+		alice.with(func() error { _, err := alice.add(bob.cardText, ""); return err })
 		bob.with(func() error { _, err := bob.add(alice.m.Address().String(), ""); return err }) // a bare address
 		time.Sleep(time.Minute)
 		if alice.state() != known || bob.state() != known {
@@ -239,7 +239,7 @@ func TestLost(t *testing.T) {
 	o := usual
 	o.Vanish, o.Duplicate = 0.3, 0.3
 	meet(t, o, func(alice, bob *user) {
-		alice.with(func() error { _, err := alice.add(bob.card().String(), ""); return err })
+		alice.with(func() error { _, err := alice.add(bob.cardText, ""); return err })
 		time.Sleep(24 * time.Hour)
 		b := bob.the()
 		bob.with(func() error { return bob.decide(b, true) })
@@ -344,7 +344,7 @@ func TestFileGoesOn(t *testing.T) {
 	o := usual
 	o.Rate, o.Vanish = 100, 0.05
 	meet(t, o, func(alice, bob *user) {
-		alice.with(func() error { _, err := alice.add(bob.card().String(), ""); return err })
+		alice.with(func() error { _, err := alice.add(bob.cardText, ""); return err })
 		time.Sleep(24 * time.Hour)
 		b := bob.the()
 		bob.with(func() error { return bob.decide(b, true) })
@@ -473,8 +473,8 @@ func TestStrangers(t *testing.T) {
 		for i := range 40 {
 			s := newStranger(alice.m, byte(i))
 			s.send(t, at, bobKey, protocol.NewID(), protocol.Text("buy!"))
-			s.send(t, at, bobKey, protocol.NewID(), protocol.Hello{Card: alice.person.card()}) // for somebody else
-			s.send(t, at, target, protocol.NewID(), protocol.Hello{Card: alice.person.card()})
+			s.send(t, at, bobKey, protocol.NewID(), protocol.Hello{Card: alice.person.card}) // for somebody else
+			s.send(t, at, target, protocol.NewID(), protocol.Hello{Card: alice.person.card})
 			s.send(t, at, bobKey, protocol.NewID(), protocol.Text("buy!"))
 			s.send(t, at, bobKey, protocol.NewID(), protocol.Chunk{Data: []byte("x")})
 			s.send(t, at, bobKey, protocol.NewID(), protocol.Have{})
@@ -504,7 +504,7 @@ func TestStrangers(t *testing.T) {
 		// Bob agrees to one who claims alice's address. What goes there the stranger
 		// cannot read, so their messages are never shown.
 		mallory := newStranger(alice.m, 99)
-		mallory.send(t, at, target, protocol.NewID(), protocol.Hello{Card: alice.person.card()})
+		mallory.send(t, at, target, protocol.NewID(), protocol.Hello{Card: alice.person.card})
 		b := bob.the()
 		bob.with(func() error { return bob.decide(b, true) })
 		for range 2 * maxHeld {
@@ -521,10 +521,10 @@ func TestStrangers(t *testing.T) {
 		bob.with(func() error { return bob.remove(b) })
 
 		// Alice asks; mallory gets in between, with a hello of hers, then an accept.
-		bob.with(func() error { _, err := bob.add(alice.person.card().String(), ""); return err })
-		mallory.send(t, at, target, protocol.NewID(), protocol.Hello{Card: alice.person.card()})
-		mallory.send(t, at, bobKey, protocol.NewID(), protocol.Accept{Hello: protocol.NewID(), Card: alice.person.card()})
-		mallory.send(t, at, bobKey, protocol.NewID(), protocol.Accept{Card: alice.person.card()})
+		bob.with(func() error { _, err := bob.add(alice.person.cardText, ""); return err })
+		mallory.send(t, at, target, protocol.NewID(), protocol.Hello{Card: alice.person.card})
+		mallory.send(t, at, bobKey, protocol.NewID(), protocol.Accept{Hello: protocol.NewID(), Card: alice.person.card})
+		mallory.send(t, at, bobKey, protocol.NewID(), protocol.Accept{Card: alice.person.card})
 		if got := bob.state(); got == known {
 			t.Error("mallory is taken for alice")
 		}

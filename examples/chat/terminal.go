@@ -49,7 +49,7 @@ func (t *terminal) run(ctx context.Context, in io.Reader) error {
 	if err := t.p.do(func() {
 		events, stop = t.p.listen()
 		t.say("you are %s; /help has the commands", t.p.name)
-		t.say("your card: %s", t.p.card())
+		t.say("your card: %s", t.p.cardText)
 		t.contacts()
 	}); err != nil {
 		return err
@@ -110,8 +110,8 @@ func (t *terminal) do(line string) (err error) {
 			fmt.Fprint(t.out, help)
 		case "/card":
 			var rows [][]bool
-			if rows, err = qrCode(t.p.card().String()); err == nil {
-				t.say("%s%s", qrText(rows), t.p.card())
+			if rows, err = qrCode(t.p.cardText); err == nil {
+				t.say("%s%s", qrText(rows), t.p.cardText)
 			}
 		case "/add":
 			err = t.add(rest)

@@ -147,7 +147,7 @@ func (g *page) events(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	var events chan event
 	var stop func()
 	err := g.p.do(func() {
-		first = line{Self: &selfView{g.p.name, g.p.card().String()}, Contacts: g.p.viewContacts()}
+		first = line{Self: &selfView{g.p.name, g.p.cardText}, Contacts: g.p.viewContacts()}
 		events, stop = g.p.listen()
 	})
 	if err != nil {
@@ -183,7 +183,7 @@ func (g *page) events(ctx context.Context, w http.ResponseWriter, r *http.Reques
 
 func (g *page) qr(w http.ResponseWriter, _ *http.Request) (any, error) {
 	var card string
-	if err := g.p.do(func() { card = g.p.card().String() }); err != nil {
+	if err := g.p.do(func() { card = g.p.cardText }); err != nil {
 		return nil, err
 	}
 	rows, err := qrCode(card)

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"nym-socks5/mixnet/wsapi/wsclient"
 )
 
 // want reports a text that is not in another.
@@ -157,7 +160,69 @@ func notes(ctx context.Context, w *world) error {
 				return fmt.Errorf("a deleted note is there: %q, %v", got, err)
 			}
 		}
+		if err := refusals(ctx, askerURL, address); err != nil {
+			return fmt.Errorf("the service in %s: %w", service, err)
+		}
 		w.say("the service in %s answers Go, Python and JavaScript, plainly and anonymously, and has outlived kill -9", service)
+	}
+	return nil
+}
+
+// refusals has a service answer bad requests, as each of the three should.
+func refusals(ctx context.Context, url, service string) error {
+	c, err := wsclient.Dial(ctx, url, wsclient.Options{})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.Subscribe(ctx); err != nil {
+		return err
+	}
+	const name = `"000102030405060708090a0b0c0d0e0f"`
+	for i, r := range []struct{ fields, code string }{
+		{`"notes":2,"op":"put","text":"a"`, "bad-request"},
+		{`"notes":1,"op":"list"`, "bad-request"},
+		{`"notes":1,"op":["put"],"text":"a"`, ""},
+		{`"notes":1,"op":"put"`, "bad-request"},
+		{`"notes":1,"op":"put","text":""`, "bad-request"},
+		{`"notes":1,"op":"put","text":7`, ""},
+		{`"notes":1,"op":"put","text":"a","days":31`, "bad-request"},
+		{`"notes":1,"op":"put","text":"a","days":1.5`, ""},
+		{`"notes":1,"op":"put","text":"a","name":` + name, "bad-request"},
+		{`"notes":1,"op":"put","text":"` + strings.Repeat("a", 65537) + `"`, "bad-request"},
+		{`"notes":1,"op":"get"`, "bad-request"},
+		{`"notes":1,"op":"get","name":` + name, "not-found"},
+		{`"notes":1,"op":"get","name":"../notes.db"`, ""},
+		{`"notes":1,"op":"delete"`, "bad-request"},
+		{`"notes":1,"op":"delete","key":` + name, "none"}, // it need not be there
+	} {
+		id := fmt.Sprintf("%032x", i+1)
+		// In front of each there is what is no request. It is dropped.
+		for _, body := range []string{"[[[[", `{"id":"` + id + `",` + r.fields + `}`} {
+			if err := c.Send(ctx, wsclient.Message{To: service, Body: []byte(body), Anonymous: true, SURBs: 10}); err != nil {
+				return err
+			}
+		}
+		if r.code == "" {
+			continue // dropped by some, refused by others
+		}
+		for {
+			m, err := c.Receive(ctx)
+			if err != nil {
+				return fmt.Errorf("no answer to %.60s: %w", r.fields, err)
+			}
+			var a struct{ ID, Error string }
+			if err := json.Unmarshal(m.Body, &a); err != nil {
+				return fmt.Errorf("answer to %.60s: %w", r.fields, err)
+			}
+			if a.ID != id {
+				continue // to one before, which may be refused or not
+			}
+			if a.Error != r.code && !(a.Error == "" && r.code == "none") {
+				return fmt.Errorf("answer to %.60s: %q, want %q", r.fields, a.Error, r.code)
+			}
+			break
+		}
 	}
 	return nil
 }
