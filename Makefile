@@ -104,6 +104,12 @@ mutants: ## Break a line for every hardening rule and see its tests fail (MUTANT
 examples: ## Run every example with its counterparts; needs Python 3, Node 20, curl and Chromium (WITHOUT=node: leave out what needs it; EXAMPLES=notes: only that)
 	$(GO) run ./examples/run -without '$(WITHOUT)' -only '$(EXAMPLES)'
 
+.PHONY: broadcast-real
+broadcast-real: ## Have transactions broadcast by real nodes of Bitcoin, Ethereum and Monero; needs Node 20 with npm, and Debian's package monero
+	@command -v npm >/dev/null || { echo "make broadcast-real: needs Node.js 20 or later with npm." >&2; exit 1; }
+	@command -v monerod >/dev/null || { echo "make broadcast-real: needs monerod and monero-wallet-rpc (apt install monero)." >&2; exit 1; }
+	cd examples/broadcast && npm ci --no-fund --no-audit --loglevel=error && $(GO) test -mod=mod -count=1 -timeout 25m -v ./...
+
 .PHONY: dist dist-check
 dist: ## Make a release of a commit into dist/: programs for all platforms, archives, checksums (REV=v1.2.3 TARGETS=linux/amd64,...)
 	rm -rf dist

@@ -39,7 +39,7 @@ var examples = []example{
 }
 
 // elsewhere are examples that are run by something else.
-var elsewhere = map[string]string{"web": "make sdk", "run": "this program", "broadcast": "go test ./examples/broadcast"}
+var elsewhere = map[string]string{"web": "make sdk", "run": "this program", "broadcast": "make broadcast-real"}
 
 func main() {
 	without := flag.String("without", "", "leave out the examples that need these `PROGRAMS`, such as node,chromium")

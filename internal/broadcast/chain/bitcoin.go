@@ -14,12 +14,16 @@ type bitcoin struct{ n *Node }
 
 // Codes of errors (bitcoind's rpc/protocol.h).
 const (
-	bitcoinInChain = -27 // the transaction, or what it makes, is in the chain; btcd: or among those that wait
+	bitcoinInChain = -27 // the transaction, or what it makes, is in the chain
 	bitcoinWarmUp  = -28
 	bitcoinOffline = -9  // no peer to give it to
 	bitcoinSyncing = -10 // blocks are still missing
 	bitcoinFull    = -7  // out of memory
 )
+
+// bitcoinMaxFee is the highest fee in BTC per 1000 bytes of a transaction that passes
+// the check: what sendrawtransaction takes if nothing is said. btcd wants it said.
+const bitcoinMaxFee = 0.1
 
 func (b *bitcoin) call(ctx context.Context, method string, params ...any) (rpcReply, error) {
 	r, err := b.n.call(ctx, "1.0", method, params...)
@@ -27,6 +31,8 @@ func (b *bitcoin) call(ctx context.Context, method string, params ...any) (rpcRe
 		switch r.err.Code {
 		case bitcoinWarmUp, bitcoinOffline, bitcoinSyncing, bitcoinFull:
 			return r, fail(Busy, errors.New(r.err.Message))
+		case rpcParams: // a node that wants the question put otherwise
+			return r, fail(Strange, errors.New(r.err.Message))
 		}
 	}
 	return r, err
@@ -56,7 +62,7 @@ func (b *bitcoin) send(ctx context.Context, tx []byte, h broadcast.Hash) (Outcom
 }
 
 func (b *bitcoin) check(ctx context.Context, tx []byte, h broadcast.Hash) (Outcome, error) {
-	r, err := b.call(ctx, "testmempoolaccept", []string{hex.EncodeToString(tx)})
+	r, err := b.call(ctx, "testmempoolaccept", []string{hex.EncodeToString(tx)}, bitcoinMaxFee)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -178,6 +179,13 @@ func TestH48Nodes(t *testing.T) {
 			"sendrawtransaction": "500 " + btc("null", `{"code":-25,"message":"bad-txns-inputs-missingorspent"}`),
 			"getrawtransaction":  btc(`{"txid":"`+text+`","confirmations":7}`, "null"),
 		}, broadcast.Known, ""},
+		{"btcd has it, and it waits", broadcast.Bitcoin, script{
+			"sendrawtransaction": `{"jsonrpc":"1.0","result":null,"error":{"code":-26,"message":"TX rejected: already have transaction in mempool ` + text + `"},"id":1}`,
+			"getrawtransaction":  `{"jsonrpc":"1.0","result":{"hex":"","txid":"` + text + `","version":2,"locktime":0},"error":null,"id":1}`,
+		}, broadcast.Known, ""},
+		{"btcd has it in a block", broadcast.Bitcoin, script{
+			"sendrawtransaction": `{"jsonrpc":"1.0","result":null,"error":{"code":-27,"message":"TX rejected: transaction already exists in blockchain"},"id":1}`,
+		}, broadcast.Known, ""},
 		{"bitcoin refuses, and then is silent", broadcast.Bitcoin, script{
 			"sendrawtransaction": "500 " + btc("null", `{"code":-25,"message":"bad-txns-inputs-missingorspent"}`),
 			"getrawtransaction":  "503 busy",
@@ -277,15 +285,16 @@ func TestLooks(t *testing.T) {
 
 func TestChecks(t *testing.T) {
 	for says, want := range map[string]broadcast.Result{
-		`{"result":[{"txid":"` + text + `","allowed":true,"vsize":110}],"error":null,"id":1}`:                 broadcast.Acceptable,
-		`{"result":[{"txid":"` + text + `","allowed":false,"reject-reason":"x"}],"error":null,"id":1}`:        broadcast.Refused,
-		`500 {"result":null,"error":{"code":-22,"message":"TX decode failed."},"id":1}`:                       broadcast.Refused,
-		`{"result":[{"txid":"` + strings.Repeat("00", 32) + `","allowed":true}],"error":null,"id":1}`:         "",
-		`{"result":[{"txid":"` + text + `"}],"error":null,"id":1}`:                                            "",
-		`{"result":[],"error":null,"id":1}`:                                                                   "",
-		`500 {"result":null,"error":{"code":-28,"message":"Verifying blocks…"},"id":1}`:                       "",
-		`500 {"result":null,"error":{"code":-32601,"message":"Method not found"},"id":1}`:                     "",
-		`{"result":[{"txid":"` + text + `","allowed":true},{"txid":"x","allowed":true}],"error":null,"id":1}`: "",
+		`{"result":[{"txid":"` + text + `","allowed":true,"vsize":110}],"error":null,"id":1}`:                                        broadcast.Acceptable,
+		`{"result":[{"txid":"` + text + `","allowed":false,"reject-reason":"x"}],"error":null,"id":1}`:                               broadcast.Refused,
+		`500 {"result":null,"error":{"code":-22,"message":"TX decode failed."},"id":1}`:                                              broadcast.Refused,
+		`{"result":[{"txid":"` + strings.Repeat("00", 32) + `","allowed":true}],"error":null,"id":1}`:                                "",
+		`{"result":[{"txid":"` + text + `"}],"error":null,"id":1}`:                                                                   "",
+		`{"result":[],"error":null,"id":1}`:                                                                                          "",
+		`500 {"result":null,"error":{"code":-28,"message":"Verifying blocks…"},"id":1}`:                                              "",
+		`{"jsonrpc":"1.0","result":null,"error":{"code":-32602,"message":"wrong number of params (expected 2, received 1)"},"id":1}`: "",
+		`500 {"result":null,"error":{"code":-32601,"message":"Method not found"},"id":1}`:                                            "",
+		`{"result":[{"txid":"` + text + `","allowed":true},{"txid":"x","allowed":true}],"error":null,"id":1}`:                        "",
 	} {
 		n, f := fakeNode(t, broadcast.Bitcoin, script{"testmempoolaccept": says})
 		o, err := n.Check(t.Context(), aTx, aHash)
@@ -467,4 +476,53 @@ func TestCA(t *testing.T) {
 
 func pemOf(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// A says answers every call with one reply.
+type says struct {
+	status int
+	body   []byte
+}
+
+func (s says) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: s.status, Body: io.NopCloser(bytes.NewReader(s.body)), Header: make(http.Header), Request: r}, nil
+}
+
+// Whatever a node says is an outcome or is not; what it takes it names, if its kind does.
+func FuzzReply(f *testing.F) {
+	f.Add("bitcoin", 200, []byte(`{"result":"`+text+`","error":null,"id":1}`))
+	f.Add("bitcoin", 500, []byte(`{"result":null,"error":{"code":-27,"message":"x"},"id":1}`))
+	f.Add("bitcoin", 200, []byte(`{"result":[{"txid":"`+text+`","allowed":true}],"error":null,"id":1}`))
+	f.Add("ethereum", 200, []byte(`{"jsonrpc":"2.0","id":1,"result":"0x`+text+`"}`))
+	f.Add("ethereum", 200, []byte(`{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"x"}}`))
+	f.Add("monero", 200, []byte(`{"status":"OK","not_relayed":true,"txs":[{"tx_hash":"`+text+`"}],"missed_tx":[]}`))
+	f.Add("post", 422, []byte("no"))
+	f.Fuzz(func(t *testing.T, kind string, status int, body []byte) {
+		if status < 200 || status > 599 {
+			return
+		}
+		n, err := New(Spec{Name: "x", Kind: broadcast.Kind(kind), URL: "http://127.0.0.1:9/"}, time.Minute)
+		if err != nil {
+			return
+		}
+		n.client.Transport = says{status, body}
+		o, err := n.Send(t.Context(), aTx, aHash)
+		switch o.Result {
+		case broadcast.Accepted, broadcast.Known, broadcast.Refused:
+			if err != nil || !bytes.Equal(o.Reply, body) {
+				t.Fatalf("%s says %d %q: got %+v, %v", kind, status, body, o, err)
+			}
+		case "":
+			if err == nil || ClassOf(err) == "" {
+				t.Fatalf("%s says %d %q: neither an outcome nor an error", kind, status, body)
+			}
+		default:
+			t.Fatalf("%s says %d %q: got %+v", kind, status, body, o)
+		}
+		if rpc := kind == "bitcoin" || kind == "ethereum"; rpc && o.Result == broadcast.Accepted && !bytes.Contains(bytes.ToLower(body), []byte(text)) && !bytes.Contains(body, []byte("\\u")) {
+			t.Fatalf("%s says %q, which names another transaction", kind, body)
+		}
+		n.Check(t.Context(), aTx, aHash)
+		n.Look(t.Context(), aHash)
+	})
 }

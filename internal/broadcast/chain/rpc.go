@@ -25,6 +25,7 @@ type rpcError struct {
 // Codes of errors that are not about a transaction (JSON-RPC 2.0 §5.1).
 const (
 	rpcInternal = -32603
+	rpcParams   = -32602
 	rpcNoMethod = -32601
 	rpcNoCall   = -32600
 )

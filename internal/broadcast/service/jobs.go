@@ -2,6 +2,7 @@ package service
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -67,6 +68,9 @@ func (a *agenda) add(j *job) {
 	j.state = jobWaiting
 	heap.Push(a, j)
 }
+
+// remove removes a job that waits.
+func (a *agenda) remove(j *job) { heap.Remove(a, slices.Index(*a, j)) }
 
 // next is when the next job is due; false: none waits.
 func (a agenda) next() (time.Time, bool) {

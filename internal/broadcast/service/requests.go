@@ -178,6 +178,8 @@ func (l *loop) broadcast(from *clientState, a broadcast.Answer, req broadcast.Re
 	case j != nil && j.rec.Digest != of:
 		a.After = retryFirst
 		say(broadcast.Limited, "another form of this transaction, with another witness, waits for the node")
+	case j != nil && j.state == jobWaiting && j.tries == 0 && l.mean(req) < j.rec.Mean:
+		l.hasten(j, asked{from, req.ID}, l.mean(req), now)
 	case j != nil && (j.state == jobWaiting || len(j.asked) >= maxAsked):
 		j.tell(&a)
 		l.answer(from, a)
@@ -193,33 +195,62 @@ func (l *loop) broadcast(from *clientState, a broadcast.Answer, req broadcast.Re
 
 // begin makes a job of a request.
 func (l *loop) begin(k Key, from *clientState, req broadcast.Request, of [32]byte, now time.Time) {
-	mean := l.cfg.Delay
-	if req.Delay != nil {
-		mean = *req.Delay
-	}
+	mean := l.mean(req)
 	due := now.Add(l.chance(mean))
 	j := &job{key: k, of: from, asked: []asked{{from, req.ID}}, rec: Record{
 		Result: broadcast.Queued, Digest: of, Tx: req.Tx, Due: due, Until: due.Add(l.cfg.RetryFor), Mean: mean,
 	}}
 	l.jobs[k] = j
 	l.room.take(from, len(req.Tx))
-	rec := j.rec
+	l.save(j, func() {
+		l.tellAll(j, broadcast.Answer{Result: broadcast.Unavailable, Reason: "it cannot be kept"})
+		l.end(j)
+	})
+}
+
+// hasten has a job wait for less, because somebody asks for a shorter delay now. Asking
+// again for the same one changes nothing, since the least of many is short.
+func (l *loop) hasten(j *job, by asked, mean time.Duration, now time.Time) {
+	before := j.rec
+	l.agenda.remove(j)
+	j.state, j.asked = jobSaving, append(j.asked, by)
+	if due := now.Add(l.chance(mean)); due.Before(j.rec.Due) {
+		j.rec.Due, j.rec.Until = due, due.Add(l.cfg.RetryFor)
+	}
+	j.rec.Mean = mean
+	l.save(j, func() { // then all is as it was
+		j.rec = before
+		l.agenda.add(j)
+		l.tellAll(j, broadcast.Answer{})
+	})
+}
+
+// save writes a job, which then waits until it is due. If the disk does not take it,
+// failed says what happens.
+func (l *loop) save(j *job, failed func()) {
+	k, rec := j.key, j.rec
 	l.run(func() event {
 		err := l.cfg.Store.Save(l.ctx, k, rec)
 		return func() {
 			l.kept(err)
-			switch {
-			case err != nil:
-				l.tellAll(j, broadcast.Answer{Result: broadcast.Unavailable, Reason: "it cannot be kept"})
-				l.end(j)
-			case j.rec.Mean > 0:
-				l.agenda.add(j)
+			if err != nil {
+				failed()
+				return
+			}
+			l.agenda.add(j)
+			if j.rec.Mean > 0 {
 				l.tellAll(j, broadcast.Answer{})
-			default:
-				l.agenda.add(j)
 			}
 		}
 	})
+}
+
+// mean is that of the random delay that a request asks for.
+func (l *loop) mean(req broadcast.Request) time.Duration {
+	if req.Delay != nil {
+		return *req.Delay
+	}
+	return l.cfg.Delay
 }
 
 // chance draws a random delay: exponential, and drawn again where it is too long.

@@ -108,12 +108,41 @@ func TestH48RandomDelay(t *testing.T) {
 			t.Errorf("%d were broadcast, after %v as a mean, %v at most", len(w.node.times), mean, longest)
 		}
 		w.ask(tag, statusOf("0"), broadcast.Accepted)
+		// Whoever wants it sooner gets that, and whoever asks the same again gets nothing by it.
+		w.ask(tag, later("slow", 24*time.Hour), broadcast.Queued)
+		for range 20 {
+			w.ask(tag, later("slow", 24*time.Hour), broadcast.Queued)
+		}
+		w.ask(tag, later("slow", time.Minute), broadcast.Queued)
+		time.Sleep(6 * time.Minute)
+		w.ask(tag, statusOf("slow"), broadcast.Accepted)
+		w.ask(tag, later("slower", 24*time.Hour), broadcast.Queued)
+		w.ask(tag, later("slower", 0), broadcast.Accepted)
 		// The operator's mean counts where none is asked for, and zero is none.
 		w.stop()
 		w.cfg.Delay = time.Hour
 		w.start()
 		w.ask(tag, post("x"), broadcast.Queued)
 		w.ask(tag, later("y", 0), broadcast.Accepted)
+	})
+}
+
+// hardening.md H48: "A node hears nothing of a transaction before its time, whoever asks":
+// asking again for the same delay does not give the shortest of many.
+func TestH48RepeatedDelays(t *testing.T) {
+	inBubble(t, func(c *Config) { c.PerMinute = 1_000_000 }, func(t *testing.T, w *world) {
+		const n = 20
+		for i := range n {
+			tx := fmt.Sprint(i)
+			for range 100 {
+				w.send(mixnet.NewSenderTag(), later(tx, 24*time.Hour))
+				time.Sleep(50 * time.Millisecond)
+			}
+		}
+		time.Sleep(2 * time.Hour)
+		if early := w.node.calls(); early > 10 { // 1.6 of 20 are due by then
+			t.Errorf("%d of %d were broadcast in two hours of a day", early, n)
+		}
 	})
 }
 
