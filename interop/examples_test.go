@@ -28,6 +28,11 @@ func TestFirstMessage(t *testing.T) {
 			}
 		}
 	}
+	for _, script := range []string{"native_client.py", "native-client.js"} {
+		if !strings.Contains(string(out), "$ "+script) {
+			t.Errorf("%s was not run:\n%s", script, out)
+		}
+	}
 	if n := strings.Count(string(out), "received: while you were away"); n != 2 {
 		t.Errorf("%d messages to one who was away arrived, want one of each script:\n%s", n, out)
 	}

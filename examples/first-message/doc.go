@@ -7,6 +7,9 @@
 //
 //	go run ./examples/first-message
 //
+// Two more scripts, native_client.py and native-client.js, do what Nym's documentation
+// shows of its native client: texts and files, in JSON and in binary, with replies.
+//
 // in the root of the repository. It needs Python 3 and Node.js, fails if a script
 // prints something else than it should, keeps nothing, and opens ports on loopback
 // only. README.md has the same by hand, with separate programs.

@@ -20,17 +20,18 @@ from urllib.parse import urlsplit
 
 
 class WebSocket:
-    """As much of a WebSocket (RFC 6455) as this needs: texts, unencrypted."""
+    """As much of a WebSocket (RFC 6455) as this needs: texts and bytes, unencrypted."""
 
-    def __init__(self, url, protocol):
+    def __init__(self, url, protocol=None):
         at = urlsplit(url)
+        asked = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
         key = base64.b64encode(os.urandom(16)).decode()
         self.sock = socket.create_connection((at.hostname, at.port or 80))
         self.file = self.sock.makefile("rb")
         self.sock.sendall(
             f"GET {at.path or '/'}?{at.query} HTTP/1.1\r\nHost: {at.netloc}\r\n"
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n".encode()
+            f"Sec-WebSocket-Key: {key}\r\n{asked}\r\n".encode()
         )
         status = self.file.readline().decode().strip()
         headers = {}
@@ -53,8 +54,8 @@ class WebSocket:
         masked = bytes(b ^ mask[i % 4] for i, b in enumerate(data))
         self.sock.sendall(bytes([128 | opcode]) + length + mask + masked)
 
-    def receive(self):
-        """Waits for the next text."""
+    def receive(self, kind=1):
+        """Waits for the next text or, of kind 2, for the next bytes."""
         while True:
             opcode, length = struct.unpack("!BB", self.exactly(2))
             if length == 126:
@@ -62,7 +63,7 @@ class WebSocket:
             elif length == 127:
                 (length,) = struct.unpack("!Q", self.exactly(8))
             data = self.exactly(length)
-            if opcode == 128 | 1:
+            if opcode == 128 | kind:
                 return data
             if opcode == 128 | 9:  # a ping
                 self.send(data, 10)

@@ -35,7 +35,11 @@ func main() {
 
 // run runs the network and the scripts, then ends.
 func run(ctx context.Context, w io.Writer) error {
-	scripts, err := findScripts()
+	scripts, err := findScripts("first_message.py", "first-message.js")
+	if err != nil {
+		return err
+	}
+	natives, err := findScripts("native_client.py", "native-client.js")
 	if err != nil {
 		return err
 	}
@@ -56,6 +60,14 @@ func run(ctx context.Context, w io.Writer) error {
 		}
 		gateways := network.Topology().Gateways()
 		alice, bob := newPerson(network, gateways[0].Identity), newPerson(network, gateways[1].Identity)
+		for _, s := range natives {
+			err := alice.online(ctx, func(ctx context.Context, url string, here *client.Client) error {
+				return s.run(ctx, w, []string{url}, append(steps, "my address: "+here.Address().String())...)
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", s, err)
+			}
+		}
 		for i, s := range scripts {
 			if err := converse(ctx, w, alice, bob, s, scripts[(i+1)%len(scripts)]); err != nil {
 				return fmt.Errorf("%s: %w", s, err)
@@ -72,10 +84,13 @@ type script []string
 // String names the script.
 func (s script) String() string { return filepath.Base(s[1]) }
 
-// findScripts looks for the scripts and for what runs them.
-func findScripts() ([]script, error) {
+// steps are what the scripts for Nym's native client say when they work.
+var steps = []string{"ok: text", "ok: text with reply SURBs", "ok: reply", "ok: file", "ok: file with reply SURBs", "ok: reply in binary"}
+
+// findScripts looks for two scripts and for what runs them.
+func findScripts(python, javaScript string) ([]script, error) {
 	const folder = "examples/first-message/"
-	scripts := []script{{"python3", folder + "first_message.py"}, {"node", folder + "first-message.js"}}
+	scripts := []script{{"python3", folder + python}, {"node", folder + javaScript}}
 	for _, s := range scripts {
 		if _, err := exec.LookPath(s[0]); err != nil {
 			return nil, fmt.Errorf("%s needs %s, which is not installed", s[1], s[0])
