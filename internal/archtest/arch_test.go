@@ -310,3 +310,22 @@ func TestEveryPackageIsDrawn(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryPackageHasDoc holds that every package says in its doc.go what it is.
+func TestEveryPackageHasDoc(t *testing.T) {
+	for _, p := range packages(t, "linux", "amd64") {
+		path := filepath.Join("../..", filepath.FromSlash(p.name), "doc.go")
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			t.Errorf("%s: %v", p.name, err)
+			continue
+		}
+		begin := "Package " + f.Name.Name + " "
+		if f.Name.Name == "main" {
+			begin = "" // commands begin with their own name
+		}
+		if doc := f.Doc.Text(); doc == "" || !strings.HasPrefix(doc, begin) {
+			t.Errorf("the comment of %s is %.40q, want one that begins with %q", p.name, doc, begin)
+		}
+	}
+}

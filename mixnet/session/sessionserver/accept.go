@@ -8,9 +8,9 @@ import (
 	"net"
 	"net/http"
 
-	"nym-socks5/mixnet/session"
-
 	"github.com/coder/websocket"
+
+	"nym-socks5/mixnet/session"
 )
 
 // Accept upgrades a request to a WebSocket. Every origin is welcome, since the
