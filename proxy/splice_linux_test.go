@@ -81,6 +81,38 @@ func TestSpliceEndsAsTheSocketDid(t *testing.T) {
 	}
 }
 
+// A reset waits until a socket that is read slowly has all that came before: it would
+// throw away what the kernel still has to send.
+func TestResetWaitsForASlowReader(t *testing.T) {
+	const size = 1 << 20 // more than a socket takes in that nobody reads, less than one waits to send
+	for _, far := range []bool{true, false} {
+		listener, speaker := spliced(t)
+		if far {
+			listener, speaker = speaker, listener
+		}
+		speaker.Write(noise(size))
+		rst(speaker)
+		// Nothing is read until nothing more arrives.
+		tick := time.NewTicker(5 * time.Millisecond)
+		for same, before := 0, 0; same < 40; <-tick.C {
+			if n := unread(listener); n == 0 || n != before {
+				same, before = 0, n
+			} else {
+				same++
+			}
+		}
+		tick.Stop()
+		if n := unread(listener); n >= size {
+			t.Skip("this machine's sockets take in all of it")
+		}
+		got, err := io.ReadAll(listener)
+		if !bytes.Equal(got, noise(size)) || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("to the target %v: %d of %d bytes arrived, then %v", far, len(got), size, err)
+		}
+		listener.Close()
+	}
+}
+
 // unread is how many bytes wait to be read from a socket.
 func unread(c *net.TCPConn) (n int) {
 	raw, _ := c.SyscallConn()
