@@ -16,6 +16,7 @@ import (
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/dirhttp"
+	"nym-socks5/proxy"
 )
 
 func main() {
@@ -47,15 +48,21 @@ func connect(e *endpoint.Endpoint, call string) net.Conn {
 	return must(must(e.Listen(7)).Accept())
 }
 
-// talk sends what is typed and shows what comes, until the other hangs up. Whoever
-// has no more to say (Ctrl-D) still hears.
+// talk sends what is typed and shows what comes, until both have no more to say
+// (Ctrl-D) or the other has gone.
 func talk(c net.Conn, in io.Reader, out io.Writer) {
 	defer c.Close()
+	stream, said := c.(proxy.Stream), make(chan struct{})
 	go func() {
-		io.Copy(c, in)
-		c.(interface{ CloseWrite() error }).CloseWrite()
+		defer close(said)
+		io.Copy(stream, in)
+		stream.CloseWrite()
 	}()
-	io.Copy(out, c)
+	io.Copy(out, stream)
+	select {
+	case <-said:
+	case <-stream.Done():
+	}
 }
 
 func must[T any](v T, err error) T {

@@ -38,6 +38,34 @@ func TestTalk(t *testing.T) {
 	if out.String() != "good evening\n" {
 		t.Errorf("who calls reads %q", out.String())
 	}
+
+	// One who has no more to say still hears, and is heard to the end.
+	typed, typing := io.Pipe()
+	shown, showing := io.Pipe()
+	go func() {
+		talk(must(port.Accept()), typed, showing)
+		showing.Close()
+	}()
+	answer := make(chan string)
+	go func() {
+		var out strings.Builder
+		talk(connect(caller, listener.Address().String()), strings.NewReader("that is all\n"), &out)
+		answer <- out.String()
+	}()
+	got := make([]byte, len("that is all\n"))
+	if _, err := io.ReadFull(shown, got); err != nil || string(got) != "that is all\n" {
+		t.Errorf("who listens reads %q, %v", got, err)
+	}
+	for _, line := range []string{"is it? ", "good night\n"} {
+		must(typing.Write([]byte(line)))
+	}
+	typing.Close()
+	if rest := must(io.ReadAll(shown)); len(rest) > 0 {
+		t.Errorf("who listens reads %q too", rest)
+	}
+	if got := <-answer; got != "is it? good night\n" {
+		t.Errorf("who calls reads %q", got)
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
