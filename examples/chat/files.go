@@ -136,7 +136,7 @@ func (p *person) offer(t *talk, c copied) (*entry, error) {
 // offeredFile takes in that a contact has a file for us, or asks how much of it we have.
 func (p *person) offeredFile(t *talk, s protocol.Sealed, f protocol.File, now time.Time) {
 	if in := t.taking[s.ID]; in != nil {
-		t.receipts = append(t.receipts, s.ID)
+		t.confirm(s.ID)
 		p.tellHave(t, in, now)
 		return
 	}
@@ -145,7 +145,7 @@ func (p *person) offeredFile(t *talk, s protocol.Sealed, f protocol.File, now ti
 		return
 	}
 	if old != nil && !old.Out && old.File != nil && old.File.State.over() {
-		t.receipts = append(t.receipts, s.ID)
+		t.confirm(s.ID)
 		p.tellEnd(t, s.ID, old.File.State, now)
 		return
 	}

@@ -21,12 +21,13 @@ import (
 // Bounds.
 const (
 	maxContacts = 1000
-	maxAsks     = 32  // strangers who wait for our decision
-	maxHeld     = 16  // messages that overtook a received, of one contact
-	maxOffers   = 32  // files of one contact that have not come to an end
-	maxQueued   = 256 // messages of one contact that wait to be sent
-	maxEvents   = 256 // that a page has not read
-	addresses   = 8   // of ours that a hello may have been sent to
+	maxAsks     = 32   // strangers who wait for our decision
+	maxHeld     = 16   // messages that overtook a received, of one contact
+	maxOffers   = 32   // files of one contact that have not come to an end
+	maxQueued   = 256  // messages of one contact that wait to be sent
+	maxReceipts = 1024 // that wait, of one contact; what is not confirmed comes again
+	maxEvents   = 256  // that a page has not read
+	addresses   = 8    // of ours that a hello may have been sent to
 )
 
 // A person is who uses this program: their contacts, and what goes to and fro. One
@@ -49,8 +50,9 @@ type person struct {
 
 	err       error // what ends run
 	name      string
-	addresses []string      // ours, the newest first
-	card      protocol.Card // with the newest
+	addresses []string          // ours, the newest first
+	targets   []protocol.Target // of hellos to these
+	card      protocol.Card     // with the newest
 	cardText  string
 	contacts  map[uint64]*talk
 	listeners map[chan event]struct{}
@@ -128,11 +130,44 @@ func newPerson(m mixnet.Messenger, b *book, dir, name string) (*person, error) {
 			p.resume(t, e)
 		}
 	}
-	return p, nil
+	return p, p.sweep()
+}
+
+// sweep removes pieces of files that nobody waits for any more: the program ended before
+// they were offered, or when they were done with.
+func (p *person) sweep() error {
+	for _, folder := range []string{"outgoing", "incoming"} {
+		all, err := os.ReadDir(p.path(folder))
+		if err != nil {
+			return fmt.Errorf("chat: %w", err)
+		}
+		for _, f := range all {
+			var id protocol.ID
+			wanted := false
+			if id.UnmarshalText([]byte(f.Name())) == nil {
+				for _, t := range p.contacts {
+					wanted = wanted || t.sending[id] != nil || t.taking[id] != nil
+				}
+			}
+			if !wanted {
+				if err := os.Remove(p.path(folder, f.Name())); err != nil {
+					return fmt.Errorf("chat: %w", err)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func newTalk(c *contact) *talk {
 	return &talk{contact: c, pending: make(map[protocol.ID]*entry), sending: make(map[protocol.ID]*outgoing), taking: make(map[protocol.ID]*incoming)}
+}
+
+// confirm has a message confirmed, soon.
+func (t *talk) confirm(id protocol.ID) {
+	if len(t.receipts) < maxReceipts {
+		t.receipts = append(t.receipts, id)
+	}
 }
 
 // resume takes up what was not done when the program ended.
@@ -299,6 +334,12 @@ func (p *person) move(at mixnet.Recipient) {
 		v, err := json.Marshal(p.addresses)
 		p.saved(errors.Join(err, p.book.setSelf("addresses", v)))
 	}
+	p.targets = nil
+	for _, text := range p.addresses {
+		if a, err := mixnet.ParseRecipientText(text); err == nil {
+			p.targets = append(p.targets, protocol.ToAddress(a))
+		}
+	}
 }
 
 // tick does what is due.
@@ -430,12 +471,7 @@ func (p *person) handle(b []byte, now time.Time) {
 
 // isForUs reports whether a hello was sent to an address of ours.
 func (p *person) isForUs(s protocol.Sealed) bool {
-	for _, text := range p.addresses {
-		if a, err := mixnet.ParseRecipientText(text); err == nil && s.Verify(protocol.ToAddress(a)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.targets, s.Verify)
 }
 
 // hello takes in that somebody would be our contact.
@@ -501,7 +537,7 @@ func (p *person) accept(from protocol.Key, id protocol.ID, a protocol.Accept, no
 			continue
 		}
 		t.Key, t.Card = &from, a.Card
-		t.receipts = append(t.receipts, id)
+		t.confirm(id)
 		if !again {
 			p.becomesKnown(t, now)
 		}
@@ -534,7 +570,7 @@ func (p *person) fromContact(t *talk, s protocol.Sealed, now time.Time) {
 		p.receivedBy(t, body)
 	case protocol.Card:
 		t.Card = body
-		t.receipts = append(t.receipts, s.ID)
+		t.confirm(s.ID)
 		p.saved(p.book.saveContact(t.contact))
 		p.changed(t, nil)
 	case protocol.Text:
@@ -546,7 +582,7 @@ func (p *person) fromContact(t *talk, s protocol.Sealed, now time.Time) {
 	case protocol.Have:
 		p.have(t, body, s.Time, now)
 	case protocol.End:
-		t.receipts = append(t.receipts, s.ID)
+		t.confirm(s.ID)
 		p.endOf(t, body)
 	}
 }
@@ -586,7 +622,7 @@ func (p *person) take(t *talk, s protocol.Sealed, e *entry, now time.Time) (fres
 		p.changed(t, e)
 		p.changed(t, nil)
 	}
-	t.receipts = append(t.receipts, s.ID)
+	t.confirm(s.ID)
 	return old == nil
 }
 

@@ -438,6 +438,15 @@ func TestFileEnds(t *testing.T) {
 		if left, _ := filepath.Glob(alice.path("outgoing", "*")); left != nil {
 			t.Errorf("left: %v", left)
 		}
+		// Of one that was copied and never offered nothing is left after a restart.
+		if _, err := alice.copyFile("x", strings.NewReader("x")); err != nil {
+			t.Error(err)
+		}
+		alice.stop()
+		alice.start()
+		if left, _ := filepath.Glob(alice.path("outgoing", "*")); left != nil {
+			t.Errorf("left: %v", left)
+		}
 	})
 }
 
@@ -469,7 +478,14 @@ func TestStrangers(t *testing.T) {
 	meet(t, mixnettest.Options{Latency: time.Second}, func(alice, bob *user) {
 		at, target := bob.m.Address(), protocol.ToAddress(bob.m.Address())
 		bobKey := protocol.ToKey(bob.me)
-		alice.stop() // her messenger is used by strangers, who read none of her mail
+		alice.stop()                                                                                             // her messenger is used by strangers, who read none of her mail
+		newStranger(alice.m, 100).send(t, at, bobKey, protocol.NewID(), protocol.Hello{Card: alice.person.card}) // for nobody's address
+		bob.with(func() error {
+			if len(bob.contacts) != 0 {
+				t.Error("a hello that was for somebody else is taken")
+			}
+			return nil
+		})
 		for i := range 40 {
 			s := newStranger(alice.m, byte(i))
 			s.send(t, at, bobKey, protocol.NewID(), protocol.Text("buy!"))
@@ -511,6 +527,7 @@ func TestStrangers(t *testing.T) {
 			mallory.send(t, at, bobKey, protocol.NewID(), protocol.Text("it is me, Alice"))
 		}
 		mallory.send(t, at, bobKey, protocol.NewID(), protocol.Received{protocol.NewID()})
+		mallory.send(t, at, bobKey, protocol.NewID(), protocol.Accept{Card: alice.person.card})
 		bob.wants("")
 		if got := bob.state(); got != accepted {
 			t.Errorf("mallory is %s", got)
@@ -544,6 +561,34 @@ func TestStrangers(t *testing.T) {
 		if k := bob.the().Key; bob.state() != known || *k != alice.me {
 			t.Errorf("bob's contact is %s, with the key of %v", bob.state(), k)
 		}
+	})
+}
+
+// What a contact has signed for somebody else is not theirs to us, and what they have not
+// signed is nobody's.
+func TestForged(t *testing.T) {
+	meet(t, usual, func(alice, bob *user) {
+		befriend(alice, bob)
+		send := func(key ed25519.PrivateKey, target protocol.Target, change func([]byte)) {
+			t.Helper()
+			b, err := protocol.Seal(key, target, protocol.Message{ID: protocol.NewID(), Time: time.Now(), Body: protocol.Text("hello")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(b)
+			if err := alice.m.Send(t.Context(), bob.m.Address(), b, mixnet.SendOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		same := func([]byte) {}
+		send(alice.key, protocol.ToKey(alice.me), same)
+		send(alice.key, protocol.ToAddress(bob.m.Address()), same)
+		send(alice.key, protocol.ToKey(bob.me), func(b []byte) { b[len(b)-65]++ })
+		send(newStranger(nil, 7).key, protocol.ToKey(bob.me), func(b []byte) { copy(b[5:], alice.me[:]) })
+		bob.wants("")
+		send(alice.key, protocol.ToKey(bob.me), same)
+		bob.wants("<hello\n")
 	})
 }
 
