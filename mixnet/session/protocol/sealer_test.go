@@ -168,6 +168,21 @@ func nonceOf(i uint64) *[NonceSize]byte {
 	return &n
 }
 
+// "At a gateway memory for clients that are away is bounded": what a gateway counts of a
+// sealer covers what it remembers, of both directions, and no use makes that grow on.
+func TestH21MemoryIsCounted(t *testing.T) {
+	_, gateway := pair()
+	unused := gateway.Memory()
+	for i := range uint64(2 * nonceWindow) {
+		gateway.fresh(nonceOf(i))
+		gateway.OwnNonce()
+	}
+	const least = 4 * 2 * nonceWindow // of each direction: four bytes a slot, half of them empty
+	if got := gateway.Memory(); got < unused+2*least || got > 3*least {
+		t.Errorf("%d bytes are counted, want %d to %d", got, unused+2*least, 3*least)
+	}
+}
+
 // "a nonce among the last 65 536 of a key is refused"
 func TestH21NonceWindow(t *testing.T) {
 	var s nonceSet
