@@ -339,6 +339,31 @@ func TestInflightWaitsForTheTailOfReplies(t *testing.T) {
 	}
 }
 
+// A reply that was sent again is waited for less long.
+func TestInflightAgain(t *testing.T) {
+	f := newInflight()
+	o := offered(t, 1, 100)
+	o.reply, o.tag = true, mixnet.NewSenderTag()
+	settle(f, o, 0)
+	p := sentPacket(f, o, 50, t0.Add(time.Minute), 20*time.Millisecond)
+	at, _ := f.next()
+	fl, ok := f.due(at)
+	if !ok || fl.id != p.id() {
+		t.Fatal("nothing is overdue")
+	}
+	again := func(p piece) time.Duration {
+		f.made(p, p.id(), endKey{tag: o.tag}, trip{drawn: 20 * time.Millisecond}, 15*time.Millisecond, at)
+		f.departed(p.id(), at)
+		next, _ := f.next()
+		return next.Sub(at)
+	}
+	p.again = true
+	wait := again(p)
+	if first := at.Sub(t0.Add(time.Minute)); first-wait < 50*time.Millisecond || first-wait > 100*time.Millisecond {
+		t.Errorf("a reply that was sent again is waited for %v, and %v the first time, want some 74 ms less", wait, first)
+	}
+}
+
 // A packet counts as lost as soon as three SURB-ACKs have come that were due later.
 func TestInflightOvertaken(t *testing.T) {
 	f := newInflight()

@@ -101,8 +101,14 @@ func (l *latency) measured(d time.Duration, now time.Time) {
 	l.peak = max(l.peak, d)
 }
 
-// tail is what the delays that others drew hardly ever exceed.
-func (l *latency) tail() time.Duration { return time.Duration(erlangTail * float64(l.foreign)) }
+// tail is what the delays that others drew hardly ever exceed. A packet that was
+// sent before is not waited for as long: so few are that more of them may be sent in vain.
+func (l *latency) tail(tries int) time.Duration {
+	if tries > 1 {
+		return time.Duration(erlangTailAgain * float64(l.foreign))
+	}
+	return time.Duration(erlangTail * float64(l.foreign))
+}
 
 // bound is what a SURB-ACK hardly ever takes beyond its delays.
 func (l *latency) bound() time.Duration {
@@ -111,7 +117,7 @@ func (l *latency) bound() time.Duration {
 	}
 	mean := max(0, l.mean-erlangMean*l.foreign)
 	dev := max(0, l.dev-time.Duration(erlangDev*float64(l.foreign)))
-	return min(max(mean+4*dev, l.peak-l.tail()), maxSlack)
+	return min(max(mean+4*dev, l.peak-l.tail(1)), maxSlack)
 }
 
 // patience is how much longer a packet is waited for that was sent many times.
@@ -162,7 +168,7 @@ func (f *inflight) departed(id fragment.ID, at time.Time) {
 	}
 	e := fl.end
 	fl.left = at
-	fl.ripe = fl.due().Add(e.usual.tail() + patience(fl.tries))
+	fl.ripe = fl.due().Add(e.usual.tail(fl.tries) + patience(fl.tries))
 	heap.Push(&e.order, fl)
 	f.schedule(e)
 }

@@ -91,10 +91,12 @@ const (
 
 	// The sum of the delays at the mixes of a way of which we know the mean only is
 	// Erlang-distributed. In multiples of the mean of one delay: its mean, its mean
-	// deviation, and what it exceeds once in a thousand times.
+	// deviation, and what it exceeds once in a thousand times, and once in twenty.
 	erlangMean = topology.Layers
 	erlangDev  = 1.344
 	erlangTail = 11.23
+
+	erlangTailAgain = 6.3
 
 	choresEvery = time.Second // how often old things are looked for
 )
