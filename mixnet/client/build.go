@@ -69,10 +69,14 @@ func (l *loop) draft(now time.Time) bool {
 	return l.draftCover(l.main)
 }
 
+// wantsCover reports whether cover would tell whether a mix is dead, or whether our
+// gateway drops what we send.
+func (l *loop) wantsCover(now time.Time) bool { return l.dead.wantsCover(now) || l.watch.suspects(now) }
+
 // probe reports whether it is time for cover by a client that sends none in place
-// of data: while it would tell whether a mix is dead, no more than others send.
+// of data: while it would tell something, no more than others send.
 func (l *loop) probe(now time.Time) bool {
-	if now.Before(l.probed.Add(probeEvery)) || !l.dead.wantsCover(now) {
+	if now.Before(l.probed.Add(probeEvery)) || !l.wantsCover(now) {
 		return false
 	}
 	l.probed = now

@@ -43,10 +43,11 @@ type Client struct {
 	grantJobs    chan grantJob  // full: the loop tries again later
 	ready        chan struct{}  // closed when the first session is up
 	changed      chan struct{}  // holds a token when the network below may have changed
+	drops        chan *entry    // holds an entry that is to be left; full: it was said
 	haveTopology chan struct{}  // closed when there is a first snapshot of the topology
 	ended        chan struct{}  // closed when the loop has ended
 	lingers      sync.WaitGroup // of sessions; the goroutine that connects waits for it
-
+	noNetwork    bool           // OnNetwork was told so; of the goroutine that connects
 }
 
 // An order is something a caller has the loop do.
@@ -85,6 +86,7 @@ func New(cfg Config) (*Client, error) {
 		grantJobs:    make(chan grantJob, 64),
 		ready:        make(chan struct{}),
 		changed:      make(chan struct{}, 1),
+		drops:        make(chan *entry, 1),
 		haveTopology: make(chan struct{}),
 		ended:        make(chan struct{}),
 	}

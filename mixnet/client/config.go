@@ -92,6 +92,10 @@ type Config struct {
 	// OnSession, if set, is told when a session with an entry gateway is the one
 	// that is used, and when none is any more. It must not block.
 	OnSession func(gateway keys.Identity, up bool)
+	// OnNetwork, if set, is told that there is no way into the mixnet: no session for
+	// three seconds, and each entry was tried in vain since the last; and when there is
+	// one again. It must not block.
+	OnNetwork func(there bool)
 
 	Traffic Traffic
 	// LaneRoom is how many packets of one lane are queued or on their way at

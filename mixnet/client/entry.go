@@ -33,23 +33,23 @@ func sharesIdentity(entries []Entry) bool {
 }
 
 // An entry is an [Entry] with what is known of it. The goroutine that connects owns
-// login and failing; the rest does not change.
+// login; the rest does not change.
 //
-//	entries[0] ──cannot be reached for a while──▶ entries[1] ──▶ entries[2] ──▶ entries[0] …
-//	   ▲                                           │            │
-//	   └──────── lives again: tried now and then ──┴────────────┘
+//	entries[0] ──no session for 3 s──▶ entries[1] ──▶ entries[2] ──▶ entries[0] …
+//	   ▲                                 │            │
+//	   └─ lives again: tried now and then┴────────────┘
 //
 // It is tried soon at first. The reply SURBs that far ends hold lead to the entry
 // that was left, and if that lives again, what comes by them waits there as mail,
 // and counts as delivered.
 //
-// What is done, and when, depends on how the gateways answer and on nothing
-// else: somebody who cuts a client off learns nothing from how it moves (H04).
+// What is done, and when, depends on how the gateways answer and on which loops come
+// home, and on nothing else: somebody who cuts a client off learns nothing from how
+// it moves (H04).
 type entry struct {
 	identity *keys.IdentityKey
 	self     mixnet.Recipient
 	login    login
-	failing  time.Time // since when it cannot be reached; zero: it can, or was not tried
 }
 
 func newEntries(entries []Entry, enc keys.Encryption) (all []*entry) {
@@ -78,20 +78,16 @@ func (c *Client) connect(ctx context.Context) error {
 	var pause backoff
 	replaced := backoff{first: replacedFirst, most: replacedSlow}
 	away := backoff{first: tryFirst, most: trySlow}
-	at, moves := 0, 0 // moves since there was a session
-	patience := jitter(moveAfter)
+	w := newWalk(len(c.entries), time.Now())
 	for {
-		h := c.entries[at]
-		live, err := c.open(ctx, h)
+		live, err := c.open(ctx, c.entries[w.at], w.dialTime())
 		if err == nil {
-			var began time.Time
-			at, began, err = c.serveSession(ctx, at, live, &away)
-			h = c.entries[at]
-			lasted := time.Since(began)
-			if lasted > moveAfter { // one that ends at once is as bad as none
-				h.failing, moves, patience = time.Time{}, 0, jitter(moveAfter)
-			}
-			if lasted > steadyTime {
+			c.tellNetwork(true)
+			var s served
+			s, err = c.serveSession(ctx, w.at, live, &away)
+			now := time.Now()
+			w.lost(s, now)
+			if now.Sub(s.began) > steadyTime {
 				pause.reset()
 			}
 		}
@@ -101,59 +97,72 @@ func (c *Client) connect(ctx context.Context) error {
 		if errors.Is(err, session.ErrReplaced) {
 			wait := replaced.next()
 			c.cfg.Log.Error().Int64("retry_s", int64(wait.Seconds())).Msg("another program uses this client's identity, and has the session now: stop one of them")
-			if c.rest(ctx, wait, &pause) != nil {
+			w.restart(time.Now().Add(wait))
+			if c.rest(ctx, wait, &pause, nil) != nil {
 				return nil
 			}
 			continue
 		}
-		if h.failing.IsZero() {
-			h.failing = time.Now()
-		}
-		wait, failing := pause.next(), time.Since(h.failing)
-		if len(c.entries) > 1 {
-			if failing >= patience {
-				c.cfg.Log.Warn().Err(err).Msg("the gateway cannot be reached, trying another")
-				h.failing, failing = time.Time{}, 0
-				at, moves = (at+1)%len(c.entries), moves+1
-				patience = jitter(min(moveAfter<<min(moves/len(c.entries), 10), moveSlow))
-				if moves < len(c.entries) { // the others may be fine
-					pause.reset()
-					continue
-				}
-			}
-			wait = min(wait, patience-failing)
-		}
 		if errors.Is(err, session.ErrClock) {
 			err = session.ErrClock
 		}
+		moved, longest := w.failed(time.Now())
+		if moved && longest == 0 { // the others may be fine
+			c.cfg.Log.Warn().Err(err).Msg("the gateway cannot be reached, trying another")
+			pause.reset()
+			continue
+		}
+		wait := min(pause.next(), longest)
 		c.cfg.Log.Warn().Err(err).Int64("retry_ms", wait.Milliseconds()).Msg("no session with the gateway")
-		if c.rest(ctx, wait, &pause) != nil {
+		if c.rest(ctx, wait, &pause, w) != nil {
 			return nil
 		}
 	}
 }
 
 // rest waits before the next attempt; less if it was said that the network changed.
-func (c *Client) rest(ctx context.Context, d time.Duration, pause *backoff) error {
+// Meanwhile it may turn out that there is no network.
+func (c *Client) rest(ctx context.Context, d time.Duration, pause *backoff, w *walk) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-c.changed:
-		pause.reset()
-	case <-ctx.Done():
-		return ctx.Err()
+	var hopeless <-chan time.Time
+	if w != nil {
+		if at, ok := w.hopeless(); ok {
+			h := time.NewTimer(time.Until(at))
+			defer h.Stop()
+			hopeless = h.C
+		}
 	}
-	return nil
+	for {
+		select {
+		case <-t.C:
+			return nil
+		case <-hopeless:
+			c.tellNetwork(false)
+		case <-c.changed:
+			pause.reset()
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tellNetwork says whether there is a way into the mixnet, if that is news.
+func (c *Client) tellNetwork(there bool) {
+	if c.cfg.OnNetwork != nil && c.noNetwork == there {
+		c.noNetwork = !there
+		c.cfg.OnNetwork(there)
+	}
 }
 
 // open dials an entry and logs in.
-func (c *Client) open(ctx context.Context, h *entry) (*session.Client, error) {
+func (c *Client) open(ctx context.Context, h *entry, within time.Duration) (*session.Client, error) {
 	gw, ok := c.network.Load().Gateway(h.self.Gateway)
 	if !ok || gw.Clients == "" {
 		return nil, errNoGateway
 	}
-	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	dialing, cancel := context.WithTimeout(ctx, within)
 	conn, err := c.cfg.Dial(dialing, gw.Clients)
 	cancel()
 	if err != nil {
@@ -168,30 +177,41 @@ func (c *Client) open(ctx context.Context, h *entry) (*session.Client, error) {
 	return live, nil
 }
 
+// served is what became of a session.
+type served struct {
+	at    int       // the entry where it ended,
+	began time.Time // and since when it was there
+	back  bool      // it had just moved back to the first entry
+	drops bool      // it was left since nothing came through
+}
+
 // serveSession uses a session of an entry until it ends. If it is not with the first,
 // that one is tried now and then: where it answers, the client moves there and
-// stays. It returns where it was last, since when, and why that ended. away says
-// when the first entry is tried.
-func (c *Client) serveSession(ctx context.Context, at int, live *session.Client, away *backoff) (last int, began time.Time, err error) {
+// stays. away says when the first entry is tried.
+func (c *Client) serveSession(ctx context.Context, at int, live *session.Client, away *backoff) (s served, err error) {
+	s.at = at
 	for {
-		c.adoptSession(c.entries[at], live)
-		began = time.Now()
+		c.adoptSession(c.entries[s.at], live)
+		s.began = time.Now()
 		inner, cancel := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		run := live.Run // of this one: live changes
 		c.lingers.Go(func() { ended <- run(inner) })
-		back, failure := c.superviseSession(ctx, at, live, ended, away)
-		if at == 0 && time.Since(began) > steadyTime {
+		back, failure := c.superviseSession(ctx, s.at, live, ended, away)
+		if s.at == 0 && time.Since(s.began) > steadyTime {
 			away.reset()
 		}
 		if back == nil {
 			cancel()
 			c.session.leave(live)
-			c.tellSession(c.entries[at], false)
-			return at, began, failure
+			c.tellSession(c.entries[s.at], false)
+			if s.drops = errors.Is(failure, errDrops); s.drops && s.at == 0 {
+				away.step = max(away.step, droppedAway)
+			}
+			return s, failure
 		}
 		time.AfterFunc(lingerTime, cancel)
-		at, live = 0, back
+		s.at, s.back, live = 0, true, back
 	}
 }
 
@@ -199,6 +219,10 @@ func (c *Client) serveSession(ctx context.Context, at int, live *session.Client,
 // one with the first entry, which it gives.
 func (c *Client) superviseSession(ctx context.Context, at int, live *session.Client, ended <-chan error, away *backoff) (*session.Client, error) {
 	var first <-chan time.Time // nil: we are there
+	select {
+	case <-c.drops: // of a session before
+	default:
+	}
 	t := time.NewTimer(0)
 	defer t.Stop()
 	if at != 0 {
@@ -214,10 +238,13 @@ func (c *Client) superviseSession(ctx context.Context, at int, live *session.Cli
 			return nil, err
 		case <-c.changed:
 			live.Check()
+		case h := <-c.drops:
+			if h == c.entries[at] && len(c.entries) > 1 {
+				return nil, errDrops
+			}
 		case <-first:
-			if back, err := c.open(ctx, c.entries[0]); err == nil {
+			if back, err := c.open(ctx, c.entries[0], dialTime); err == nil {
 				c.cfg.Log.Info().Msg("the first gateway can be reached again")
-				c.entries[0].failing = time.Now().Add(-moveSlow) // if it ends at once, that is enough
 				return back, nil
 			}
 			t.Reset(away.next())
@@ -248,12 +275,16 @@ func (c *Client) tellSession(h *entry, up bool) {
 // errNoGateway reports a topology without our gateway.
 var errNoGateway = errors.New("client: the gateway is not in the topology: is it down, or is this another network than the one it was chosen in?")
 
-// moved follows a change of the client's address. The reply SURBs that are out
+// errDrops reports a gateway that takes our packets, and nothing comes home.
+var errDrops = errors.New("client: the gateway takes packets, and hardly any loop comes home")
+
+// entryChanged follows a change of the client's address. The reply SURBs that are out
 // lead to the gateway before: the far ends get new ones at once.
 func (l *loop) entryChanged() {
 	l.useEntry()
 	l.monitor.entryChanged()
 	l.dead.entryChanged()
+	l.watch.entryChanged(time.Now())
 	if l.network == nil {
 		return
 	}

@@ -37,8 +37,8 @@ const (
 	// is one more that may watch it.
 	MaxEntries = 3
 
-	moveAfter  = 10 * time.Second // without a session, then another entry is tried: a restart is shorter
-	moveSlow   = 5 * time.Minute  // what that grows to while no entry can be reached
+	moveAfter  = 3 * time.Second  // without a session, then the other entries' turn comes: most restarts are shorter
+	lastsAfter = 10 * time.Second // a session that ends sooner is as bad as none
 	tryFirst   = 10 * time.Second // between attempts to go back to the first
 	trySlow    = 10 * time.Minute // what that grows to while the first does not last
 	lingerTime = time.Minute      // what an entry that was left may still push: more than a round trip takes
@@ -172,6 +172,22 @@ const (
 	// taken new ones are made: what they were taken for comes first.
 	madeAhead      = (startSURBs + sphinx.BatchSize - 1) / sphinx.BatchSize * sphinx.BatchSize
 	makeAheadAfter = 100 * time.Millisecond
+)
+
+// Leaving a gateway through which nothing comes. The times are long beside what a mix
+// that dies takes to be left out, and short of a minute with what an overdue loop takes.
+const (
+	dropSpan    = 5 * time.Second // what is counted together
+	dropSpans   = 4
+	dropLoops   = 40               // of them at least tell
+	dropBelow   = 0.1              // fewer than one of so many come home: even where two mixes of three layers are dead, more do
+	dropLonger  = 10 * time.Minute // what the wait for it grows to while nothing comes home at any entry
+	droppedAway = 5 * time.Minute  // then the first entry is not tried sooner
+
+	quietAfter  = 4 * time.Second // without anything that came home, the gateway is asked whether it is there,
+	quietMissed = 10              // if so many packets should have
+	suspectMore = 3               // and a client without cover sends some, if so many should have,
+	suspectFor  = 10 * time.Second
 )
 
 // Watching over our own cover (H39).

@@ -23,6 +23,7 @@ type loop struct {
 	granted  *granted
 	monitor  *loopMonitor
 	dead     *deadMixes
+	watch    entryWatch
 	assembly fragment.Assembler
 
 	network     *topology.Network // nil until there is one
@@ -64,6 +65,7 @@ func newLoop(c *Client) *loop {
 		acks:     surb.NewAcks(c.ack),
 	}
 	l.lanes = newLanes(l.roomOf)
+	l.watch.entryChanged(time.Now())
 	l.useEntry()
 	l.main = newSender(pacer{mean: c.traffic.SendEvery, rng: newRand()})
 	if c.traffic.FollowDemand {
@@ -175,7 +177,7 @@ func (l *loop) wake() time.Time {
 	if !l.dead.next.IsZero() {
 		earlier(l.dead.next)
 	}
-	if !l.main.paced && l.main.credit >= l.main.least && l.dead.wantsCover(time.Now()) {
+	if !l.main.paced && l.main.credit >= l.main.least && l.wantsCover(time.Now()) {
 		earlier(l.probed.Add(probeEvery))
 	}
 	return at
@@ -391,6 +393,7 @@ func (l *loop) rotate(nw *topology.Network) {
 func (l *loop) due(now time.Time) {
 	for f, ok := l.inflight.due(now); ok; f, ok = l.inflight.due(now) {
 		l.outcome(&f.trip, false, now)
+		l.watch.overdue(f.out == nil, now)
 		switch {
 		case f.out == nil:
 			l.inflight.cancel(f.id) // cover; the monitor waits for it longer
@@ -408,6 +411,7 @@ func (l *loop) due(now time.Time) {
 	}
 	l.chores = now.Add(choresEvery)
 	l.follow(l.demand.turn(now))
+	l.watchEntry(now)
 	if l.monitor.look(now) {
 		l.monitor.tell(l.c.cfg.Log, !l.c.cfg.NeverStop)
 	}

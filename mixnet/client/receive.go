@@ -72,6 +72,7 @@ func (l *loop) acked(b []byte, now time.Time) {
 		l.monitor.returned(id)
 	}
 	f, t, ok := l.inflight.acked(id, now)
+	l.watch.home(id.IsCover(), ok, now)
 	if t != nil {
 		l.outcome(t, true, now)
 	}
