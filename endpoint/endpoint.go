@@ -214,7 +214,7 @@ func (e *Endpoint) findRequester(ctx context.Context) bool {
 	for patience := askFirst; ; patience = min(2*patience, askMost) {
 		at := e.requesters.current()
 		asking, cancel := context.WithTimeout(ctx, patience)
-		err := e.proxy.Ask(asking, at)
+		_, err := e.proxy.Ask(asking, at, nil)
 		cancel()
 		switch {
 		case ctx.Err() != nil:

@@ -13,8 +13,12 @@ import (
 func TestAsk(t *testing.T) {
 	inWorld(t, rough, Config{}, Config{}, func(in *Incoming) { in.Reject(ReasonDenied) }, func(t *testing.T, w *world) {
 		for range 3 { // of the second and third it is known who they are
-			if err := w.client.Ask(t.Context(), w.B.Address()); err != nil {
-				t.Error(err)
+			g, err := w.client.Ask(t.Context(), w.B.Address(), nil)
+			if err != nil || !g.Ours || g.Boot != w.requester.boot || g.RoundTrip < 100*time.Millisecond {
+				t.Errorf("%+v, %v", g, err)
+			}
+			if late := g.Began.Sub(w.requester.made); late < 0 || late > g.RoundTrip {
+				t.Errorf("it is said to have begun %v late", late)
 			}
 		}
 		w.client.mu.Lock()
@@ -29,13 +33,18 @@ func TestAskNobody(t *testing.T) {
 	inWorld(t, smooth, Config{}, Config{}, nil, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := w.client.Ask(ctx, w.B.Address()); !errors.Is(err, context.DeadlineExceeded) {
+		began, acked := time.Now(), time.Duration(0)
+		_, err := w.client.Ask(ctx, w.B.Address(), func() { acked = time.Since(began) })
+		if acked == 0 || acked > time.Second {
+			t.Errorf("the question was acknowledged after %v", acked)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrSilent) {
 			t.Errorf("got %v", err)
 		}
 		w.stopClient()
 		w.wg.Wait()
 		var open *OpenError
-		if err := w.client.Ask(t.Context(), mixnet.Recipient{}); !errors.As(err, &open) || open.Reason != ReasonNoNetwork {
+		if _, err := w.client.Ask(t.Context(), mixnet.Recipient{}, nil); !errors.As(err, &open) || open.Reason != ReasonNoNetwork {
 			t.Errorf("after the end: %v", err)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nym-socks5/mixnet"
 	"nym-socks5/proxy/protocol"
 )
 
@@ -47,6 +48,12 @@ type Config struct {
 
 	// Build goes into the answer to a binary information request.
 	Build protocol.BuildInfo
+	// Addresses, if set, tells where we are reached, for those answers that go to
+	// peers of ours. It must not block.
+	Addresses func() []mixnet.Recipient
+	// OnGreeting, if set, is told what a requester says of itself under any tag, with
+	// the address that Dial and Ask know it by. It must not block.
+	OnGreeting func(requester mixnet.Recipient, g Greeting)
 	// Answer answers queries. It must not block. If nil, they are answered with an error.
 	Answer func(protocol.Query) protocol.Answer
 

@@ -96,7 +96,7 @@ func (p *Proxy) open(requester mixnet.Recipient, o DialOptions) (*Conn, error) {
 	if ident == nil {
 		return nil, &OpenError{ReasonLimit}
 	}
-	to := peer{m: p.m, dialing: true, to: requester, tag: ident.tag, versions: protocol.CurrentVersions}
+	to := peer{m: p.m, dialing: true, at: ident.at, tag: ident.tag, versions: protocol.CurrentVersions}
 	c := p.newConn(now, p.freshID(now, ident.tag), to, ident.kind, &ident.share)
 	c.ident = ident
 	c.s.outcome.until = now.Add(p.cfg.DialTimeout)

@@ -35,6 +35,9 @@ func (p *Proxy) response(now time.Time, m mixnet.Message) {
 		p.count.malformed.Add(1)
 		return
 	}
+	if ident != nil {
+		ident.at.heard.Store(int64(now.Sub(p.made)))
+	}
 	switch b := r.Body.(type) {
 	case protocol.Data:
 		if c := p.stream(key{m.To, true, b.ID}); c != nil {
@@ -126,7 +129,8 @@ func (p *Proxy) sent(now time.Time, k key, s protocol.Send) {
 // and wants no answer.
 func (p *Proxy) control(now time.Time, from mixnet.SenderTag, v protocol.Versions, c protocol.Control) {
 	n, err := protocol.ParseNote(c.Extra)
-	if err == nil {
+	ours := err == nil
+	if ours {
 		p.recognise(now, from)
 		p.noted(key{tag: from, id: n.ID}, n)
 		if c.Kind == protocol.ControlHealth {
@@ -137,6 +141,9 @@ func (p *Proxy) control(now time.Time, from mixnet.SenderTag, v protocol.Version
 	switch c.Kind {
 	case protocol.ControlBinary:
 		a.Binary = protocol.BinaryInfo{Name: protocol.BinaryName, Build: p.cfg.Build}
+		if ours {
+			p.greet(now, &a.Binary)
+		}
 	case protocol.ControlVersions:
 		a.Versions = protocol.SupportedVersions{Interface: protocol.Current, Provider: protocol.Current}
 	}

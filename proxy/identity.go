@@ -14,11 +14,14 @@ import (
 type identity struct {
 	key  isolation
 	tag  mixnet.SenderTag // zero: our address is shown instead
-	to   mixnet.Recipient
+	at   *requester
 	home mixnet.Recipient // our address when it was made: where its first SURBs lead
 	kind *peerKind        // of the requester
 
-	answered chan struct{} // closed when the requester has said who it is, under this tag
+	answered chan struct{} // closed when the requester has said who it is, under this tag,
+	greeting Greeting      // which is this; the lock of the Proxy guards it
+	acked    chan struct{} // closed when its gateway has the question
+	once     sync.Once     // closes it
 
 	// Guarded by the lock of the Proxy.
 	share
@@ -65,9 +68,10 @@ func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
 		if len(p.identities) >= maxIdentities && !p.evictIdentity() {
 			return nil
 		}
+		r := p.requesterOf(now, k.to)
 		id = &identity{
-			key: k, to: k.to, home: home, kind: p.kindOf(now, k.to), most: p.grantedBy(k.to),
-			answered: make(chan struct{}),
+			key: k, at: r, home: home, kind: r.kind, most: p.grantedBy(r),
+			answered: make(chan struct{}), acked: make(chan struct{}),
 		}
 		if p.cfg.RevealAddress {
 			id.kind = &peerKind{}
@@ -85,8 +89,8 @@ func (p *Proxy) identityFor(now time.Time, k isolation) *identity {
 
 // grantedBy is how many streams a requester is believed to grant one tag. The
 // lock of the Proxy is held.
-func (p *Proxy) grantedBy(to mixnet.Recipient) int {
-	if r := p.requesters[to]; r != nil && r.most > 0 {
+func (p *Proxy) grantedBy(r *requester) int {
+	if r.most > 0 {
 		return r.most
 	}
 	return p.cfg.StreamsPerTag
@@ -112,9 +116,7 @@ func (p *Proxy) lowerShare(c *Conn) bool {
 		return false
 	}
 	id.most = min(id.most, others)
-	if r := p.requesters[id.to]; r != nil {
-		r.most = id.most
-	}
+	id.at.most = id.most
 	return true
 }
 
@@ -190,29 +192,6 @@ func (p *Proxy) expireIdentities(now time.Time) {
 	}
 }
 
-// requester is what is known of a requester.
-type requester struct {
-	kind    *peerKind
-	most    int       // streams it grants one tag; zero: as many as we believe
-	learned time.Time // when its answer came; zero: not yet
-}
-
-// kindOf gives the kind of a requester; an old "not ours" is doubted again.
-func (p *Proxy) kindOf(now time.Time, to mixnet.Recipient) *peerKind {
-	r := p.requesters[to]
-	if r == nil {
-		if len(p.requesters) >= maxIdentities {
-			clear(p.requesters)
-		}
-		r = &requester{kind: &peerKind{}}
-		p.requesters[to] = r
-	}
-	if r.kind.get() == kindOther && now.Sub(r.learned) >= kindAge {
-		r.kind.set(kindUnknown)
-	}
-	return r.kind
-}
-
 // hello tells the requester that this tag is one of ours, and asks whether it
 // is ours too (socks.md §22). Requesters of others read the question only.
 func (p *Proxy) hello(now time.Time, id *identity) {
@@ -239,37 +218,21 @@ func (p *Proxy) sendHello(id *identity) {
 	if id.busy() {
 		surbs = helloSURBs
 	}
-	to := peer{m: p.m, dialing: true, to: id.to, tag: id.tag}
+	to := peer{m: p.m, dialing: true, at: id.at, tag: id.tag}
 	p.queue.add(func(ctx context.Context) {
 		lane := p.lane()
-		if to.send(ctx, body, lane, surbs, nil) != nil {
+		err := to.send(ctx, body, lane, surbs, func(err error) {
+			if err == nil {
+				id.once.Do(func() { close(id.acked) })
+			}
+		})
+		if err != nil {
 			p.mu.Lock()
 			id.lastHello = time.Time{}
 			p.mu.Unlock()
 		}
 		p.closeLaneLater(lane)
 	})
-}
-
-// learn takes a requester's answer about its program.
-func (p *Proxy) learn(now time.Time, id *identity, a protocol.ControlAnswer) {
-	s := kindOther
-	if a.Kind == protocol.ControlHealth || a.Binary.Name == protocol.BinaryName {
-		s = kindOurs
-	}
-	p.mu.Lock()
-	if r := p.requesters[id.to]; r != nil && r.kind == id.kind {
-		r.learned = now
-	}
-	select {
-	case <-id.answered:
-	default:
-		close(id.answered)
-	}
-	p.mu.Unlock()
-	if id.kind.set(s) {
-		p.wakeKind(id.kind)
-	}
 }
 
 // wakeKind makes the streams of a peer think again, since it is better known.

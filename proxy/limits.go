@@ -132,6 +132,8 @@ const (
 	// kindAge is how long it is believed that a requester is not ours, and how long
 	// a tag is known to a requester as one of ours without saying so again.
 	kindAge = time.Hour
+	// maxUp is how long a requester is believed to have run: longer makes no difference.
+	maxUp = 10 * 365 * 24 * time.Hour
 	// noticeEvery is how far apart lines of the log are that say the same.
 	noticeEvery = time.Minute
 	// helloAgain is how often a requester is told, and asked, who is there.

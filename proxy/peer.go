@@ -12,7 +12,8 @@ import (
 type peer struct {
 	m        mixnet.Messenger
 	dialing  bool
-	to       mixnet.Recipient // whom to send to; zero: answer the tag
+	at       *requester       // dialing: whom to send to
+	to       mixnet.Recipient // else: whom to send to; zero: answer the tag
 	tag      mixnet.SenderTag // dialing: under which of our tags we speak; else: whose SURBs we spend
 	versions protocol.Versions
 }
@@ -26,7 +27,7 @@ func (p *peer) sendWith(ctx context.Context, body []byte, o mixnet.SendOptions) 
 	switch {
 	case p.dialing:
 		o.As = p.tag
-		return p.m.Send(ctx, p.to, body, o)
+		return p.m.Send(ctx, *p.at.to.Load(), body, o)
 	case !p.to.IsZero():
 		return p.m.Send(ctx, p.to, body, o)
 	}

@@ -18,6 +18,7 @@ var (
 	ErrReset   = errors.New("proxy: stream reset by peer")
 	ErrIdle    = errors.New("proxy: nothing heard of the peer")
 	ErrClosed  = errors.New("proxy: not running")
+	ErrSilent  = errors.New("proxy: the requester's gateway has the question, and the requester does not answer")
 	errHole    = errors.New("proxy: a message is missing for good")
 	errFlood   = errors.New("proxy: peer sends more than can be held")
 	errMemory  = errors.New("proxy: too many unread bytes in all streams")
@@ -38,6 +39,8 @@ type key struct {
 type Proxy struct {
 	m        mixnet.Messenger
 	cfg      Config
+	boot     uint64    // drawn: another one says that all streams before are gone
+	made     time.Time // when
 	count    counters
 	queue    controlQueue
 	lanes    atomic.Uint64 // the last lane given out
@@ -76,6 +79,8 @@ func New(m mixnet.Messenger, cfg Config) *Proxy {
 	p := &Proxy{
 		m:          m,
 		cfg:        cfg.withDefaults(),
+		boot:       drawBoot(),
+		made:       time.Now(),
 		queue:      controlQueue{wake: make(chan struct{}, 1)},
 		incoming:   make(chan *Incoming, acceptQueue),
 		started:    make(chan struct{}),
@@ -211,6 +216,16 @@ func (p *Proxy) streams() []*Conn {
 		list = append(list, c)
 	}
 	return list
+}
+
+// drawBoot draws the number that tells this Proxy from one before it. Not zero.
+func drawBoot() (n uint64) {
+	for n == 0 {
+		var b [8]byte
+		rand.Read(b[:])
+		n = binary.BigEndian.Uint64(b[:])
+	}
+	return n
 }
 
 // lane gives out a fresh lane.

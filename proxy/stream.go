@@ -25,6 +25,8 @@ type stream struct {
 	end     ending
 	outcome outcome // if dialing
 
+	openedAt time.Time // if dialing: when the requester said that it is open; zero: not yet
+
 	err        error // why the stream failed
 	farewell   bool  // having failed, tell the peer
 	gate       gate
@@ -157,10 +159,19 @@ func (s *stream) settle(now time.Time) effects {
 	case s.outcome.phase == phaseFailed:
 		return s.fail(&OpenError{s.outcome.reason}, s.outcome.reason == ReasonNoAnswer)
 	case s.outcome.phase == phaseOpen && s.turn(stateOpen):
+		s.openedAt = now
 		s.beat.sent(now)
 		return showOutcome | countOpen | wakePump
 	}
 	return 0
+}
+
+// vanished takes in that the requester has forgotten the stream, or is gone.
+func (s *stream) vanished() effects {
+	if s.state == stateOpening {
+		return s.fail(&OpenError{ReasonNoAnswer}, false)
+	}
+	return s.fail(ErrReset, false)
 }
 
 // noted takes in a note.

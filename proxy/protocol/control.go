@@ -30,11 +30,19 @@ type ControlAnswer struct {
 	Error    string
 }
 
-// BinaryInfo says what program answers.
+// BinaryInfo says what program answers and, to askers of ours alone, what else they are
+// to know (socks.md §22).
 type BinaryInfo struct {
 	Name  string    `json:"binary_name"`
 	Build BuildInfo `json:"build_information"`
+
+	Boot      uint64   `json:"boot,omitempty"`      // drawn when the requester began; zero: not said
+	Up        int64    `json:"up_ms,omitempty"`     // for how long it has run, in milliseconds
+	Addresses []string `json:"addresses,omitempty"` // where it is reached, the one it sends from first; at most MaxAddresses
 }
+
+// MaxAddresses is how many addresses of a requester are told, or believed.
+const MaxAddresses = 8
 
 // BuildInfo says how a program was built.
 type BuildInfo struct {
