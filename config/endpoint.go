@@ -61,7 +61,7 @@ func (c Client) check() error {
 type Front struct {
 	Listen         netip.AddrPort `toml:"listen" flag:"listen" arg:"ADDR" help:"IP and port where applications connect: SOCKS5, SOCKS4a, SOCKS4 and HTTP"`
 	BeyondLoopback bool           `toml:"beyond_loopback" help:"let listen be an address that other machines reach; whoever reaches it may use it"`
-	Requester      Requesters     `toml:"requester" flag:"requester" arg:"ADDRESS" help:"address of the network requester that connects to the targets: identity.encryption@gateway. Of several one is used at a time, another when it does not answer. If there is none, or auto, one is drawn at the first start from those that the directories list, and kept"`
+	Requester      Requesters     `toml:"requester" flag:"requester" arg:"ADDRESS" help:"address of the network requester that connects to the targets: identity.encryption@gateway. Of several each SOCKS user has one of the fast ones, and another when it does not answer. If there is none, or auto, three are drawn at the first start from those that the directories list, and kept"`
 	Optimistic     bool           `toml:"optimistic" help:"tell applications that the target is connected before it is: faster, and failures look like broken connections"`
 	IsolateTargets bool           `toml:"isolate_targets" help:"show the requester another pseudonym for each target, not only for each SOCKS user name and password"`
 	MaxConns       int            `toml:"max_connections" arg:"N" help:"most connections of applications at a time"`

@@ -32,11 +32,12 @@ type Config struct {
 	// page that came by it. Run fails with [ErrInsecure] if none is.
 	SecureGateways bool
 
-	// Requesters connect to targets for Dial and DialContext. One does at a time;
-	// another takes its place when it does not answer.
+	// Requesters connect to targets for Dial and DialContext. Each isolation key has
+	// one drawn among the fast ones, and another when that does not answer. Several
+	// addresses with one encryption key are one requester.
 	Requesters []mixnet.Recipient
-	// ListedRequesters has one drawn from those that the Network lists, if no
-	// Requesters are named. It is kept.
+	// ListedRequesters has three drawn from those that the Network lists, if no
+	// Requesters are named. They are kept.
 	ListedRequesters bool
 	// Peers takes in the streams of other endpoints, for Listen.
 	Peers bool

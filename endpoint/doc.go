@@ -24,7 +24,10 @@
 //
 //	file             decides
 //	entries.go       which gateways to enter by, and when one is replaced (H26)
-//	requesters.go    which requester connects to targets, and when another does
+//	requesters.go    which requester connects to targets, and when another does (H28)
+//	candidate.go     whether a requester answers, is silent, or is gone
+//	probes.go        when requesters are asked, and what follows from answers
+//	outage.go        that streams fail at once where there is no way into the mixnet
 //	forkcheck.go     whether the directory shows others the same network (H24)
 //	changes.go       whether the machine slept or its network changed
 //	dial.go          that no name of a gateway is looked up

@@ -36,6 +36,7 @@ type Endpoint struct {
 	incoming chan *proxy.Incoming // full: further streams are refused
 	ports    ports
 	failures *failures
+	outage   outage
 
 	mu      sync.Mutex // guards the following
 	running bool
@@ -121,6 +122,7 @@ func (e *Endpoint) make(ctx context.Context) (err error) {
 			return session.Dial(ctx, url, dialGateways(e.cfg.Network.Current, e.cfg.Dial))
 		},
 		OnSession:     e.onSession,
+		OnNetwork:     e.outage.network,
 		Traffic:       e.cfg.Traffic,
 		SolicitedOnly: !e.cfg.reachable(),
 		NeverStop:     e.cfg.NeverStop,
@@ -132,7 +134,7 @@ func (e *Endpoint) make(ctx context.Context) (err error) {
 	e.newStreams()
 	if e.cfg.leaves() {
 		e.requesters = &requesters{
-			named: e.cfg.Requesters, network: e.cfg.Network, store: e.cfg.Store, log: e.cfg.Log, changed: e.notify,
+			named: e.cfg.Requesters, network: e.cfg.Network, store: e.cfg.Store, log: e.cfg.Log, changed: e.notify, proxy: e.proxy,
 		}
 		if err := e.chooseRequesters(ctx); err != nil {
 			return err
@@ -180,6 +182,12 @@ func (e *Endpoint) serve(ctx context.Context) error {
 			return nil
 		})
 	}
+	if e.requesters != nil {
+		g.Go(func() error {
+			e.requesters.run(ctx)
+			return nil
+		})
+	}
 	g.Go(func() error {
 		e.getReady(ctx)
 		return nil
@@ -208,23 +216,26 @@ func (e *Endpoint) getReady(ctx context.Context) {
 	e.notify()
 }
 
-// findRequester waits until a requester has answered; false: ctx ended. They are
-// asked one after the other.
+// findRequester waits until a requester has answered; false: ctx ended.
 func (e *Endpoint) findRequester(ctx context.Context) bool {
-	for patience := askFirst; ; patience = min(2*patience, askMost) {
-		at := e.requesters.current()
-		asking, cancel := context.WithTimeout(ctx, patience)
-		_, err := e.proxy.Ask(asking, at, nil)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return false
-		case err == nil:
+	began, wait := time.Now(), complainFirst
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	for {
+		n, news := e.requesters.answering()
+		if n > 0 {
 			return true
 		}
-		e.cfg.Log.Warn().Int("waited_s", int(patience.Seconds())).Str("hint", "is its address right, and does it run?").
-			Msg("the requester does not answer")
-		e.requesters.leave(at)
+		select {
+		case <-news:
+		case <-t.C:
+			e.cfg.Log.Warn().Int("waited_s", int(time.Since(began).Seconds())).Str("hint", "is its address right, and does it run?").
+				Msg("the requester does not answer")
+			wait = min(2*wait, complainMost)
+			t.Reset(wait)
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
 
@@ -279,9 +290,8 @@ func (e *Endpoint) Dial(ctx context.Context, target string, o proxy.DialOptions)
 	if e.requesters == nil {
 		return nil, fmt.Errorf("%w: the Config names none", ErrNoRequester)
 	}
-	at, began := e.requesters.current(), time.Now()
-	c, err := e.proxy.Dial(ctx, at, target, o)
-	e.requesters.judge(at, err)
+	began := time.Now()
+	c, err := e.outage.guard(ctx, func(ctx context.Context) (*proxy.Conn, error) { return e.requesters.dial(ctx, target, o) })
 	e.failures.note(err, time.Since(began))
 	return c, err
 }
@@ -289,7 +299,7 @@ func (e *Endpoint) Dial(ctx context.Context, target string, o proxy.DialOptions)
 // probe opens a stream of our own through the requester, under a tag that
 // nothing else has (H28).
 func (e *Endpoint) probe(ctx context.Context, target string) (net.Conn, error) {
-	c, err := e.proxy.Dial(ctx, e.requesters.current(), target, proxy.DialOptions{Isolation: "probe " + crand.Text()})
+	c, err := e.proxy.Dial(ctx, e.requesters.any(), target, proxy.DialOptions{Isolation: "probe " + crand.Text()})
 	if err != nil {
 		return nil, err // and no typed nil beside it
 	}

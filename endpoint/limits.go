@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nym-socks5/mixnet"
+	"nym-socks5/proxy"
 )
 
 // Time-outs and bounds, each with its reason.
@@ -17,17 +18,59 @@ const (
 
 // Requesters.
 const (
-	// How long one may take to say that it lives, before another is asked.
-	askFirst = 10 * time.Second // more than a way there and back takes at Nym's pace
-	askMost  = time.Minute      // what that grows to: each question in vain may lie at a gateway as mail
-	// silentDials is how many streams in a row it may leave without an answer before
-	// another takes its place: one may have met a gateway that restarts.
-	silentDials = 2
 	// A requester that registers is listed with the next document, a minute later at
 	// most: how long one is waited for, where none is listed, and how often one is
 	// looked for.
 	listedPatience = 2 * time.Minute
 	listedEvery    = time.Second
+)
+
+// Bounds of the requesters that an endpoint uses.
+const (
+	// listedMost is how many of those that the directories list are drawn, and kept:
+	// each is one more that sees where somebody goes.
+	listedMost = 3
+	// stickFor is how long who asks stays with a requester after the last stream: as
+	// long as with a tag.
+	stickFor = 10 * time.Minute
+	// askersMost is how many who ask are remembered.
+	askersMost = 1024
+	// farFactor is how many times what the best takes another may take (H28).
+	farFactor = 2
+	// maxAddresses is how many addresses of one requester are believed.
+	maxAddresses = proxy.MaxAddresses
+)
+
+// Times of asking requesters. A round trip is what a question and its answer took, as a
+// mean, and at least leastTrip: a busy machine takes so long now and then.
+const (
+	leastTrip = 100 * time.Millisecond
+
+	quietTrips   = 4   // without a word on its streams, then a requester is asked
+	dialTrips    = 1.5 // a dial waits so long before that
+	dialQuiet    = 200 * time.Millisecond
+	silentTrips  = 3 // an answer takes longer: other requesters take new streams
+	silentLeast  = 800 * time.Millisecond
+	silentFirst  = 3 * time.Second // of one that never answered yet
+	goneTrips    = 8               // its gateway has the question for so long, and no answer comes: it is gone
+	goneLeast    = 6 * time.Second
+	goneReturn   = 20 * time.Second // if its gateway was away before: it may not have come back to that yet
+	awayAfter    = 3 * time.Second  // a gateway that does not take a question for so long is away
+	lostAfter    = 10 * time.Second // silent for so long, it is not worth waiting for
+	returnWithin = 3 * time.Second  // a dial waits so long for the return of the only one there is
+
+	askStreams = 3 * time.Second  // between questions while streams are open, at most,
+	askRecent  = 2 * time.Minute  // until they have been quiet for so long
+	askIdle    = 10 * time.Minute // without streams
+	askAgain   = 2 * time.Second  // while it does not answer: an eighth of that time,
+	askSeldom  = time.Minute      // and no more: a question in vain may lie at a gateway as mail
+	openMost   = 3                // questions that an answer is still taken to
+)
+
+// How often it is said that no requester answers, while none ever has.
+const (
+	complainFirst = 10 * time.Second
+	complainMost  = time.Minute
 )
 
 // The network and the machine.

@@ -108,6 +108,19 @@ func (n *Network) Requesters() (all []mixnet.Recipient) {
 	return all
 }
 
+// listed groups what Requesters lists: the addresses of each together.
+func (n *Network) listed() (all [][]mixnet.Recipient) {
+	if n.dir == nil || n.dir.View() == nil {
+		return nil
+	}
+	for _, r := range n.dir.View().Requesters {
+		if len(r.Addresses) > 0 {
+			all = append(all, r.Addresses)
+		}
+	}
+	return all
+}
+
 // Stale reports whether the nodes are those that an earlier run kept, because no
 // directory has answered yet.
 func (n *Network) Stale() bool { return n.dir != nil && n.dir.Stale() }

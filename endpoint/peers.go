@@ -37,7 +37,9 @@ func (e *Endpoint) DialAddress(ctx context.Context, to mixnet.Recipient, port ui
 		}
 		return c, nil
 	}
-	c, err := e.proxy.Dial(ctx, to, peerTarget(port), proxy.DialOptions{})
+	c, err := e.outage.guard(ctx, func(ctx context.Context) (*proxy.Conn, error) {
+		return e.proxy.Dial(ctx, to, peerTarget(port), proxy.DialOptions{})
+	})
 	if err != nil {
 		return nil, err // and no typed nil beside it
 	}

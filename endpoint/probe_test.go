@@ -22,7 +22,7 @@ func TestH28ProbesHaveTagsOfTheirOwn(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { defer close(ended); near.Run(ctx) }()
 		defer func() { cancel(); <-ended; synctest.Wait() }()
-		e := &Endpoint{proxy: near, requesters: &requesters{at: pair.B.Address()}}
+		e := &Endpoint{proxy: near, requesters: &requesters{all: []*candidate{newCandidate(time.Now(), pair.B.Address())}}}
 		for range 3 {
 			go e.probe(ctx, HeadTarget)
 		}

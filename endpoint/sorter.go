@@ -184,6 +184,12 @@ func (l *letters) LaneLen(n mixnet.Lane) int { return l.Client.LaneLen(letterLan
 // newStreams makes the streams over the client and, where messages are the
 // caller's, their Messenger, and what keeps the two apart.
 func (e *Endpoint) newStreams() {
+	cfg := e.cfg.Streams
+	cfg.OnGreeting = func(to mixnet.Recipient, g proxy.Greeting) {
+		if e.requesters != nil {
+			e.requesters.greeted(to, g)
+		}
+	}
 	if e.cfg.Messages {
 		e.letters = newLetters(e.client, e.ended)
 		if !e.cfg.Peers {
@@ -197,6 +203,6 @@ func (e *Endpoint) newStreams() {
 	}
 	e.sdk = proxy.NewSDK(e.client, sdk)
 	s := &sorter{Client: e.client, letters: e.letters, early: e.ports.listening, sdk: e.sdk}
-	e.proxy = proxy.New(s, e.cfg.Streams)
+	e.proxy = proxy.New(s, cfg)
 	s.concerns = func(m mixnet.Message, early bool) bool { return e.proxy.Concerns(m, PeerHost, early) }
 }

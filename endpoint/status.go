@@ -40,9 +40,13 @@ type EntryStatus struct {
 // A RequesterStatus is one of the requesters that may connect to targets.
 type RequesterStatus struct {
 	Address mixnet.Recipient
-	InUse   bool
+	InUse   bool      // by streams of the last minutes
 	Since   time.Time // in use
 	Why     Why       // in use
+	// Answers reports whether it does. RoundTrip is what a question and its answer
+	// take, as a mean; zero: not measured.
+	Answers   bool
+	RoundTrip time.Duration
 }
 
 // A Why says why a gateway or requester is the one in use.
@@ -124,17 +128,12 @@ func (e *Endpoint) onSession(gateway keys.Identity, up bool) {
 	}
 	e.entry = now
 	e.mu.Unlock()
-	e.notify()
-}
-
-func (r *requesters) status() (all []RequesterStatus) {
-	r.mu.Lock()
-	all = []RequesterStatus{{Address: r.at, InUse: true, Since: r.since, Why: r.why}}
-	r.mu.Unlock()
-	for _, a := range r.candidates() {
-		if a != all[0].Address {
-			all = append(all, RequesterStatus{Address: a})
+	select {
+	case <-e.made:
+		if e.requesters != nil && up {
+			e.requesters.entryChanged()
 		}
+	default:
 	}
-	return all
+	e.notify()
 }

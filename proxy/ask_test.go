@@ -49,3 +49,25 @@ func TestAskNobody(t *testing.T) {
 		}
 	})
 }
+
+// hardening.md H28: "every probe has its own tag": no question tells that it comes from who
+// asked another, or from who has streams there.
+func TestH28QuestionsHaveTagsOfTheirOwn(t *testing.T) {
+	inWorld(t, smooth, Config{}, Config{}, nil, func(t *testing.T, w *world) {
+		for range 3 {
+			go w.client.Ask(t.Context(), w.B.Address(), nil)
+		}
+		tags := make(map[mixnet.SenderTag]bool)
+		for range 3 {
+			m, err := w.B.Receive(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tags[m.From] = true
+		}
+		if len(tags) != 3 || tags[mixnet.SenderTag{}] {
+			t.Errorf("three questions came under %d tags", len(tags))
+		}
+		w.stopClient()
+	})
+}

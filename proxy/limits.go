@@ -87,6 +87,9 @@ const (
 // maxHostName is the longest name in text form, without a trailing dot (RFC 1035).
 const maxHostName = 253
 
+// MaxAddresses is how many addresses of one requester are told, or believed.
+const MaxAddresses = protocol.MaxAddresses
+
 // Bounds of a Proxy.
 const (
 	acceptQueue   = 128              // streams waiting for Accept; more are refused

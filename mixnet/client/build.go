@@ -55,7 +55,7 @@ func (l *loop) draft(now time.Time) bool {
 	if !wanted && !l.main.replaceable(now) {
 		return false
 	}
-	if (l.monitor.verdict != verdictBlocked || l.c.cfg.NeverStop) && l.draftData(now) {
+	if !l.blocked() && l.draftData(now) {
 		l.follow(l.demand.data(now))
 		return true
 	}
@@ -67,6 +67,14 @@ func (l *loop) draft(now time.Time) bool {
 	}
 	l.demand.free()
 	return l.draftCover(l.main)
+}
+
+// blocked reports whether nothing but cover is sent, since hardly any of it comes home
+// (H39). A client without cover hides nothing by that, and has too few loops to tell
+// when it is over.
+func (l *loop) blocked() bool {
+	covered := l.cover != nil || l.main.paced
+	return covered && l.monitor.verdict == verdictBlocked && !l.c.cfg.NeverStop
 }
 
 // wantsCover reports whether cover would tell whether a mix is dead, or whether our

@@ -202,12 +202,18 @@ func (c *Client) serveSession(ctx context.Context, at int, live *session.Client,
 			away.reset()
 		}
 		if back == nil {
-			cancel()
-			c.session.leave(live)
-			c.tellSession(c.entries[s.at], false)
-			if s.drops = errors.Is(failure, errDrops); s.drops && s.at == 0 {
+			if s.drops = errors.Is(failure, errDrops); s.drops {
+				// Far ends have SURBs that lead there. If it was not the gateway that
+				// dropped things, it still pushes what comes by them.
+				time.AfterFunc(droppedLinger, cancel)
+			} else {
+				cancel()
+			}
+			if s.drops && s.at == 0 {
 				away.step = max(away.step, droppedAway)
 			}
+			c.session.leave(live)
+			c.tellSession(c.entries[s.at], false)
 			return s, failure
 		}
 		time.AfterFunc(lingerTime, cancel)

@@ -24,7 +24,7 @@ type entryWatch struct {
 
 	heard  time.Time // when anything came home last
 	missed int       // packets that should have come home since
-	lost   time.Time // when the last of them should have
+	lost   time.Time // when the last of those that carried data should have
 	asked  bool      // the gateway was asked whether it is there
 }
 
@@ -48,10 +48,11 @@ func (w *entryWatch) home(loop, inTime bool, now time.Time) {
 // overdue notes that one did not come home in time.
 func (w *entryWatch) overdue(loop bool, now time.Time) {
 	w.missed++
-	w.lost = now
-	if loop {
-		w.spans[0].Sent++
+	if !loop {
+		w.lost = now
+		return
 	}
+	w.spans[0].Sent++
 }
 
 // suspects reports whether loops are worth sending that are not cover for anything.

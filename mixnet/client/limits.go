@@ -184,6 +184,8 @@ const (
 	dropLonger  = 10 * time.Minute // what the wait for it grows to while nothing comes home at any entry
 	droppedAway = 5 * time.Minute  // then the first entry is not tried sooner
 
+	droppedLinger = 15 * time.Minute // what such a gateway may still push: until the first is tried again
+
 	quietAfter  = 4 * time.Second // without anything that came home, the gateway is asked whether it is there,
 	quietMissed = 10              // if so many packets should have
 	suspectMore = 3               // and a client without cover sends some, if so many should have,

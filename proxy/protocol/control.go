@@ -41,9 +41,6 @@ type BinaryInfo struct {
 	Addresses []string `json:"addresses,omitempty"` // where it is reached, the one it sends from first; at most MaxAddresses
 }
 
-// MaxAddresses is how many addresses of a requester are told, or believed.
-const MaxAddresses = 8
-
 // BuildInfo says how a program was built.
 type BuildInfo struct {
 	BinaryName      string `json:"binary_name"`

@@ -10,3 +10,7 @@ const (
 	// 255, a colon and a port (socks.md §6.1).
 	MaxTarget = 255 + 6
 )
+
+// MaxAddresses is how many addresses of a requester are told, or believed: what fits
+// into one packet with the rest of its greeting.
+const MaxAddresses = 8
