@@ -167,6 +167,7 @@ type Egress struct {
 	RefuseMixed bool     `toml:"refuse_mixed" help:"refuse a name as a whole if one of its addresses is not allowed, instead of leaving that out"`
 	KeepRefused bool     `toml:"keep_refused" help:"write the targets that the rules refuse into the state folder, without who asked, for network-requester policy refused; if not, they are only counted by reason and port"`
 	Pace        string   `toml:"pace" arg:"PACE" help:"how packets leave, data or cover. steps: 50, 200, 800 or 3200 a second (of client.send_every, and 4, 16 and 64 times as often), up as soon as data wait and down after ten minutes; fixed: at client.send_every; unpaced: at once, and when they leave shows the traffic"`
+	Gateways    int      `toml:"gateways" arg:"N" help:"through how many gateways the requester is reached at once, under an identity of its own at each: client.gateway, if that names one, and others that are drawn and kept. Its address is that at the first; clients of ours learn the others"`
 	MaxStreams  int      `toml:"max_streams" arg:"N" help:"most streams at a time; where all are taken, idle ones of the sender tag with most give way"`
 	PerTag      int      `toml:"max_streams_per_tag" arg:"N" help:"most of them under one sender tag; a client of ours with more uses further tags"`
 	Memory      int      `toml:"max_memory_mb" arg:"MB" help:"most received bytes that wait for targets, in all streams; beyond it the sender tag that holds most loses a stream"`
@@ -189,7 +190,7 @@ type Requester struct {
 
 // NewRequester gives the defaults.
 func NewRequester() *Requester {
-	return &Requester{Base: newBase(), Client: newClient(), Egress: Egress{Pace: PaceSteps, MaxStreams: 1024, PerTag: 256, Memory: 256}}
+	return &Requester{Base: newBase(), Client: newClient(), Egress: Egress{Pace: PaceSteps, Gateways: 2, MaxStreams: 1024, PerTag: 256, Memory: 256}}
 }
 
 // Check implements [Config]. It does not read rules: package allowlist does.
@@ -207,6 +208,7 @@ func (c *Requester) Check() error {
 		c.Client.check(),
 		c.Registration.check(c.Network),
 		oneOf("requester.pace", c.Egress.Pace, PaceSteps, PaceFixed, PaceUnpaced),
+		between("requester.gateways", c.Egress.Gateways, 1, 3),
 		between("requester.max_streams", c.Egress.MaxStreams, 1, 1<<16),
 		between("requester.max_streams_per_tag", c.Egress.PerTag, 1, 1<<16),
 		between("requester.max_memory_mb", c.Egress.Memory, 1, 1<<20),

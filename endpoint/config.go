@@ -28,6 +28,10 @@ type Config struct {
 	// Gateway is the one to enter by. If zero, gateways are drawn the first time and
 	// kept: up to three or, for an endpoint whose address others know, one.
 	Gateway keys.Identity
+	// Gateways is through how many gateways at once an endpoint with Egress is reached:
+	// the Gateway, if one is named, and others that are drawn and kept. If zero, it is
+	// one; the most are three.
+	Gateways int
 	// SecureGateways allows only gateways that are reached by TLS, as browsers do for a
 	// page that came by it. Run fails with [ErrInsecure] if none is.
 	SecureGateways bool

@@ -113,6 +113,7 @@ func (e *Endpoint) make(ctx context.Context) (err error) {
 	e.preferred = entries[0].Gateway
 	e.client, err = client.New(client.Config{
 		Entries:    entries,
+		Everywhere: e.cfg.Egress && len(entries) > 1,
 		Encryption: k.Encryption,
 		Ack:        k.Ack,
 		Store:      e.cfg.Registrations,
@@ -251,6 +252,17 @@ func (e *Endpoint) Address() mixnet.Recipient {
 		return e.client.Address()
 	default:
 		return mixnet.Recipient{}
+	}
+}
+
+// Addresses is where the endpoint is reached, all at once; none while it has no
+// gateway. The first stays the same.
+func (e *Endpoint) Addresses() []mixnet.Recipient {
+	select {
+	case <-e.made:
+		return e.client.Addresses()
+	default:
+		return nil
 	}
 }
 

@@ -33,6 +33,9 @@ type Entries struct {
 	tried []attempt
 	// ownSpent: the endpoint's own identity was that of an entry which is gone.
 	ownSpent bool
+	// named is a gateway that is used beside them, under the endpoint's own identity;
+	// zero: there is none.
+	named keys.Identity
 	// secure: only gateways that are reached by TLS are drawn.
 	secure bool
 }
@@ -40,6 +43,9 @@ type Entries struct {
 // ErrInsecure reports that no gateway can be reached by TLS, where only such will
 // do.
 var ErrInsecure = errors.New("endpoint: no gateway that may be used has wss")
+
+// errNoGateways reports a network without gateways for clients, or without further ones.
+var errNoGateways = errors.New("endpoint: no gateway of the network takes clients")
 
 // An Entry is one of them.
 type Entry struct {
@@ -173,7 +179,7 @@ func (e *Entries) ownUsed() bool {
 // Add puts a gateway at the end. Each is known the endpoint by an identity that
 // no other gateway ever was shown.
 func (e *Entries) Add(gateway keys.Identity) error {
-	if e.ownUsed() || e.ownSpent {
+	if e.ownUsed() || e.ownSpent || !e.named.IsZero() {
 		return e.AddWith(gateway, keys.NewIdentityKey())
 	}
 	return e.AddWith(gateway, nil)
@@ -243,7 +249,7 @@ func (e *Entries) fill(n *topology.Network, most int, now time.Time) (changed bo
 	}
 	e.tried = slices.DeleteFunc(e.tried, func(a attempt) bool { return now.Sub(a.at) > triedWithin })
 	for len(e.List) < most && len(e.tried) < maxTried {
-		fresh := slices.DeleteFunc(slices.Clone(open), func(g keys.Identity) bool { return e.index(g) >= 0 })
+		fresh := slices.DeleteFunc(slices.Clone(open), func(g keys.Identity) bool { return e.index(g) >= 0 || g == e.named })
 		if len(fresh) == 0 {
 			break
 		}
@@ -257,7 +263,7 @@ func (e *Entries) fill(n *topology.Network, most int, now time.Time) (changed bo
 		if e.secure && len(openGateways(n, false)) > 0 {
 			return changed, ErrInsecure
 		}
-		return changed, errors.New("endpoint: no gateway of the network takes clients")
+		return changed, errNoGateways
 	}
 	return changed, nil
 }
@@ -287,47 +293,51 @@ func (cryptoSource) Uint64() uint64 {
 }
 
 // entries gives the gateways to enter by: the one of the Config, or those that
-// were drawn.
-func (e *Endpoint) entries(ctx context.Context, own *keys.IdentityKey) ([]client.Entry, error) {
-	if g := e.cfg.Gateway; !g.IsZero() {
-		if e.cfg.SecureGateways {
-			n, err := e.cfg.Network.Topology(ctx)
-			if err != nil {
-				return nil, err
-			}
-			if slices.Contains(openGateways(n, false), g) && !slices.Contains(openGateways(n, true), g) {
-				return nil, ErrInsecure
-			}
+// were drawn, or both for an endpoint that is reached through several at once.
+func (e *Endpoint) entries(ctx context.Context, own *keys.IdentityKey) (all []client.Entry, err error) {
+	named := e.cfg.Gateway
+	if !named.IsZero() && !e.cfg.SecureGateways && (!e.cfg.Egress || e.cfg.Gateways <= 1) {
+		return []client.Entry{{Gateway: named, Identity: own}}, nil
+	}
+	n, err := e.cfg.Network.Topology(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !named.IsZero() {
+		if e.cfg.SecureGateways && slices.Contains(openGateways(n, false), named) && !slices.Contains(openGateways(n, true), named) {
+			return nil, ErrInsecure
 		}
-		return []client.Entry{{Gateway: g, Identity: own}}, nil
+		all = append(all, client.Entry{Gateway: named, Identity: own})
+	}
+	most := client.MaxEntries
+	if e.cfg.reachable() {
+		most = max(1, e.cfg.Gateways)
+	}
+	if most -= len(all); most == 0 || len(all) > 0 && !e.cfg.Egress {
+		return all, nil
 	}
 	kept, err := LoadEntries(ctx, e.cfg.Store)
 	if err != nil {
 		return nil, err
 	}
-	kept.secure = e.cfg.SecureGateways
-	n, err := e.cfg.Network.Topology(ctx)
-	if err != nil {
-		return nil, err
-	}
-	most := client.MaxEntries
-	if e.cfg.reachable() {
-		most = 1
-	}
+	kept.secure, kept.named = e.cfg.SecureGateways, named
 	changed, err := kept.fill(n, most, time.Now().UTC().Truncate(time.Second))
 	if err == nil && changed {
 		err = kept.Save(ctx, e.cfg.Store)
 	}
-	if err != nil {
+	if err != nil && (named.IsZero() || !errors.Is(err, errNoGateways)) {
 		return nil, err
 	}
-	var all []client.Entry
-	for _, g := range kept.List[:min(most, len(kept.List))] {
+	for _, g := range kept.List {
 		entry := client.Entry{Gateway: g.Gateway, Identity: g.identity}
-		if g.identity == nil {
+		switch {
+		case g.identity == nil && !named.IsZero(), g.Gateway == named, most == 0:
+			continue // the endpoint's own identity is that of the one named
+		case g.identity == nil:
 			entry.Identity = own
 		}
 		all = append(all, entry)
+		most--
 	}
 	return all, nil
 }

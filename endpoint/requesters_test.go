@@ -23,8 +23,9 @@ import (
 // A mortal is a requester that echoes, and can be killed: nothing of it comes
 // through any more, and it says no goodbye. It is the same one when it starts again.
 type mortal struct {
-	w       *world
-	gateway keys.Identity
+	w        *world
+	gateway  keys.Identity
+	gateways int
 	store   endpoint.Store
 
 	mu    sync.Mutex
@@ -36,8 +37,11 @@ type mortal struct {
 	asked int           // streams
 }
 
-func (w *world) mortal(gateway int) *mortal {
-	m := &mortal{w: w, gateway: w.Topology().Gateways()[gateway].Identity, store: endpoint.NewMemoryStore()}
+func (w *world) mortal(gateway int) *mortal { return w.mortalAt(gateway, 1) }
+
+// mortalAt makes one that is reached through so many gateways.
+func (w *world) mortalAt(gateway, gateways int) *mortal {
+	m := &mortal{w: w, gateway: w.Topology().Gateways()[gateway].Identity, gateways: gateways, store: endpoint.NewMemoryStore()}
 	m.start()
 	return m
 }
@@ -62,7 +66,7 @@ func (m *mortal) start() {
 	}
 	n := m.w.Topology()
 	e, err := endpoint.New(endpoint.Config{
-		Network: endpoint.Snapshots(func() *topology.Network { return n }), Store: m.store, Gateway: m.gateway,
+		Network: endpoint.Snapshots(func() *topology.Network { return n }), Store: m.store, Gateway: m.gateway, Gateways: m.gateways,
 		Egress: true, Dial: m.dial, Traffic: client.Fast(), Log: zerolog.Nop(),
 	})
 	if err != nil {
@@ -314,5 +318,57 @@ func TestNoNetworkFailsAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.exchange(c, "it is back")
+	})
+}
+
+// A requester is reached at another of its gateways when one is gone, by streams that are
+// open and by new ones; and at the first again when the other one is gone.
+func TestRequesterAtTwoGateways(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := w.mortalAt(0, 2)
+		addrs := a.e.Addresses()
+		if len(addrs) != 2 || addrs[0].Gateway != a.gateway || addrs[0].Identity == addrs[1].Identity {
+			t.Fatalf("it is reached at %v", addrs)
+		}
+		gateways := w.Topology().Gateways()
+		names := []string{"gateway-1", "gateway-2"}
+		for i := range names {
+			e := w.start(endpoint.Config{Requesters: addrs[:1], Gateway: gateways[1-i].Identity})
+			c, err := e.DialContext(w.ctx, "tcp", "echo.example.com:7")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.exchange(c, "hello")
+			if err := w.Stop(names[i]); err != nil {
+				t.Fatal(err)
+			}
+			for _, what := range []string{"at once", "later"} {
+				began := time.Now()
+				c.SetReadDeadline(time.Now().Add(time.Minute))
+				w.exchange(c, what)
+				if took := time.Since(began); took > 5*time.Second {
+					t.Errorf("%s is gone, %s: an echo took %v", names[i], what, took)
+				}
+				time.Sleep(time.Minute)
+			}
+			young, err := e.DialContext(w.ctx, "tcp", "echo.example.com:7")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.exchange(young, "a new stream")
+			if got := e.Status().Requesters; len(got) != 1 || !got[0].Answers || got[0].Address != addrs[1-i] && i == 0 {
+				t.Errorf("%s is gone: %+v", names[i], got)
+			}
+			if err := w.Start(names[i]); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		began := time.Now()
+		a.kill()
+		a.start()
+		if got := a.e.Addresses(); got[0] != addrs[0] || got[1] != addrs[1] {
+			t.Errorf("after a restart of %v it is reached at %v, before at %v", time.Since(began), got, addrs)
+		}
 	})
 }

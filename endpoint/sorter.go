@@ -185,6 +185,9 @@ func (l *letters) LaneLen(n mixnet.Lane) int { return l.Client.LaneLen(letterLan
 // caller's, their Messenger, and what keeps the two apart.
 func (e *Endpoint) newStreams() {
 	cfg := e.cfg.Streams
+	if e.cfg.Egress {
+		cfg.Addresses = e.client.Addresses
+	}
 	cfg.OnGreeting = func(to mixnet.Recipient, g proxy.Greeting) {
 		if e.requesters != nil {
 			e.requesters.greeted(to, g)

@@ -93,11 +93,15 @@ func (c *Conn) through(requester mixnet.Recipient) bool {
 }
 
 // Reroute has everything for a requester sent to another address of it, that of streams
-// that are open too: a requester has the same tags and streams at all its gateways.
+// that are open too: a requester has the same tags and streams at all its gateways. A
+// Messenger that has Redirect sends what was not acknowledged there as well.
 func (p *Proxy) Reroute(requester, to mixnet.Recipient) {
 	p.mu.Lock()
-	p.requesterOf(time.Now(), requester).to.Store(&to)
+	before := p.requesterOf(time.Now(), requester).to.Swap(&to)
 	p.mu.Unlock()
+	if m, ok := p.m.(interface{ Redirect(from, to mixnet.Recipient) }); ok && *before != to {
+		m.Redirect(*before, to) // what is on its way to where it may not arrive
+	}
 }
 
 // ResetStreams resets the streams that were open through a requester before a

@@ -39,7 +39,7 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	cfg.Egress = true
+	cfg.Egress, cfg.Gateways = true, env.Config.Egress.Gateways
 	connected := setPace(&cfg, env)
 	cfg.Streams = proxy.Config{
 		Streams: env.Config.Egress.MaxStreams, StreamsPerTag: env.Config.Egress.PerTag, Memory: int64(env.Config.Egress.Memory) << 20,
@@ -74,8 +74,8 @@ func run(ctx context.Context, env *cli.Env[*config.Requester]) (err error) {
 		select {
 		case <-end.Ready():
 			env.Ready(connected)
-			fmt.Fprintln(env.Out, end.Address())
-			return register(ctx, env, src, end.Address())
+			fmt.Fprintln(env.Out, end.Addresses()[0])
+			return register(ctx, env, src, end.Addresses())
 		case <-ctx.Done():
 			return nil
 		}
@@ -99,13 +99,13 @@ func setPace(cfg *endpoint.Config, env *cli.Env[*config.Requester]) (status stri
 }
 
 // register tells the directories of us until ctx ends, if they are to know.
-func register(ctx context.Context, env *cli.Env[*config.Requester], src *assembly.Source, at mixnet.Recipient) error {
+func register(ctx context.Context, env *cli.Env[*config.Requester], src *assembly.Source, at []mixnet.Recipient) error {
 	if !env.Config.Registration.Register {
 		return nil
 	}
 	announcer, err := assembly.NewAnnouncer(src, env.State, env.Config.Network, env.Config.Registration.Invite, announce.Config{
 		Identity:     env.Keys.Identity,
-		Announcement: directory.Announcement{Role: directory.RoleRequester, Addresses: []mixnet.Recipient{at}},
+		Announcement: directory.Announcement{Role: directory.RoleRequester, Addresses: at},
 		Log:          env.Log,
 	})
 	if err != nil {

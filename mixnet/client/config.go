@@ -75,6 +75,10 @@ type Config struct {
 	// than one is for clients that nobody writes to unasked. Streams and
 	// conversations go on.
 	Entries []Entry
+	// Everywhere keeps a session with every entry at once, for clients whose addresses
+	// others know: what is for any of them arrives, and the first that can be reached is
+	// sent by.
+	Everywhere bool
 	// Encryption and Ack are the client's other keys. Each that is nil is drawn.
 	Encryption *keys.EncryptionKey
 	Ack        *keys.Ack

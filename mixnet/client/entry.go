@@ -75,6 +75,10 @@ func (c *Client) connect(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer c.lingers.Wait()
 	defer cancel()
+	if c.cfg.Everywhere {
+		c.stayEverywhere(ctx)
+		return nil
+	}
 	var pause backoff
 	replaced := backoff{first: replacedFirst, most: replacedSlow}
 	away := backoff{first: tryFirst, most: trySlow}
