@@ -90,11 +90,12 @@ func Make(ctx context.Context, spec Spec) (*Network, error) {
 // A maker makes the parts of a network, one after the other: each is told what
 // those before it said of themselves.
 type maker struct {
-	ctx    context.Context
-	spec   Spec
-	net    *Network
-	ports  ports
-	common []string // flags of all parts but the directory
+	ctx        context.Context
+	spec       Spec
+	net        *Network
+	ports      ports
+	common     []string // flags of all parts but the directory
+	requesters []string // flags of whoever has the requesters
 }
 
 func (m *maker) all() error {
@@ -115,8 +116,10 @@ func (m *maker) all() error {
 			return err
 		}
 	}
-	if err := m.requester(); err != nil {
-		return err
+	for i := range m.spec.Requesters {
+		if err := m.requester(i); err != nil {
+			return err
+		}
 	}
 	if err := m.socks(); err != nil || !m.spec.Client.IsValid() {
 		return err
@@ -227,14 +230,22 @@ func (m *maker) gatewayOf(i int) string {
 	return m.net.Parts[slices.IndexFunc(m.net.Parts, func(p Part) bool { return p.Name == name })].Identity
 }
 
-func (m *maker) requester() error {
+// requester makes a requester: the first at the last gateway, and so on.
+func (m *maker) requester(i int) error {
 	p := Part{Name: "requester", Program: progRequester}
+	if i > 0 {
+		p.Name = fmt.Sprintf("requester-%d", i+1)
+	}
 	p.flags = m.registered(slices.Concat(m.spec.clientFlags(), m.spec.Rules.flags())...)
-	d, err := m.instance(p, "--gateway", m.gatewayOf(m.spec.Gateways-1))
+	d, err := m.instance(p, "--gateway", m.gatewayOf(m.spec.Gateways-1-i%m.spec.Gateways))
 	if err != nil {
 		return err
 	}
-	p.Identity, m.net.Requester = d["identity_key"], d["address"]
+	p.Identity = d["identity_key"]
+	if i == 0 {
+		m.net.Requester = d["address"]
+	}
+	m.requesters = append(m.requesters, "--requester", d["address"])
 	return m.join(p, "requester")
 }
 
@@ -246,8 +257,8 @@ func (m *maker) socks() error {
 	}
 	p := Part{Name: "socks", Program: progSOCKS, Addr: at}
 	p.flags = slices.Concat(m.common, m.spec.clientFlags(), []string{
-		"--listen", at.String(), fmt.Sprintf("--beyond-loopback=%t", m.spec.BeyondLoopback), "--requester", m.net.Requester,
-	})
+		"--listen", at.String(), fmt.Sprintf("--beyond-loopback=%t", m.spec.BeyondLoopback),
+	}, m.requesters)
 	m.net.SOCKS = at
 	m.net.Parts = append(m.net.Parts, p)
 	there, err := m.net.folder.has(p.Name)

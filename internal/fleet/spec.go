@@ -23,6 +23,9 @@ type Spec struct {
 	// Gateways is how many gateways there are. If zero, it is 2. The SOCKS side
 	// uses the first, the requester the last.
 	Gateways int
+	// Requesters is how many requesters there are, all of which the SOCKS side has.
+	// If zero, it is 1.
+	Requesters int
 	// Directory and SOCKS are the addresses of these ports. Port 0 is a free
 	// one, or the one it was before. If they are not valid, they are on 127.0.0.1.
 	Directory, SOCKS netip.AddrPort
@@ -92,11 +95,14 @@ func (r Rules) flags() (flags []string) {
 const layers = 3
 
 func (s Spec) withDefaults() (Spec, error) {
-	if s.MixesPerLayer < 0 || s.MixesPerLayer > maxParts || s.Gateways < 0 || s.Gateways > maxParts {
+	if s.MixesPerLayer < 0 || s.MixesPerLayer > maxParts || s.Gateways < 0 || s.Gateways > maxParts || s.Requesters < 0 || s.Requesters > maxParts {
 		return s, fmt.Errorf("fleet: between 1 and %d mixes in a layer, and gateways", maxParts)
 	}
 	if s.MixesPerLayer == 0 {
 		s.MixesPerLayer = 2
+	}
+	if s.Requesters == 0 {
+		s.Requesters = 1
 	}
 	if s.Gateways == 0 {
 		s.Gateways = 2
