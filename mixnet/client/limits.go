@@ -39,6 +39,7 @@ const (
 
 	moveAfter  = 3 * time.Second  // without a session, then the other entries' turn comes: most restarts are shorter
 	lastsAfter = 10 * time.Second // a session that ends sooner is as bad as none
+	hasty      = time.Second      // after one that ends so soon, entries are not tried at once: all may do that
 	tryFirst   = 10 * time.Second // between attempts to go back to the first
 	trySlow    = 10 * time.Minute // what that grows to while the first does not last
 	lingerTime = time.Minute      // what an entry that was left may still push: more than a round trip takes

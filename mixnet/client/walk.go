@@ -23,6 +23,7 @@ type walk struct {
 	failures int
 	ended    time.Time // when the last session ended, however short it was
 	vain     uint      // entries tried in vain since, as bits
+	hasty    bool      // it ended at once
 }
 
 func newWalk(n int, now time.Time) *walk {
@@ -34,7 +35,7 @@ func newWalk(n int, now time.Time) *walk {
 // restart begins a time without a session.
 func (w *walk) restart(now time.Time) {
 	w.began, w.tried, w.failures = now, 0, 0
-	w.ended, w.vain = now, 0
+	w.ended, w.vain, w.hasty = now, 0, false
 	w.patience = moveAfter*2/3 + rand.N(moveAfter/3)
 }
 
@@ -42,7 +43,7 @@ func (w *walk) restart(now time.Time) {
 func (w *walk) lost(s served, now time.Time) {
 	w.at = s.at
 	lasted := now.Sub(s.began) > lastsAfter
-	w.ended, w.vain = now, 0
+	w.ended, w.vain, w.hasty = now, 0, now.Sub(s.began) < hasty
 	if lasted || s.drops {
 		w.restart(now)
 	}
@@ -65,7 +66,7 @@ func (w *walk) failed(now time.Time) (moved bool, longest time.Duration) {
 		return false, left
 	}
 	w.at = (w.at + 1) % w.n
-	if w.tried != w.every() {
+	if w.tried != w.every() || w.vain != w.every() && !w.hasty {
 		return true, 0
 	}
 	return true, longPause * 2

@@ -56,6 +56,21 @@ func TestWalk(t *testing.T) {
 	if moved, _ := w.failed(at(time.Hour + time.Second)); !moved || w.at != 1 {
 		t.Errorf("after a vain return: moved %v to %d", moved, w.at)
 	}
+	// However often they were tried before: after a session of some seconds each of the
+	// others is tried once, at once; after one that ends at once, with pauses.
+	for _, c := range []struct {
+		lasts time.Duration
+		pause bool
+	}{{5 * time.Second, false}, {10 * time.Millisecond, true}} {
+		w := newWalk(3, now)
+		for range 9 {
+			w.failed(at(time.Minute))
+		}
+		w.lost(served{at: 0, began: at(time.Minute)}, at(time.Minute+c.lasts))
+		if moved, longest := w.failed(at(time.Minute + c.lasts)); !moved || (longest > 0) != c.pause {
+			t.Errorf("after a session of %v: moved %v, waits %v", c.lasts, moved, longest)
+		}
+	}
 	// One through which nothing comes is left at once, however long it was used.
 	w.lost(served{at: 1, began: now, drops: true}, at(2*time.Hour))
 	if moved, longest := w.failed(at(2 * time.Hour)); !moved || longest != 0 || w.at != 2 {
