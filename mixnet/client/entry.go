@@ -269,6 +269,13 @@ func (c *Client) adoptSession(h *entry, live *session.Client) {
 	}
 	c.session.set(live)
 	c.tellSession(h, true)
+	if !c.cfg.Everywhere || h == c.entries[0] {
+		c.nowReady()
+	}
+}
+
+// nowReady says that there was a session. One goroutine calls it at a time.
+func (c *Client) nowReady() {
 	select {
 	case <-c.ready:
 	default:

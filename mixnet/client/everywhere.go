@@ -25,6 +25,7 @@ type presence struct {
 	mu      sync.Mutex // guards the following
 	live    []*session.Client
 	at      int           // the one to send by
+	late    bool          // the first was waited for long enough
 	changed chan struct{} // closed when the network below may have changed
 }
 
@@ -45,7 +46,23 @@ func (c *Client) stayEverywhere(ctx context.Context) {
 			}
 		}
 	})
+	all.Go(func() {
+		if sleep(ctx, firstEntry) == nil {
+			p.without()
+		}
+	})
 	all.Wait()
+}
+
+// without has the client be of use although its first entry, whose address others are
+// told, cannot be reached.
+func (p *presence) without() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late = true
+	if p.live[p.at] != nil {
+		p.c.nowReady()
+	}
 }
 
 // stay keeps the session with one entry up.
@@ -95,6 +112,9 @@ func (p *presence) up(i int, live *session.Client) {
 	if p.live[p.at] == nil || i == p.at {
 		p.at = i
 		p.c.adoptSession(p.c.entries[i], live)
+	}
+	if i == 0 || p.late {
+		p.c.nowReady()
 	}
 }
 

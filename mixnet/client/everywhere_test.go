@@ -50,6 +50,30 @@ func TestEverywhere(t *testing.T) {
 	})
 }
 
+// It is ready when its first entry is there, whose address others are told; and a while
+// later without it.
+func TestEverywhereIsReady(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context) {
+		for _, away := range []time.Duration{5 * time.Second, time.Minute} {
+			n := newFakeNet(t, ctx, 1)
+			cfg := n.withFallback(Fast())
+			cfg.Everywhere, cfg.Topology, cfg.Dial = true, n.topology, n.dial
+			n.shut(cfg.Entries[0].Gateway, keys.Identity{}, true)
+			c, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.wg.Go(func() { c.Run(ctx) })
+			time.AfterFunc(away, func() { n.shut(cfg.Entries[0].Gateway, keys.Identity{}, false) })
+			began := time.Now()
+			<-c.Ready()
+			if took := time.Since(began); took < min(away, firstEntry) || took > firstEntry {
+				t.Errorf("away for %v: ready after %v", away, took)
+			}
+		}
+	})
+}
+
 // What is on its way to an address that is gone arrives at another one.
 func TestRedirect(t *testing.T) {
 	inBubble(t, func(t *testing.T, ctx context.Context) {

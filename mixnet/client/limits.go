@@ -42,6 +42,7 @@ const (
 	hasty      = time.Second      // after one that ends so soon, entries are not tried at once: all may do that
 	tryFirst   = 10 * time.Second // between attempts to go back to the first
 	trySlow    = 10 * time.Minute // what that grows to while the first does not last
+	firstEntry = 15 * time.Second // a client with several at once waits so long for the first: others are told that address
 	lingerTime = time.Minute      // what an entry that was left may still push: more than a round trip takes
 
 	// Between attempts after another program with our identity took our session, and
