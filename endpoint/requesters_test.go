@@ -26,7 +26,7 @@ type mortal struct {
 	w        *world
 	gateway  keys.Identity
 	gateways int
-	store   endpoint.Store
+	store    endpoint.Store
 
 	mu    sync.Mutex
 	dead  bool

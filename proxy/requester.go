@@ -99,7 +99,9 @@ func (p *Proxy) Reroute(requester, to mixnet.Recipient) {
 	p.mu.Lock()
 	before := p.requesterOf(time.Now(), requester).to.Swap(&to)
 	p.mu.Unlock()
-	if m, ok := p.m.(interface{ Redirect(from, to mixnet.Recipient) }); ok && *before != to {
+	if m, ok := p.m.(interface {
+		Redirect(from, to mixnet.Recipient)
+	}); ok && *before != to {
 		m.Redirect(*before, to) // what is on its way to where it may not arrive
 	}
 }
