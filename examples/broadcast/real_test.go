@@ -253,7 +253,7 @@ func TestRealNodes(t *testing.T) {
 	}
 }
 
-// bitcoinOnly is what there is of Bitcoin alone: checks, witnesses, fees.
+// bitcoinOnly is what there is of Bitcoin alone: checks and witnesses.
 func bitcoinOnly(t *testing.T, w *world, btc *bitcoinWallet) {
 	t.Run("Check", func(t *testing.T) {
 		first, tx, id := btc.pay(t, 10_000)
@@ -281,10 +281,11 @@ func bitcoinOnly(t *testing.T, w *world, btc *bitcoinWallet) {
 		}
 		t.Logf("a transaction with a witness, for the vectors: %s %s", signed, id)
 	})
-	t.Run("WithoutFee", func(t *testing.T) {
-		_, tx, _ := btc.pay(t, 0)
-		if facts := w.want(t, "refused", tx, "check", "bitcoin"); !strings.Contains(facts["reply"], "fee") && !strings.Contains(facts["reply"], "priority") {
+	t.Run("MoreThanThereIs", func(t *testing.T) {
+		_, tx, _ := btc.pay(t, -1)
+		if facts := w.want(t, "refused", tx, "check", "bitcoin"); !strings.Contains(facts["reply"], "reject-reason") {
 			t.Errorf("got %v", facts)
 		}
+		w.want(t, "refused", tx, "send", "bitcoin")
 	})
 }
