@@ -71,15 +71,19 @@ func (b *bitcoin) check(ctx context.Context, tx []byte, h broadcast.Hash) (Outco
 	}
 	var of []struct {
 		ID      string `json:"txid"`
-		Allowed *bool  `json:"allowed"`
+		Allowed *bool  `json:"allowed"` // btcd leaves it out where it is false
+		Reason  string `json:"reject-reason"`
 	}
-	if json.Unmarshal(r.result, &of) != nil || len(of) != 1 || of[0].Allowed == nil || of[0].ID != broadcast.Bitcoin.Text(h) {
+	if json.Unmarshal(r.result, &of) != nil || len(of) != 1 || of[0].ID != broadcast.Bitcoin.Text(h) {
 		return Outcome{}, fail(Strange, errors.New("no verdict on the transaction"))
 	}
-	if *of[0].Allowed {
+	switch allowed := of[0].Allowed; {
+	case allowed != nil && *allowed:
 		return Outcome{broadcast.Acceptable, r.body}, nil
+	case allowed != nil || of[0].Reason != "":
+		return Outcome{broadcast.Refused, r.body}, nil
 	}
-	return Outcome{broadcast.Refused, r.body}, nil
+	return Outcome{}, fail(Strange, errors.New("no verdict on the transaction"))
 }
 
 // look finds what waits and, in a node with an index of transactions, what is in a

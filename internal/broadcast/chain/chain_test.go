@@ -285,11 +285,12 @@ func TestLooks(t *testing.T) {
 
 func TestChecks(t *testing.T) {
 	for says, want := range map[string]broadcast.Result{
-		`{"result":[{"txid":"` + text + `","allowed":true,"vsize":110}],"error":null,"id":1}`:                                        broadcast.Acceptable,
-		`{"result":[{"txid":"` + text + `","allowed":false,"reject-reason":"x"}],"error":null,"id":1}`:                               broadcast.Refused,
-		`500 {"result":null,"error":{"code":-22,"message":"TX decode failed."},"id":1}`:                                              broadcast.Refused,
-		`{"result":[{"txid":"` + strings.Repeat("00", 32) + `","allowed":true}],"error":null,"id":1}`:                                "",
-		`{"result":[{"txid":"` + text + `"}],"error":null,"id":1}`:                                                                   "",
+		`{"result":[{"txid":"` + text + `","allowed":true,"vsize":110}],"error":null,"id":1}`:                                                                           broadcast.Acceptable,
+		`{"result":[{"txid":"` + text + `","allowed":false,"reject-reason":"x"}],"error":null,"id":1}`:                                                                  broadcast.Refused,
+		`{"jsonrpc":"1.0","result":[{"txid":"` + text + `","wtxid":"` + text + `","package-error":"","reject-reason":"failed to validate input"}],"error":null,"id":1}`: broadcast.Refused,
+		`500 {"result":null,"error":{"code":-22,"message":"TX decode failed."},"id":1}`:                                                                                 broadcast.Refused,
+		`{"result":[{"txid":"` + strings.Repeat("00", 32) + `","allowed":true}],"error":null,"id":1}`:                                                                   "",
+		`{"result":[{"txid":"` + text + `"}],"error":null,"id":1}`:                                                                                                      "",
 		`{"result":[],"error":null,"id":1}`:                                                                                          "",
 		`500 {"result":null,"error":{"code":-28,"message":"Verifying blocks…"},"id":1}`:                                              "",
 		`{"jsonrpc":"1.0","result":null,"error":{"code":-32602,"message":"wrong number of params (expected 2, received 1)"},"id":1}`: "",
