@@ -283,6 +283,7 @@ func TestH38LogsNameNobody(t *testing.T) {
 		if err := w.Start("gateway-1"); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Minute) // until it is noticed there is no network
 		w.exchange(w.mustDial(7), []byte("a unique body 7b1f"))
 		secrets = append(secrets, targetHost, targetIP, "denied.example.com", "unknown.example.com", unreachable, "a unique body 7b1f")
 		for _, c := range []*endpoint.Endpoint{w.front, w.back} {
