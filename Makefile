@@ -57,6 +57,7 @@ lint: ## Check format, go vet (also for the browser) and staticcheck
 	$(GO) vet -tags faults,netns ./...
 	GOOS=js GOARCH=wasm $(GO) vet ./cmd/nym-wasm
 	GOOS=js GOARCH=wasm $(GO) vet -tags streams ./cmd/nym-wasm
+	GOOS=js GOARCH=wasm $(GO) vet -tags messages ./cmd/nym-wasm
 	$(STATICCHECK) ./...
 
 cover: ## Measure test coverage into cover.out
@@ -66,7 +67,7 @@ cover: ## Measure test coverage into cover.out
 
 wasm: ## Build what runs in a browser
 	GOOS=js GOARCH=wasm $(GO) build ./mixnet/client ./endpoint
-	GOOS=js GOARCH=wasm $(GO) build -o /dev/null ./cmd/nym-wasm
+	GOOS=js GOARCH=wasm $(GO) build -o /dev/null -tags messages ./cmd/nym-wasm
 	GOOS=js GOARCH=wasm $(GO) build -o /dev/null -tags streams ./cmd/nym-wasm
 
 sdk: ## Build and test the npm package for pages and Node; needs Node 20 with npm, and Chromium for its pages
@@ -77,7 +78,7 @@ sdk: ## Build and test the npm package for pages and Node; needs Node 20 with np
 wasm-test: ## Run the vectors of formats and primitives as pages run them, in Node
 	@command -v node >/dev/null || { echo "make wasm-test: needs Node.js 20 or later." >&2; exit 1; }
 	GOOS=js GOARCH=wasm $(GO) test -exec "$$($(GO) env GOROOT)/lib/wasm/go_js_wasm_exec" -run Vectors \
-		./internal/vec8 ./internal/gcmsiv ./mixnet/sphinx ./mixnet/message ./mixnet/surb ./mixnet/fragment \
+		./internal/x25519 ./internal/vec8 ./internal/gcmsiv ./mixnet/sphinx ./mixnet/message ./mixnet/surb ./mixnet/fragment \
 		./mixnet/session/protocol ./mixnet/wire ./proxy/protocol
 
 interop: ## Run the clients that Nym publishes against our network, and beside our pages; needs Node, npm and Chromium

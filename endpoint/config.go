@@ -72,6 +72,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Network == nil:
 		return c, errors.New("endpoint: no network")
+	case !haveStreams && (!c.Messages || c.Peers):
+		return c, errors.New("endpoint: streams are asked for, and the program was built with the tag messages, without them")
 	case c.Messages && (c.Egress || c.leaves()):
 		return c, errors.New("endpoint: messages of the caller's own and streams to targets exclude each other")
 	case (c.Keys.Identity == nil) != (c.Keys.Encryption == nil) || (c.Keys.Identity == nil) != (c.Keys.Ack == nil):

@@ -79,7 +79,9 @@ func (e *Endpoint) Run(ctx context.Context) error {
 		return errors.New("endpoint: run twice")
 	}
 	defer close(e.ended)
-	defer e.ports.close()
+	if haveStreams {
+		defer e.ports.close()
+	}
 	if shut {
 		return nil
 	}
@@ -133,7 +135,7 @@ func (e *Endpoint) make(ctx context.Context) (err error) {
 		return err
 	}
 	e.newStreams()
-	if e.cfg.leaves() {
+	if haveStreams && e.cfg.leaves() {
 		e.requesters = &requesters{
 			named: e.cfg.Requesters, network: e.cfg.Network, store: e.cfg.Store, log: e.cfg.Log, changed: e.notify, proxy: e.proxy,
 		}
@@ -170,14 +172,14 @@ func (e *Endpoint) serve(ctx context.Context) error {
 		watchMachine(ctx, ownAddrs, wallClock, e.client.NetworkChanged)
 		return nil
 	})
-	if e.proxy != nil {
+	if haveStreams && e.proxy != nil {
 		g.Go(func() error { return e.sdk.Run(ctx) })
 		g.Go(func() error { return e.proxy.Run(ctx) })
 	}
-	if e.cfg.Streams.Serve {
+	if haveStreams && e.cfg.Streams.Serve {
 		g.Go(func() error { return e.accept(ctx) })
 	}
-	if e.requesters != nil && e.cfg.Network.signed() {
+	if haveStreams && e.requesters != nil && e.cfg.Network.signed() {
 		g.Go(func() error {
 			checkFork(ctx, e.probe, e.cfg.Network.Compare, e.cfg.Log)
 			return nil
@@ -210,7 +212,7 @@ func (e *Endpoint) getReady(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	if e.requesters != nil && !e.findRequester(ctx) {
+	if haveStreams && e.requesters != nil && !e.findRequester(ctx) {
 		return
 	}
 	close(e.ready)

@@ -12,8 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mr-tron/base58"
-
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/topology"

@@ -8,8 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mr-tron/base58"
-
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/keys"
 )

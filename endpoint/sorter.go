@@ -195,10 +195,13 @@ func (e *Endpoint) newStreams() {
 	}
 	if e.cfg.Messages {
 		e.letters = newLetters(e.client, e.ended)
-		if !e.cfg.Peers {
+		if !haveStreams || !e.cfg.Peers {
 			e.letters.waiting = nil
 			return
 		}
+	}
+	if !haveStreams {
+		return // see config
 	}
 	sdk := proxy.SDKConfig{Lane: sdkLanes}
 	if e.cfg.Peers {

@@ -81,7 +81,7 @@ func (e *Endpoint) Status() Status {
 	}
 	s.Address, s.Packets = e.client.Address(), e.client.Stats()
 	s.Loops, _ = e.client.Loops()
-	if e.proxy != nil {
+	if haveStreams && e.proxy != nil {
 		s.Streams = e.proxy.Stats()
 	}
 	if e.requesters != nil {

@@ -20,10 +20,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mr-tron/base58"
 	"github.com/rs/zerolog"
 
 	"nym-socks5/endpoint"
+	"nym-socks5/internal/base58"
 	"nym-socks5/internal/simnet"
 	"nym-socks5/internal/socksclient"
 	"nym-socks5/mixnet"

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mr-tron/base58"
-
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet/keys"
 )
 

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mr-tron/base58"
 	"github.com/rs/zerolog"
 
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet"
 	"nym-socks5/proxy/protocol"
 )

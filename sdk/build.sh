@@ -8,7 +8,8 @@ mkdir -p dist
 build() {
 	GOOS=js GOARCH=wasm "$go" build -trimpath -ldflags='-s -w' "$@"
 }
-build -o dist/nym.wasm ../cmd/nym-wasm
+build -tags messages -o dist/nym.wasm ../cmd/nym-wasm
 build -tags streams -o dist/nym-streams.wasm ../cmd/nym-wasm
+"$go" run ./strip dist/nym.wasm dist/nym-streams.wasm
 cp "$("$go" env GOROOT)/lib/wasm/wasm_exec.js" dist/wasm_exec.js
 cp ../LICENSE LICENSE

@@ -3,7 +3,7 @@
 // Command nym-wasm is a client of the mixnet for pages and for Node.js: what the
 // npm package in sdk/ loads into a worker.
 //
-//	GOOS=js GOARCH=wasm go build ./cmd/nym-wasm                # messages
+//	GOOS=js GOARCH=wasm go build -tags messages ./cmd/nym-wasm # messages
 //	GOOS=js GOARCH=wasm go build -tags streams ./cmd/nym-wasm  # byte streams and fetch, with TLS
 //
 // Two programs, since a page that only sends messages should not load TLS. Each

@@ -4,8 +4,8 @@ package archtest
 // a may import b and c, and nothing else of ours. "anything but b" is all of
 // ours save b and what is below it.
 const table = `
-mixnet/keys:
-mixnet:            mixnet/keys
+mixnet/keys:       internal/base58 internal/x25519
+mixnet:            mixnet/keys internal/base58
 mixnet/sphinx:     mixnet mixnet/keys internal/vec8
 mixnet/surb:       mixnet mixnet/keys mixnet/sphinx mixnet/fragment
 mixnet/fragment:
@@ -13,10 +13,10 @@ mixnet/message:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/fragment 
 mixnet/wire:       mixnet mixnet/sphinx
 mixnet/topology:   mixnet mixnet/keys mixnet/sphinx
 mixnet/link:       mixnet mixnet/keys mixnet/wire internal/admit
-mixnet/session/protocol: mixnet mixnet/keys mixnet/wire internal/gcmsiv
+mixnet/session/protocol: mixnet mixnet/keys mixnet/wire internal/gcmsiv internal/base58
 mixnet/session:    mixnet mixnet/keys mixnet/wire mixnet/session/protocol
 mixnet/session/sessionserver: mixnet mixnet/keys mixnet/wire mixnet/session mixnet/session/protocol internal/admit
-mixnet/directory:  mixnet mixnet/keys mixnet/topology
+mixnet/directory:  mixnet mixnet/keys mixnet/topology internal/base58
 mixnet/directory/announce: mixnet/keys mixnet/directory
 mixnet/directory/dirhttp: mixnet/directory
 mixnet/directory/dirserver: mixnet mixnet/keys mixnet/topology mixnet/directory internal/admit
@@ -35,14 +35,14 @@ proxy:             mixnet proxy/protocol
 proxy/socks:       proxy internal/admit
 proxy/requester:   proxy proxy/protocol
 allowlist:
-endpoint:          mixnet mixnet/keys mixnet/topology mixnet/session mixnet/client mixnet/directory proxy internal/wholefile
+endpoint:          mixnet mixnet/keys mixnet/topology mixnet/session mixnet/client mixnet/directory proxy internal/wholefile internal/base58
 endpoint/storetest: endpoint
 localnet:          anything but cmd config mixnet/boltstore
 localnet/trace:    mixnet mixnet/keys mixnet/sphinx mixnet/surb mixnet/topology mixnet/wire
 config:            mixnet
 internal/archtest:
 internal/admit:
-internal/vec8:
+internal/vec8:     internal/x25519
 internal/vec8/gen:
 internal/vectest:
 internal/routetest: mixnet mixnet/keys mixnet/sphinx
@@ -50,9 +50,11 @@ internal/linktest: mixnet/keys mixnet/wire mixnet/link internal/runtest
 internal/sessiontest: mixnet mixnet/keys mixnet/wire mixnet/session/protocol
 internal/runtest:
 internal/gcmsiv:
+internal/base58:
+internal/x25519:
 internal/wholefile:
 internal/web:      config
-internal/node:     endpoint mixnet/boltstore mixnet/directory/announce mixnet/keys mixnet/mixnode
+internal/node:     endpoint mixnet/boltstore mixnet/directory/announce mixnet/keys mixnet/mixnode internal/base58
 internal/simnet:
 internal/ops:
 internal/socksclient:
@@ -72,6 +74,7 @@ internal/broadcast/service: mixnet internal/broadcast internal/broadcast/chain
 cmd/*:             anything
 examples/*:        anything but cmd
 examples/chat/*:   anything but cmd
+sdk/strip:
 sdk/test/world:    anything but cmd
 `
 

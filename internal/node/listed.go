@@ -8,9 +8,8 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/mr-tron/base58"
-
 	"nym-socks5/endpoint"
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet/boltstore"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/mixnode"

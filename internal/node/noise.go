@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mr-tron/base58"
-
 	"nym-socks5/endpoint"
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet/keys"
 )
 

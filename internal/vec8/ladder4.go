@@ -1,6 +1,10 @@
 package vec8
 
-import "filippo.io/edwards25519/field"
+import (
+	"filippo.io/edwards25519/field"
+
+	"nym-socks5/internal/x25519"
+)
 
 // An element4 holds four elements of the field of 2^255-19: ten limbs, in turn
 // of 26 and 25 bits, each a vector of four lanes.
@@ -74,7 +78,7 @@ func (u *Unit) ladders4(n int, out, scalar, point *[Lanes][32]byte) {
 	quotients(done, out, &x, &z)
 	*s = ladder4Scratch{}
 	for i := done; i < n; i++ {
-		multiply(&out[i], &scalar[i], &point[i])
+		x25519.Multiply(&out[i], &scalar[i], &point[i])
 	}
 }
 

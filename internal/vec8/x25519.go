@@ -6,7 +6,8 @@ import (
 	"sync"
 
 	"filippo.io/edwards25519"
-	"github.com/cloudflare/circl/dh/x25519"
+
+	"nym-socks5/internal/x25519"
 )
 
 // ladderMin is the number of lanes from which eight ladders side by side take
@@ -24,16 +25,10 @@ func (u *Unit) X25519(n int, out, scalar, point *[Lanes][32]byte) (ok uint8) {
 		u.ladders4(n, out, scalar, point)
 	default:
 		for i := range n {
-			multiply(&out[i], &scalar[i], &point[i])
+			x25519.Multiply(&out[i], &scalar[i], &point[i])
 		}
 	}
 	return nonzero(n, out)
-}
-
-// multiply is X25519 for one lane.
-func multiply(out, scalar, point *[32]byte) {
-	p := *point // it is changed
-	x25519.Shared((*x25519.Key)(out), (*x25519.Key)(scalar), (*x25519.Key)(&p))
 }
 
 // baseMin is the number of lanes from which a table of our own takes less time

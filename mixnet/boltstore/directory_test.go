@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mr-tron/base58"
 	bolt "go.etcd.io/bbolt"
 
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet/directory"
 	"nym-socks5/mixnet/directory/dirserver"
 	"nym-socks5/mixnet/keys"

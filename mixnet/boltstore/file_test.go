@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mr-tron/base58"
 	bolt "go.etcd.io/bbolt"
 
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet/client"
 	"nym-socks5/mixnet/gateway"
 	"nym-socks5/mixnet/keys"

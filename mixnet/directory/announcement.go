@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mr-tron/base58"
-
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 )

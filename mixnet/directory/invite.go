@@ -6,8 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
-	"github.com/mr-tron/base58"
-
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet/keys"
 )
 

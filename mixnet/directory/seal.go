@@ -7,8 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mr-tron/base58"
-
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet/keys"
 )
 

@@ -19,10 +19,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mr-tron/base58"
 	"github.com/rs/zerolog"
 	"lukechampine.com/blake3"
 
+	"nym-socks5/internal/base58"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"

@@ -7,7 +7,8 @@ import (
 	"errors"
 
 	"filippo.io/edwards25519"
-	"github.com/cloudflare/circl/dh/x25519"
+
+	"nym-socks5/internal/x25519"
 )
 
 // ErrLowOrder reports a Diffie-Hellman result of zero: the other side's point
@@ -86,8 +87,7 @@ func basePoint(b *[Size]byte) [Size]byte {
 
 // shared is X25519 (RFC 7748): the secret clamped, bit 255 of pub ignored.
 func (s *secret) shared(pub *[Size]byte) (out [Size]byte, err error) {
-	// circl's ladder is twice as fast as crypto/ecdh's and as constant in time.
-	x25519.Shared((*x25519.Key)(&out), (*x25519.Key)(&s.b), (*x25519.Key)(pub))
+	x25519.Multiply(&out, &s.b, pub)
 	if subtle.ConstantTimeCompare(out[:], make([]byte, Size)) == 1 {
 		return [Size]byte{}, ErrLowOrder
 	}

@@ -6,7 +6,8 @@ import (
 	"fmt"
 
 	"filippo.io/edwards25519"
-	"github.com/mr-tron/base58"
+
+	"nym-socks5/internal/base58"
 )
 
 // Size is the size of every public key in bytes.

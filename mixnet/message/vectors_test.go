@@ -7,8 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mr-tron/base58"
-
+	"nym-socks5/internal/base58"
 	"nym-socks5/internal/routetest"
 	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"

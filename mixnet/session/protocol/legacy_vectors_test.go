@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mr-tron/base58"
 	"lukechampine.com/blake3"
 
+	"nym-socks5/internal/base58"
 	"nym-socks5/internal/vectest"
 	"nym-socks5/mixnet"
 	"nym-socks5/mixnet/keys"

@@ -14,9 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mr-tron/base58"
 	"lukechampine.com/blake3"
 
+	"nym-socks5/internal/base58"
 	"nym-socks5/internal/sessiontest"
 	"nym-socks5/mixnet/keys"
 	"nym-socks5/mixnet/session"

@@ -1,0 +1,5 @@
+//go:build messages
+
+package endpoint
+
+const haveStreams = false
