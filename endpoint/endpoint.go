@@ -246,6 +246,18 @@ func (e *Endpoint) findRequester(ctx context.Context) bool {
 // gateway and, if it has requesters, one of them has answered.
 func (e *Endpoint) Ready() <-chan struct{} { return e.ready }
 
+// NetworkChanged says that the network below may have changed, or that the machine
+// slept: for who knows that earlier than the endpoint, which looks at the addresses of
+// its machine and at the clock, does. A session must show then that it lives, and one that
+// is away is tried at once.
+func (e *Endpoint) NetworkChanged() {
+	select {
+	case <-e.made:
+		e.client.NetworkChanged()
+	default: // it will look for a network anyway
+	}
+}
+
 // Address is where the endpoint is reached now, which changes with its gateway;
 // zero while it has none.
 func (e *Endpoint) Address() mixnet.Recipient {

@@ -125,8 +125,9 @@ func (l logger) Write(b []byte) (int, error) {
 // functions are what JavaScript can do with the client.
 func (p *page) functions() js.Value {
 	all := map[string]any{
-		"address": js.FuncOf(func(js.Value, []js.Value) any { return p.e.Address().String() }),
-		"status":  js.FuncOf(func(js.Value, []js.Value) any { return p.status() }),
+		"address":        js.FuncOf(func(js.Value, []js.Value) any { return p.e.Address().String() }),
+		"status":         js.FuncOf(func(js.Value, []js.Value) any { return p.status() }),
+		"networkChanged": js.FuncOf(func(js.Value, []js.Value) any { p.e.NetworkChanged(); return nil }),
 		"cancel": js.FuncOf(func(_ js.Value, args []js.Value) any {
 			p.mu.Lock()
 			defer p.mu.Unlock()

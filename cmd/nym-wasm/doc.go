@@ -13,6 +13,7 @@
 //	sdk/worker.mjs ── start(options) ──▶ Promise of a client ──▶ package endpoint
 //	                  options.store: load, save (IndexedDB, a file, memory)
 //	                  options.message, options.event: called by us
+//	                  networkChanged(): the browser says that the network is back
 //
 // Everything that may wait gives a Promise. Errors are JavaScript Errors with a
 // code; errors.go has the list. Bytes cross as Uint8Array, large things piece by

@@ -1,3 +1,4 @@
+import { aborted } from './call.mjs';
 import { NymError } from './errors.mjs';
 import { openLink } from './link.mjs';
 import { unwrapPayload, wrapPayload } from './payload.mjs';
@@ -134,15 +135,22 @@ export class Client extends EventTarget {
   async next(signal) {
     if (this.#unread.length > 0) return { value: this.#unread.shift(), done: false };
     if (this.#state === 'closed') return { value: undefined, done: true };
-    return new Promise((resolve, reject) => {
-      const reader = { resolve, reject };
-      this.#readers.push(reader);
-      signal?.addEventListener('abort', () => {
-        const i = this.#readers.indexOf(reader);
-        if (i >= 0) this.#readers.splice(i, 1);
-        reject(new NymError('aborted', 'aborted by the caller'));
-      }, { once: true });
-    });
+    if (signal?.aborted) throw aborted(signal);
+    let stop;
+    try {
+      return await new Promise((resolve, reject) => {
+        const reader = { resolve, reject };
+        this.#readers.push(reader);
+        stop = () => {
+          const i = this.#readers.indexOf(reader);
+          if (i >= 0) this.#readers.splice(i, 1);
+          reject(aborted(signal));
+        };
+        signal?.addEventListener('abort', stop, { once: true });
+      });
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
   }
 
   [Symbol.asyncIterator]() { return { next: () => this.next(), return: async () => ({ value: undefined, done: true }) }; }

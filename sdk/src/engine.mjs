@@ -3,6 +3,10 @@
 import '../dist/wasm_exec.js'; // defines globalThis.Go; not import(), which Vite's workers cannot have
 import { NymError } from './errors.mjs';
 
+// What an engine answers at once; everything else takes the number of a call and gives
+// a Promise.
+export const immediate = new Set(['address', 'status', 'networkChanged']);
+
 // instantiate takes the bytes of a program, or a response that brings them.
 async function instantiate(source, imports) {
   const from = await source;

@@ -113,11 +113,13 @@ class WorkerLink extends Link {
 // LocalLink runs the engine in this thread: Node.js has no page that it could block.
 class LocalLink extends Link {
   #engine;
+  #immediate;
   #store;
 
   static async open(name, program, options, on, signal) {
-    const { startEngine } = await import('./engine.mjs');
+    const { immediate, startEngine } = await import('./engine.mjs');
     const link = new LocalLink();
+    link.#immediate = immediate;
     link.#store = await openStore(options, name);
     const started = startEngine(program, { ...options, store: link.#store, log: on.log, message: on.message, event: (kind, e, ...facts) => on.event?.(kind, e && nymError(e), ...facts) });
     const late = new Promise((_, reject) => signal?.addEventListener('abort', () => reject(aborted(signal)), { once: true }));
@@ -132,7 +134,7 @@ class LocalLink extends Link {
   }
 
   async run(name, number, args) {
-    return name === 'status' || name === 'address' ? this.#engine[name]() : this.#engine[name](number, ...args);
+    return this.#immediate.has(name) ? this.#engine[name]() : this.#engine[name](number, ...args);
   }
 
   cancel(number) { this.#engine.cancel(number); }
@@ -141,6 +143,18 @@ class LocalLink extends Link {
     await this.#engine.close();
     this.#store.close?.();
   }
+}
+
+// watchNetwork has the engine look after its connection when the browser says that
+// the network, or the page, is back, until over is aborted: a session must show that it
+// lives, and one that is away is tried at once instead of after a pause. Every tab
+// tells, since the one that runs the engine may be in the background.
+function watchNetwork(link, over) {
+  const look = () => { link.call('networkChanged').catch(() => {}); }; // it has ended
+  const { signal } = over;
+  for (const event of ['online', 'offline', 'pageshow']) globalThis.addEventListener(event, look, { signal });
+  globalThis.document?.addEventListener('visibilitychange', () => { if (!document.hidden) look(); }, { signal });
+  globalThis.navigator?.connection?.addEventListener?.('change', look, { signal });
 }
 
 // openLink starts the program of that name, 'nym' or 'nym-streams'.
@@ -152,7 +166,7 @@ export async function openLink(name, { signal, worker, wasm, webSocket, log, ...
     if (typeof WebSocket === 'undefined') {
       throw new NymError('bad-argument', 'this Node.js has no WebSocket (22 and later have): pass webSocket, for example that of the package ws');
     }
-    const { readFile } = await import('node:fs/promises');
+    const { readFile } = await import(/* webpackIgnore: true */ 'node:fs/promises');
     return LocalLink.open(name, readFile(wasm ?? new URL(`../dist/${name}.wasm`, import.meta.url)), options, on, signal);
   }
   // Bundlers know these two forms, and take the files along.
@@ -162,8 +176,22 @@ export async function openLink(name, { signal, worker, wasm, webSocket, log, ...
   if (typeof options.storage === 'object') {
     throw new NymError('bad-argument', 'storage: in a browser, pass a name, since a worker uses it');
   }
-  if (options.storage === 'memory' || !globalThis.navigator?.locks) return start(on, signal);
-  return TabsLink.open(`nym-socks5/${options.storage ?? name}`, {
-    start, on, check: async () => (await openStore(options, name)).close(),
+  const over = new AbortController();
+  const watched = {
+    ...on,
+    event: (kind, ...more) => {
+      if (kind === 'closed') over.abort();
+      on.event?.(kind, ...more);
+    },
+  };
+  const link = options.storage === 'memory' || !globalThis.navigator?.locks ? await start(watched, signal) : await TabsLink.open(`nym-socks5/${options.storage ?? name}`, {
+    start, on: watched, check: async () => (await openStore(options, name)).close(),
   }, signal);
+  watchNetwork(link, over);
+  const close = link.close.bind(link);
+  link.close = () => {
+    over.abort();
+    return close();
+  };
+  return link;
 }

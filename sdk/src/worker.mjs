@@ -5,7 +5,7 @@
 //                   {cancel: number}                                 {message: [data, from, to]}
 //                   {close: number}                                  {event: [kind, error, facts]}
 //   a body that the page pulls: {pulled: n, value}                   {pull: n}
-import { startEngine } from './engine.mjs';
+import { immediate, startEngine } from './engine.mjs';
 import { openStore } from './storage.mjs';
 
 let engine;
@@ -49,7 +49,7 @@ const handlers = {
   async call(name, { number, args }) {
     try {
       if (name === 'fetch' && args[0].pull !== undefined) args[0].body = pulled(args[0].pull);
-      const value = name === 'status' || name === 'address' ? engine[name]() : await engine[name](number, ...args);
+      const value = immediate.has(name) ? engine[name]() : await engine[name](number, ...args);
       post({ number, value });
     } catch (e) {
       post({ number, error: plain(e) });

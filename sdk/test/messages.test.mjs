@@ -105,6 +105,8 @@ test('failures have codes', { timeout: 60_000 }, async (t) => {
   const waiting = a.next(controller.signal);
   controller.abort();
   await assert.rejects(waiting, code('aborted'));
+  await assert.rejects(a.next(controller.signal), code('aborted'));
+  await assert.rejects(a.next(AbortSignal.timeout(1)), code('timeout'));
   await a.close();
   await assert.rejects(a.send(a.address, 'x'), code('closed'));
   assert.equal((await a.next()).done, true);

@@ -180,3 +180,100 @@ test('a page that came over https', within, async (t) => {
   assert.equal(await fails({}), 'insecure');
   assert.equal(await fails({ storage: 'memory', gateway: world.gateways[0] }), 'insecure');
 });
+
+// The client waits long before it tries a gateway again that was away for a while;
+// when the browser says that the network is back it does not.
+test('a page that was offline', within, async (t) => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await open(t, context);
+  await page.evaluate(async ({ directory, gateways }) => {
+    window.pause = 0; // until the next attempt, as the log announces it
+    window.next = 0; // when that is
+    const log = (line) => {
+      const { retry_ms: ms } = JSON.parse(line);
+      if (ms) { window.pause = ms; window.next = performance.now() + ms; }
+    };
+    window.a = await nym.connect({ directory, gateway: gateways[0], profile: 'fast', log });
+    window.lost = new Promise((resolve) => a.addEventListener('reconnecting', resolve, { once: true }));
+  }, world.facts);
+  await world.order('stop gateway-1');
+  await page.evaluate(() => window.lost);
+  await page.waitForFunction(() => window.pause > 8000 && window.next - performance.now() > 7000);
+  await world.order('start gateway-1');
+  await page.evaluate(() => { window.back = new Promise((resolve) => a.addEventListener('connected', () => resolve(window.next - performance.now()), { once: true })); });
+  await context.setOffline(true);
+  await context.setOffline(false);
+  const early = await page.evaluate(() => window.back);
+  assert.ok(early > 0, `connected ${-early} ms after the next attempt was due, not before`);
+  assert.equal(await page.evaluate(async () => { await a.send(a.address, 'again'); return (await a.next()).value.text(); }), 'again');
+});
+
+test('a gateway that is killed while an answer comes', within, async (t) => {
+  const page = await open(t);
+  await page.evaluate(async ({ directory, requester, gateways }) => {
+    window.s = await nym.connectStreams({ directory, requester, gateway: gateways[0], profile: 'fast', storage: 'memory' });
+    window.lost = new Promise((resolve) => s.addEventListener('reconnecting', resolve, { once: true }));
+  }, world.facts);
+  const size = 4_000_000;
+  await page.evaluate(async (url) => {
+    const reader = (await s.fetch(url)).body.getReader();
+    let got = (await reader.read()).value.length;
+    window.rest = (async () => {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return got;
+        if (value.some((b, i) => b !== ((got + i) * 7 & 255))) return `wrong bytes after ${got}`;
+        got += value.length;
+      }
+    })().catch((e) => e.code);
+  }, world.http(`/noise/${size}`));
+  await world.order('stop gateway-1');
+  await page.evaluate(() => window.lost);
+  await world.order('start gateway-1');
+  assert.equal(await page.evaluate(() => window.rest), size);
+  assert.equal(await page.evaluate(async (url) => (await s.fetch(url)).text(), world.http('/hello')), 'hello GET');
+  await page.evaluate(() => s.close());
+});
+
+test('fifty requests at once', within, async (t) => {
+  const page = await open(t);
+  const sizes = await page.evaluate(async ({ directory, requester, authority, plain, secure }) => {
+    const s = await nym.connectStreams({ directory, requester, authorities: authority, profile: 'fast', storage: 'memory' });
+    const url = (i) => (i % 2 ? `http://www.example.com:${plain}/noise/${i}` : `https://example.com:${secure}/noise/${i}`);
+    const got = await Promise.all(Array.from({ length: 50 }, async (_, i) => (await (await s.fetch(url(i + 1))).arrayBuffer()).byteLength));
+    await s.close();
+    return got;
+  }, world.facts);
+  assert.deepEqual(sizes, Array.from({ length: 50 }, (_, i) => i + 1));
+});
+
+test('a storage without room', within, async (t) => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await open(t, context);
+  const devtools = await context.newCDPSession(page);
+  const connect = () => page.evaluate((directory) => nym.connect({ directory, profile: 'fast' }).then((a) => a.address, (e) => [e.name, e.code]), world.directory);
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: world.files, quotaSize: 1 });
+  assert.deepEqual(await connect(), ['NymError', 'storage']);
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: world.files });
+  assert.match(await connect(), /@/);
+});
+
+test('a page in a frame of another origin', within, async (t) => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(world.target); // has no policy of its own
+  await page.setContent(`<iframe src="${world.files}/test/page.html"></iframe>`);
+  const frame = await (await page.waitForSelector('iframe')).contentFrame();
+  await frame.waitForFunction(() => window.loaded);
+  const got = await frame.evaluate(async (directory) => {
+    const a = await nym.connect({ directory, profile: 'fast' });
+    await a.send(a.address, 'framed');
+    const text = (await a.next()).value.text();
+    await a.close();
+    return text;
+  }, world.directory);
+  assert.equal(got, 'framed');
+});

@@ -32,6 +32,7 @@ type facts struct {
 	Plain     int      `json:"plain"`       // port of the target over http, for any name below example.com
 	Secure    int      `json:"secure"`      // the same over https, with HTTP/2
 	Authority string   `json:"authority"`   // its certificate, PEM
+	Target    string   `json:"target"`      // its own URL, for pages of another origin
 	Files     string   `json:"files"`       // URL of the package's folder
 	SecureURL string   `json:"securePages"` // the same over https
 }
@@ -88,7 +89,7 @@ func run(folder string) error {
 		return err
 	}
 	f := facts{
-		Directory: n.DirectoryURL(), Requester: n.Requester().String(),
+		Directory: n.DirectoryURL(), Requester: n.Requester().String(), Target: plain.URL,
 		Plain: int(ports[0]), Secure: int(ports[1]), Files: files.URL, SecureURL: securePages.URL,
 		Authority: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})),
 	}
