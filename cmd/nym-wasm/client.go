@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall/js"
@@ -236,11 +237,20 @@ func (p *page) status() string {
 	b, err := json.Marshal(map[string]any{
 		"connected": s.Entry.Connected, "gateway": s.Entry.Gateway.String(), "since": s.Entry.Since,
 		"loopsSent": s.Loops.Sent, "loopsHome": s.Loops.Home,
+		"memory": memory(),
 	})
 	if err != nil {
 		return fmt.Sprintf("{%q:%q}", "error", err)
 	}
 	return string(b)
+}
+
+// memory is how much the program has taken from the browser, in bytes; it gives none
+// back.
+func memory() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Sys
 }
 
 // bySecurePage reports that this page came over https: a browser refuses gateways

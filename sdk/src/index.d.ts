@@ -188,6 +188,8 @@ export interface Status {
   /** Packets of cover that were sent, and came home, in the last five minutes. */
   loopsSent: number;
   loopsHome: number;
+  /** Memory that the program has taken, in bytes. */
+  memory: number;
 }
 
 /** An EventTarget that knows its events. */
