@@ -102,7 +102,7 @@ netns: ## Run a network on three hosts, each a network namespace; needs root, ip
 mutants: ## Break a line for every hardening rule and see its tests fail (MUTANTS=H30: some); ten minutes
 	$(GO) run ./internal/mutants/run -run '$(MUTANTS)'
 
-examples: ## Run every example with its counterparts; needs Python 3, Node 20, curl and Chromium (WITHOUT=node: leave out what needs it; EXAMPLES=notes: only that)
+examples: ## Run every example with its counterparts; needs Python 3, Node 20, curl, Chromium and monerod (WITHOUT=node: leave out what needs it; EXAMPLES=notes: only that)
 	$(GO) run ./examples/run -without '$(WITHOUT)' -only '$(EXAMPLES)'
 
 .PHONY: broadcast-real

@@ -72,6 +72,17 @@ func firstMessage(ctx context.Context, w *world) error {
 	return want("first-message", out, "received: while you were away")
 }
 
+// broadcast has a world of its own, with its nodes.
+func broadcast(ctx context.Context, w *world) error {
+	out, err := w.output(ctx, "", "make", "broadcast-real")
+	if err != nil {
+		return err
+	}
+	passed := strings.Count(out, "--- PASS: ")
+	w.say("%d tests with real nodes passed", passed)
+	return want("broadcast", out, "--- PASS: ", "ok  ")
+}
+
 // nymClient runs a client for programs and gives the URL where they connect.
 func (w *world) nymClient(ctx context.Context) (url string, err error) {
 	dir := w.folder()
