@@ -74,7 +74,9 @@ func (g *granted) evict() {
 // Where the far end lacks what begins a conversation it gets that at once, and else
 // what it is to hold, as far as it rides: no message waits for packets that bring SURBs
 // only. Half as many again as begin a conversation are worth the ride: with
-// them it can ask for more, if it has lost what it held.
+// them it can ask for more, if it has lost what it held. A far end knows a tag by its
+// SURBs and answers nothing under others, so until some have surely arrived every
+// message brings a few: messages overtake each other.
 func (g *granted) attach(tag mixnet.SenderTag, room, expected int, now time.Time) (n, further int) {
 	t := g.open(tag, now)
 	if expected > 0 {
@@ -94,6 +96,9 @@ func (g *granted) attach(tag mixnet.SenderTag, room, expected int, now time.Time
 	default:
 		n = min(lack, room)
 		further = lack - n
+	}
+	if t.there < 1 { // it may overtake all before it
+		n = max(n, min(room, spareSURBs))
 	}
 	t.sending += n + further
 	return n, further
