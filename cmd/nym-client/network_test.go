@@ -268,6 +268,7 @@ func TestNetworkOfClients(t *testing.T) {
 	again.ask(t, map[string]any{"type": "send", "recipient": alice.address, "message": "noted"})
 	alice.receives(t, "noted") // and the gateway knows that bob has his mail
 	again.ws.CloseNow()
+	again.Says(t, `"peer gone"`, 1) // what is written to a program that leaves is lost with it
 	alice.ask(t, map[string]any{"type": "send", "recipient": bob.address, "message": "kept", "id": "kept", "events": true})
 	for _, step := range []string{"ok", "accepted", "acknowledged"} {
 		if got := alice.hear(t); got["type"] != step || got["id"] != "kept" {
