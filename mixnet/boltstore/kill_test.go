@@ -184,9 +184,12 @@ func TestH18KilledNodeKeepsItsTags(t *testing.T) {
 
 func testKilledNode(t *testing.T, sync ReplaySync) {
 	dir := t.TempDir()
-	l, err := CreateReplayLog(dir, childKey(), sync)
-	must(t, err)
-	must(t, l.Close())
+	create := func() {
+		l, err := CreateReplayLog(dir, childKey(), sync)
+		must(t, err)
+		must(t, l.Close())
+	}
+	create()
 	most := 0
 	for range childKills {
 		for _, a := range killed(t, "tags", dir, childAcks/3) {
@@ -194,10 +197,12 @@ func testKilledNode(t *testing.T, sync ReplaySync) {
 		}
 		l, err := OpenReplayLog(dir, childKey())
 		must(t, err)
-		if !l.Clean() {
-			t.Fatal("the log of a killed process is not clean")
+		got := []mixnode.ReplayTag(nil)
+		if l.Clean() {
+			got = loadTags(t, l)
+		} else { // the kernel stopped in the middle of a record, between two pages
+			got = tagsBeforeTornRecord(t, dir)
 		}
-		got := loadTags(t, l)
 		for i, tag := range got {
 			if tag != tagsFrom(i, 1)[0] {
 				t.Fatalf("tag %d is %x", i, tag)
@@ -206,6 +211,31 @@ func testKilledNode(t *testing.T, sync ReplaySync) {
 		if len(got) < most {
 			t.Fatalf("%d tags of %d that were acknowledged", len(got), most)
 		}
-		must(t, l.Close())
+		if l.Clean() {
+			must(t, l.Close())
+			continue
+		}
+		must(t, l.Remove())
+		create()
+		most = 0
 	}
+}
+
+// tagsBeforeTornRecord reads a log that is not clean. The only reason may be that its
+// last record is half there: one that nobody was told is written.
+func tagsBeforeTornRecord(t *testing.T, dir string) (tags []mixnode.ReplayTag) {
+	t.Helper()
+	f, err := os.Open(replayPath(dir, childKey()))
+	must(t, err)
+	defer f.Close()
+	h, end, err := scan(f, childKey())
+	info, statErr := f.Stat()
+	must(t, statErr)
+	page := int64(os.Getpagesize())
+	if err == nil || info.Size()%page != 0 || info.Size()-end >= page {
+		t.Fatalf("the log of a killed process is not clean: %v at %d of %d bytes", err, end, info.Size())
+	}
+	_, err = scanRecords(f, h.size(), end, func(some []mixnode.ReplayTag) { tags = append(tags, some...) })
+	must(t, err)
+	return tags
 }
