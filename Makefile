@@ -92,6 +92,10 @@ interop-rust: ## The same with clients of Nym's Rust crates; needs Rust, and an 
 	cd interop/rust-socks && cargo build
 	cd interop && $(GO) test -mod=mod -tags rust -count=1 -timeout 15m -run Rust ./...
 
+.PHONY: virtual
+virtual: ## Measure the figures of docs/benchmarks-virtual.md, in virtual time (four minutes)
+	$(GO) test -count=1 -timeout 20m -v -run 'TestStream' ./localnet -figures
+
 faults: ## Kill programs at random moments under traffic, fifty times and more; needs root for a small tmpfs
 	$(GO) test -tags faults -count=1 -timeout 15m -v -run Faults ./internal/fleet
 	$(GO) test -count=5 -run 'Kill|Dies|Restart|Loss|DeadMix' ./mixnet/boltstore ./mixnet/client ./localnet

@@ -16,6 +16,7 @@ import (
 // A requester has room for its users: at Nym's pace each is bound by its own
 // reply SURBs, and all together by nothing below 3 200 packets a second (H33).
 func TestStreamOfEachUserIsBoundByItself(t *testing.T) {
+	onlyFigures(t)
 	for _, c := range []struct {
 		users int
 		least float64 // bytes a second of all together

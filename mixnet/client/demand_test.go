@@ -159,6 +159,8 @@ func TestH33GapsAreExponentialAtEachStep(t *testing.T) {
 			gaps(every, span)
 			time.Sleep(time.Second)
 		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
 		if len(sizes) != 1 {
 			t.Errorf("packets of %d sizes", len(sizes))
 		}
